@@ -1,0 +1,64 @@
+# Two commands on a fresh machine:   make repro   (train, evaluate, report)     make test   (prove it)
+SHELL := /bin/bash
+VENV ?= $(CURDIR)/.venv
+PYTHON ?= python3
+export PATH := $(VENV)/bin:$(PATH)
+# Nothing phones home.
+export DVC_NO_ANALYTICS := 1
+export DO_NOT_TRACK := 1
+export MLFLOW_DISABLE_TELEMETRY := true
+export PREFECT_SERVER_ANALYTICS_ENABLED := false
+export HF_HUB_DISABLE_TELEMETRY := 1
+
+INSTALLED := $(VENV)/.installed
+TESTED := $(VENV)/.installed-test
+UV := $(shell command -v uv 2>/dev/null)
+ifdef UV
+  # uv does not read pip's own variable for local wheels.
+  export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
+  venv = [ -x $(VENV)/bin/python ] || uv venv -q --python $(PYTHON) $(VENV)
+  install = uv pip install -q -p $(VENV)/bin/python -c constraints.txt
+else
+  venv = [ -x $(VENV)/bin/python ] || $(PYTHON) -m venv $(VENV)
+  install = $(VENV)/bin/python -m pip install -q --disable-pip-version-check -c constraints.txt
+endif
+
+.PHONY: repro flow test check ui bench clean
+repro: $(INSTALLED)
+	@python -m stages.check
+	@# DVC empties a stage's outputs before it runs; if the stage fails, what it had made before comes back.
+	@dvc --wait-for-lock repro || { code=$$?; dvc checkout -q || true; exit $$code; }
+	@cat reports/summary.md
+	@echo; echo "The whole report: file://$(CURDIR)/reports/index.html      Compare runs: make ui"
+
+flow: $(INSTALLED)
+	@python -m flows.pipeline
+
+ui: $(INSTALLED)
+	@python -m flows.ui
+
+test: $(TESTED)
+	@python -m pytest -m "not slow and not gpu"
+
+check: $(TESTED)
+	ruff check .
+	ruff format --check .
+	mypy
+	python -m pytest -m "not slow and not gpu"
+
+bench: $(TESTED)
+	python -m benchmarks
+
+clean:
+	rm -rf $(VENV) .run .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@echo "installing into $(VENV) (once) ..."
+	@$(venv)
+	@$(install) -e .
+	@[ -e .git ] || dvc config --local core.no_scm true
+	@touch $@
+
+$(TESTED): $(INSTALLED)
+	@$(install) -e '.[test,check]'
+	@touch $@

@@ -1,0 +1,63 @@
+"""The numbers in the stages' metrics files, and how they moved."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+Numbers = dict[str, float]
+
+
+def read(root: Path, paths: Iterable[str]) -> Numbers:
+    """`{"reports/pretrain.json: loss.final": 2.5, ...}` of the metrics files that exist.
+
+    Only numbers at the end of nested mappings are read: a list is a curve, and curves belong in plots.
+
+    Raises:
+        ValueError: a file does not hold a JSON object.
+    """
+    numbers: Numbers = {}
+    for path in paths:
+        if path.endswith(".json") and (root / path).is_file():
+            numbers |= {f"{path}: {key}": value for key, value in _leaves(_load(root / path), ())}
+    return numbers
+
+
+def table(before: Mapping[str, float], after: Mapping[str, float]) -> str:
+    """A Markdown table of what stands in the files now, against what stood there before."""
+    rows = [
+        f"| {key} | {_number(before.get(key))} | {_number(now)} | {_change(before.get(key), now)} |"
+        for key, now in after.items()
+    ]
+    return "\n".join(["| metric | before | now | change |", "| :-- | --: | --: | --: |", *rows])
+
+
+def _load(file: Path) -> Mapping[str, Any]:
+    try:
+        document = json.loads(file.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{file} is not JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise ValueError(f"{file} must hold a JSON object, got {type(document).__name__}")
+    return document
+
+
+def _leaves(node: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[tuple[str, float]]:
+    for key, value in node.items():
+        here = (*path, key)
+        if isinstance(value, dict):
+            yield from _leaves(value, here)
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            yield ".".join(here), value
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.6g}"
+
+
+def _change(before: float | None, now: float) -> str:
+    if before is None:
+        return "new"
+    return "=" if before == now else f"{now - before:+.6g}"

@@ -1,0 +1,78 @@
+"""The state of a training run in one safetensors file, written so that a kill at any moment loses nothing.
+
+Weights and optimizer moments are tensors; the step and the history are JSON in the header. No pickle.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from rosphere.errors import InputError
+
+FILE = "state.safetensors"
+History = list[dict[str, float]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """How far a run has come."""
+
+    step: int
+    history: History
+
+
+def save(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, progress: Progress) -> None:
+    """Writes beside the last state, then replaces it: a reader sees the old or the new one, never a half."""
+    tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
+    tensors.update(_moments(optimizer))
+    header = {"step": str(progress.step), "history": json.dumps(progress.history)}
+    folder.mkdir(parents=True, exist_ok=True)
+    fresh = folder / f"{FILE}.{os.getpid()}.new"
+    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, fresh, metadata=header)
+    with fresh.open("rb") as file:
+        os.fsync(file.fileno())
+    os.replace(fresh, folder / FILE)
+
+
+def load(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> Progress | None:
+    """Puts the saved state into model and optimizer; None where nothing was saved."""
+    path = folder / FILE
+    if not path.is_file():
+        return None
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = file.metadata()
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+    except SafetensorError as error:
+        raise InputError(f"{path}: the checkpoint is damaged ({error}); delete it to start over") from error
+    weights = {name.removeprefix("model."): t for name, t in tensors.items() if name.startswith("model.")}
+    model.load_state_dict(weights)
+    _restore(optimizer, tensors)
+    return Progress(step=int(header["step"]), history=json.loads(header["history"]))
+
+
+def _moments(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    state: dict[int, dict[str, Any]] = optimizer.state_dict()["state"]
+    return {
+        f"optimizer.{index}.{key}": torch.as_tensor(value)
+        for index, values in state.items()
+        for key, value in values.items()
+    }
+
+
+def _restore(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        if name.startswith("optimizer."):
+            _, index, key = name.split(".", 2)
+            state.setdefault(int(index), {})[key] = tensor
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})

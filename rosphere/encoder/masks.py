@@ -1,0 +1,27 @@
+"""Who may attend to whom: boolean masks [batch, 1, query, key], True where attention is allowed.
+
+Padding carries document number 0 and attends to padding, so that no row of the softmax is empty.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+
+def packed(documents_BL: Tensor) -> Tensor:
+    """Several documents in one row: attention stays inside each. Numbers from 1; 0 is padding."""
+    return (documents_BL[:, None, :, None] == documents_BL[:, None, None, :])
+
+
+def padded(keep_BL: Tensor) -> Tensor:
+    """One text in each row: ``keep_BL`` is true at real tokens."""
+    return packed(keep_BL.long())
+
+
+def seq2seq(segments_BL: Tensor, keep_BL: Tensor) -> Tensor:
+    """UniLM (Dong et al. 2019, arXiv 1905.03197): segment 0 sees itself, segment 1 sees segment 0 and its own past.
+
+    Key j is visible to query i iff c_j <= c_i with c = cumsum(segments): all of segment 0 has c = 0.
+    """
+    order = segments_BL.cumsum(dim=1)
+    return padded(keep_BL) & (order[:, None, None, :] <= order[:, None, :, None])

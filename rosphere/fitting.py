@@ -1,0 +1,223 @@
+"""The one training loop. It knows nothing of any model: batches by number, an objective, callbacks.
+
+Step s of a run depends on (seed, s) alone: the batch is ``batches(s)`` and the random state is set from (seed, s) before
+the objective runs. A run that was killed and resumed therefore ends with the bytes of one that was not.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, Literal, TypeVar
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from rosphere import checkpoint
+from rosphere.checkpoint import History
+from rosphere.errors import InputError, Interrupted
+
+Batch = TypeVar("Batch")
+Backward = Callable[[Tensor], None]
+Progress = Callable[[int, int, Mapping[str, float]], None]  # steps done, steps in all, metrics
+# objective(model, batch, backward) calls backward once or more and returns what to log.
+Objective = Callable[[nn.Module, Batch, Backward], Mapping[str, Tensor | float]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """Length and pace of a run. The learning rate rises over ``warmup`` (share of steps), then decays."""
+
+    steps: int
+    learning_rate: float
+    warmup: float = 0.1
+    decay: Literal["linear", "cosine", "constant"] = "linear"
+    weight_decay: float = 0.01
+    clip: float = 1.0  # bound on the norm of the gradient
+    log_every: int = 20
+    evaluate_every: int = 0  # 0: only at the end
+    checkpoint_every: int = 200
+
+    def __post_init__(self) -> None:
+        if self.steps < 1:
+            raise InputError(f"steps: expected 1 or more, got {self.steps}")
+        if not 0 <= self.warmup < 1:
+            raise InputError(f"warmup: expected a share of the steps in [0, 1), got {self.warmup}")
+
+    def rate(self, step: int) -> float:
+        """Learning rate of step 0, 1, ..., steps - 1; never zero on the way."""
+        rise = max(1, round(self.warmup * self.steps))
+        if step < rise:
+            return self.learning_rate * (step + 1) / rise
+        left = (self.steps - step) / (self.steps - rise + 1)
+        shape = {"linear": left, "cosine": 0.5 - 0.5 * math.cos(math.pi * left), "constant": 1.0}[self.decay]
+        return self.learning_rate * shape
+
+
+@dataclass(frozen=True, kw_only=True)
+class Callbacks:
+    """What the surroundings want to know and say."""
+
+    progress: Progress = lambda step, total, metrics: None
+    stopping: Callable[[], bool] = lambda: False
+    evaluate: Callable[[], Mapping[str, float]] | None = None
+
+
+def precision(wish: str) -> str:
+    """'auto' is bf16 where the device multiplies it faster than fp32: recent GPUs, CPUs with AMX tiles."""
+    if wish != "auto":
+        return wish
+    if torch.cuda.is_available():
+        return "bf16" if torch.cuda.is_bf16_supported() else "no"
+    return "bf16" if torch.cpu._is_amx_tile_supported() else "no"
+
+
+def accelerator(wish: str = "auto") -> Accelerator:
+    return Accelerator(mixed_precision=precision(wish))
+
+
+def seed_everything(seed: int, step: int = 0) -> None:
+    """Python, NumPy and torch from one pair of numbers."""
+    mixed = int(np.random.SeedSequence([seed, step]).generate_state(1)[0])
+    random.seed(mixed)
+    np.random.seed(mixed)
+    torch.manual_seed(mixed)
+
+
+def optimizer(model: nn.Module, schedule: Schedule) -> torch.optim.AdamW:
+    """AdamW; weight decay on matrices only."""
+    trained = [p for p in model.parameters() if p.requires_grad]
+    groups = [
+        {"params": [p for p in trained if p.ndim > 1], "weight_decay": schedule.weight_decay},
+        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=schedule.learning_rate, fused=True)
+
+
+def fit(
+    model: nn.Module,
+    batches: Callable[[int], Batch],
+    objective: Objective[Batch],
+    schedule: Schedule,
+    *,
+    seed: int,
+    folder: Path | None = None,
+    callbacks: Callbacks | None = None,
+    wish: str = "auto",
+) -> History:
+    """Trains ``model`` in place and returns its history: one row of mean metrics per ``log_every`` steps.
+
+    With ``folder``, the state is saved there every ``checkpoint_every`` steps and found again by the next call.
+    Raises Interrupted, with the state saved, when ``callbacks.stopping()`` turns true.
+    """
+    run = _Run(model, objective, schedule, seed=seed, folder=folder, callbacks=callbacks or Callbacks(), wish=wish)
+    for step, batch in _ahead(batches, run.step, schedule.steps):
+        run.advance(step, batch)
+    return run.history
+
+
+class _Run(Generic[Batch]):
+    """One call of ``fit``: what lives from step to step."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        objective: Objective[Batch],
+        schedule: Schedule,
+        *,
+        seed: int,
+        folder: Path | None,
+        callbacks: Callbacks,
+        wish: str,
+    ) -> None:
+        self.objective, self.schedule, self.seed = objective, schedule, seed
+        self.folder, self.callbacks = folder, callbacks
+        self.accelerator = accelerator(wish)
+        self.bare = model
+        optimizer_ = optimizer(model, schedule)
+        self.model, self.optimizer = self.accelerator.prepare(model, optimizer_)
+        saved = checkpoint.load(folder, model, optimizer_) if folder else None
+        self.step = saved.step if saved else 0
+        self.history: History = saved.history if saved else []
+        self.window: list[Mapping[str, Tensor | float]] = []
+        if not saved and callbacks.evaluate and schedule.evaluate_every:
+            self.history.append({"step": 0, **self._evaluated()})
+
+    def advance(self, step: int, batch: Batch) -> None:
+        self._train(step, batch)
+        done, schedule = step + 1, self.schedule
+        last = done == schedule.steps
+        evaluate = last or (schedule.evaluate_every and done % schedule.evaluate_every == 0)
+        if evaluate or done % schedule.log_every == 0:
+            self._log(done, evaluate=bool(evaluate))
+        stopping = self.callbacks.stopping()
+        if self.folder and not last and (stopping or done % schedule.checkpoint_every == 0):
+            self._log(done, evaluate=False)  # a checkpoint holds no half-filled window
+            progress = checkpoint.Progress(step=done, history=self.history)
+            checkpoint.save(self.folder, self.bare, self.optimizer.optimizer, progress)
+        if stopping and not last:
+            raise Interrupted(f"stopped after step {done} of {schedule.steps}")
+
+    def _train(self, step: int, batch: Batch) -> None:
+        seed_everything(self.seed, step)
+        self.model.train()
+        rate = self.schedule.rate(step)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        with self.accelerator.autocast():
+            metrics = self.objective(self.model, _moved(batch, self.accelerator.device), self.accelerator.backward)
+        self.accelerator.clip_grad_norm_(self.bare.parameters(), self.schedule.clip)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        self.window.append({"learning_rate": rate, **metrics})
+
+    def _log(self, done: int, *, evaluate: bool) -> None:
+        """Closes the window: means of what the objective returned, and the evaluation."""
+        if not self.window and not evaluate:
+            return
+        row = {"step": float(done), **_means(self.window)}
+        self.window = []
+        if not all(math.isfinite(value) for value in row.values()):
+            raise FloatingPointError(f"step {done}: the loss is not finite ({row}); lower the learning rate")
+        if evaluate and self.callbacks.evaluate:
+            row.update(self._evaluated())
+        self.history.append(row)
+        self.callbacks.progress(done, self.schedule.steps, {k: v for k, v in row.items() if k != "step"})
+
+    def _evaluated(self) -> Mapping[str, float]:
+        assert self.callbacks.evaluate is not None
+        self.model.eval()
+        with torch.no_grad(), self.accelerator.autocast():
+            return self.callbacks.evaluate()
+
+
+def _means(window: list[Mapping[str, Tensor | float]]) -> dict[str, float]:
+    """One look at the device per window, not per step."""
+    keys = list(dict.fromkeys(key for metrics in window for key in metrics))
+    return {k: float(np.mean([float(metrics[k]) for metrics in window if k in metrics])) for k in keys}
+
+
+def _ahead(batches: Callable[[int], Batch], first: int, last: int) -> Iterator[tuple[int, Batch]]:
+    """(step, batch), the next batch being made on another thread while this one trains."""
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        coming = pool.submit(batches, first) if first < last else None
+        for step in range(first, last):
+            assert coming is not None
+            batch = coming.result()
+            coming = pool.submit(batches, step + 1) if step + 1 < last else None
+            yield step, batch
+
+
+def _moved(batch: Any, device: torch.device) -> Any:
+    """The batch with its tensors on ``device``; batches are tensors, tuples, dicts or have a method ``to``."""
+    if isinstance(batch, tuple | list):
+        return type(batch)(_moved(item, device) for item in batch)
+    if isinstance(batch, dict):
+        return {key: _moved(item, device) for key, item in batch.items()}
+    return batch.to(device) if hasattr(batch, "to") else batch

@@ -1,0 +1,167 @@
+"""Masked language modelling on packed rows: BERT's objective without computing on padding.
+
+Devlin et al. 2019 (arXiv 1810.04805): 15 % of the words are chosen; of their tokens 80 % become [MASK], 10 % a random
+token, 10 % stay. All tokens of a chosen word are predicted (whole-word masking, Cui et al. 2019, arXiv 1906.08101).
+
+Shapes: B rows, L tokens a row, M predicted positions, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from rosphere.encoder import masks
+from rosphere.encoder.model import MaskedLanguageModel
+from rosphere.errors import InputError
+from rosphere.text.corpus import Corpus
+from rosphere.text.tokenizer import Tokenizer
+
+SHORTEST = 8  # a piece of a document shorter than this is not worth a place of its own
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    ids_BL: Tensor  # with masks in place
+    documents_BL: Tensor  # 1, 2, ... within a row; 0 is padding
+    positions_M: Tensor  # flat indices into B * L
+    labels_M: Tensor
+
+    def to(self, device: torch.device) -> Batch:
+        names = ("ids_BL", "documents_BL", "positions_M", "labels_M")
+        return replace(self, **{name: getattr(self, name).to(device, non_blocking=True) for name in names})
+
+
+class PackedRows:
+    """Rows of exactly ``length`` tokens, filled with [CLS] document [SEP] after [CLS] document [SEP].
+
+    The packing is drawn once from the seed; each epoch visits the rows in another order.
+    """
+
+    def __init__(self, corpus: Corpus, tokenizer: Tokenizer, *, length: int, seed: int) -> None:
+        self.corpus, self.tokenizer, self.length, self.seed = corpus, tokenizer, length, seed
+        self.rows = list(pack(corpus.lengths, length, np.random.default_rng([seed, 1])))
+        if not self.rows:
+            raise InputError(f"the corpus has no document of {SHORTEST} tokens or more")
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def order(self, epoch: int) -> NDArray[np.int64]:
+        return np.random.default_rng([self.seed, 2, epoch]).permutation(len(self.rows))
+
+    def numbers(self, step: int, size: int) -> NDArray[np.int64]:
+        """The rows of batch ``step``; a batch may span two epochs."""
+        places = np.arange(step * size, (step + 1) * size)
+        orders = {int(epoch): self.order(int(epoch)) for epoch in np.unique(places // len(self.rows))}
+        return np.array([orders[int(p // len(self.rows))][p % len(self.rows)] for p in places])
+
+    def row(self, number: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
+        """(ids, document numbers, word starts) of one row."""
+        ids = np.full(self.length, self.tokenizer.pad, dtype=np.int64)
+        documents = np.zeros(self.length, dtype=np.int64)
+        starts = np.ones(self.length, dtype=bool)
+        place = 0
+        for order, (document, begin, end) in enumerate(self.rows[number], 1):
+            tokens, words = self.corpus.document(document, begin, end)
+            after = place + len(tokens) + 2
+            ids[place:after] = [self.tokenizer.cls, *tokens, self.tokenizer.sep]
+            starts[place + 1 : after - 1] = words
+            starts[place + 1] = True  # a window may begin inside a word
+            documents[place:after] = order
+            place = after
+        return ids, documents, starts
+
+
+def pack(
+    lengths: NDArray[np.int64], length: int, generator: np.random.Generator
+) -> Iterator[list[tuple[int, int, int]]]:
+    """Rows as lists of (document, begin, end): documents in random order, cut where a row is full."""
+    row: list[tuple[int, int, int]] = []
+    room = length
+    for document in generator.permutation(len(lengths)):
+        begin, end = 0, int(lengths[document])
+        while end - begin >= SHORTEST:
+            if room < SHORTEST + 2:
+                yield row
+                row, room = [], length
+            piece = min(end - begin, room - 2)
+            row.append((int(document), begin, begin + piece))
+            begin, room = begin + piece, room - piece - 2
+    if row:
+        yield row
+
+
+def mask(
+    ids: NDArray[np.int64],
+    documents: NDArray[np.int64],
+    starts: NDArray[np.bool_],
+    tokenizer: Tokenizer,
+    *,
+    rate: float,
+    generator: np.random.Generator,
+) -> Batch:
+    """Chooses whole words at ``rate`` and hides them; at least one token is always predicted."""
+    special = (documents == 0) | (ids == tokenizer.cls) | (ids == tokenizer.sep)
+    word = np.cumsum(starts.ravel()).reshape(ids.shape)
+    chosen = (generator.random(int(word.max()) + 1) < rate)[word] & ~special
+    if not chosen.any():
+        chosen.ravel()[np.flatnonzero(~special)[0]] = True
+    positions = np.flatnonzero(chosen)
+    labels = ids.ravel()[positions]
+    fate = generator.random(len(positions))
+    replacement = np.where(fate < 0.8, tokenizer.mask, labels)
+    random_ids = generator.integers(0, len(tokenizer), len(positions))
+    hidden = ids.copy()
+    hidden.ravel()[positions] = np.where(fate >= 0.9, random_ids, replacement)
+    return Batch(
+        ids_BL=torch.from_numpy(hidden),
+        documents_BL=torch.from_numpy(documents),
+        positions_M=torch.from_numpy(positions),
+        labels_M=torch.from_numpy(labels),
+    )
+
+
+def batch(rows: PackedRows, numbers: NDArray[np.int64], *, rate: float, generator: np.random.Generator) -> Batch:
+    ids, documents, starts = (np.stack(parts) for parts in zip(*(rows.row(int(n)) for n in numbers), strict=True))
+    return mask(ids, documents, starts, rows.tokenizer, rate=rate, generator=generator)
+
+
+def training_batch(rows: PackedRows, step: int, *, size: int, rate: float) -> Batch:
+    """Batch ``step`` of a run: a pure function of the rows' seed and the step."""
+    generator = np.random.default_rng([rows.seed, 3, step])
+    return batch(rows, rows.numbers(step, size), rate=rate, generator=generator)
+
+
+def loss(model: MaskedLanguageModel, batch: Batch) -> tuple[Tensor, Tensor]:
+    """Mean cross entropy (nats) and accuracy over the predicted positions; the head runs on those only."""
+    hidden = model.encoder(batch.ids_BL, masks.packed(batch.documents_BL))
+    logits = model.logits(hidden.flatten(0, 1)[batch.positions_M]).float()
+    hits = (logits.argmax(-1) == batch.labels_M).float().mean()
+    return F.cross_entropy(logits, batch.labels_M), hits
+
+
+class DevSet:
+    """Fixed rows under fixed masks, so that every model and every step is measured on the same predictions."""
+
+    def __init__(self, rows: PackedRows, *, size: int, limit: int, rate: float) -> None:
+        count = min(limit, len(rows))
+        generator = np.random.default_rng([rows.seed, 4])
+        chunks = np.array_split(np.arange(count), max(1, count // size))
+        self.batches = [batch(rows, numbers, rate=rate, generator=generator) for numbers in chunks]
+
+    def __call__(self, model: MaskedLanguageModel) -> dict[str, float]:
+        """{"dev_loss", "dev_accuracy"}: means over all predictions."""
+        device = next(model.parameters()).device
+        total = hits = count = 0.0
+        for batch in self.batches:
+            value, accuracy = loss(model, batch.to(device))
+            weight = len(batch.labels_M)
+            total, hits, count = total + float(value) * weight, hits + float(accuracy) * weight, count + weight
+        return {"dev_loss": total / count, "dev_accuracy": hits / count}

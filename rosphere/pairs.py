@@ -1,0 +1,126 @@
+"""Rows of similar pairs for RoFormer-Sim: [CLS] a [SEP] b [SEP] and [CLS] b [SEP] a [SEP], one after the other.
+
+Half of the sources are noised as in BART: whole words masked, the target clean (kexue.fm/archives/8454).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from rosphere.errors import InputError
+from rosphere.text import reading
+from rosphere.text.tokenising import tokenise
+from rosphere.text.tokenizer import Tokenizer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """N = 2 x pairs rows, padded; rows 2i and 2i + 1 are the two directions of pair i."""
+
+    ids_NL: Tensor  # sources noised
+    segments_NL: Tensor  # 0 source, 1 target and padding
+    keep_NL: Tensor  # 1 where there is a token
+    sentence_N: Tensor  # which sentence is the source of the row
+
+    def to(self, device: torch.device) -> Batch:
+        return Batch(**{f.name: getattr(self, f.name).to(device) for f in fields(self)})
+
+    def split(self, rows: int) -> list[Batch]:
+        """Chunks of at most ``rows`` rows, each cut to its own longest row."""
+        return [self._rows(slice(start, start + rows)) for start in range(0, len(self.ids_NL), rows)]
+
+    def _rows(self, part: slice) -> Batch:
+        longest = int(self.keep_NL[part].sum(1).max())
+        cut = {f.name: getattr(self, f.name)[part, :longest] for f in fields(self) if f.name != "sentence_N"}
+        return Batch(**cut, sentence_N=self.sentence_N[part])
+
+    @property
+    def targets(self) -> Tensor:
+        """[N, L - 1] bool: position t predicts token t + 1, where that belongs to the target."""
+        return (self.segments_NL[:, 1:] * self.keep_NL[:, 1:]).bool()
+
+
+class Groups:
+    """Similar sentences, tokenised once. ``members[g]`` are the numbers of the sentences of group g."""
+
+    def __init__(self, path: Path, tokenizer: Tokenizer, *, longest: int) -> None:
+        self.tokenizer = tokenizer
+        self.texts: list[str] = []
+        self.members: list[list[int]] = []
+        self.families: list[str] = []
+        for number, row in reading.rows(path):
+            texts = [reading.text_field(row, "text", path=path, number=number), *row["synonyms"]]
+            self.members.append(list(range(len(self.texts), len(self.texts) + len(texts))))
+            self.families.append(row.get("family", ""))
+            self.texts += texts
+        if not self.members:
+            raise InputError(f"{path}: expected groups of similar sentences, the file is empty")
+        self.tokens = [(ids[:longest], starts[:longest]) for ids, starts in tokenise(self.texts, tokenizer, True)]
+
+    def __len__(self) -> int:
+        return len(self.members)
+
+    @property
+    def group_of(self) -> NDArray[np.int64]:
+        """The group of every sentence."""
+        return np.concatenate([[group] * len(members) for group, members in enumerate(self.members)])
+
+
+def training_batch(groups: Groups, step: int, *, pairs: int, noise: float, rate: float, seed: int) -> Batch:
+    """Batch ``step`` of a run: ``pairs`` different groups, two sentences of each, sources noised with odds ``noise``."""
+    generator = np.random.default_rng([seed, 5, step])
+    chosen = generator.choice(len(groups), size=min(pairs, len(groups)), replace=False)
+    rows = []
+    for group in chosen:
+        one, other = generator.choice(groups.members[int(group)], size=2, replace=False)
+        rows += [(int(one), int(other)), (int(other), int(one))]
+    return assemble(groups, rows, noise=noise, rate=rate, generator=generator)
+
+
+def assemble(
+    groups: Groups, rows: Sequence[tuple[int, int]], *, noise: float, rate: float, generator: np.random.Generator
+) -> Batch:
+    """Rows from (source, target) numbers of sentences."""
+    t = groups.tokenizer
+    sequences, sources = [], []
+    for source, target in rows:
+        ids = groups.tokens[source][0].astype(np.int64)
+        if generator.random() < noise:
+            ids = noised(ids, groups.tokens[source][1], t, rate=rate, generator=generator)
+        sequences.append([t.cls, *ids, t.sep, *groups.tokens[target][0], t.sep])
+        sources.append(len(ids) + 2)
+    longest = max(map(len, sequences))
+    ids_NL = np.full((len(rows), longest), t.pad, dtype=np.int64)
+    for row, sequence in enumerate(sequences):
+        ids_NL[row, : len(sequence)] = sequence
+    places = np.arange(longest)
+    return Batch(
+        ids_NL=torch.from_numpy(ids_NL),
+        segments_NL=torch.from_numpy((places >= np.array(sources)[:, None]).astype(np.int64)),
+        keep_NL=torch.from_numpy((places < np.array([len(s) for s in sequences])[:, None]).astype(np.int64)),
+        sentence_N=torch.tensor([source for source, _ in rows]),
+    )
+
+
+def noised(
+    ids: NDArray[np.int64],
+    starts: NDArray[np.bool_],
+    tokenizer: Tokenizer,
+    *,
+    rate: float,
+    generator: np.random.Generator,
+) -> NDArray[np.int64]:
+    """Whole words chosen at ``rate``; of their tokens 80 % become [MASK], 10 % a random token, 10 % stay."""
+    word = np.cumsum(starts)
+    chosen = (generator.random(len(ids) + 1) < rate)[word]
+    fate = generator.random(len(ids))
+    hidden = np.where(fate < 0.8, tokenizer.mask, ids)
+    hidden = np.where(fate >= 0.9, generator.integers(0, len(tokenizer), len(ids)), hidden)
+    return np.where(chosen, hidden, ids)

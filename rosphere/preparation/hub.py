@@ -1,0 +1,58 @@
+"""Hugging Face datasets as a source. Off by default: nothing is downloaded unless params.yaml asks for it.
+
+A mirror is chosen by the environment variable HF_ENDPOINT, as everywhere in that library.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rosphere.clue import reading as clue
+from rosphere.errors import InputError
+from rosphere.text.cleaning import clean
+from rosphere.preparation.source import Group, Row, Source
+
+
+def load(text: str, split: str, field: str, limit: int | None, pairs: str | None, tasks: Mapping[str, str]) -> Source:
+    """``text`` is a dataset whose ``field`` holds documents; ``pairs`` one with sentence1, sentence2 and label;
+    ``tasks`` maps a task's name to a dataset, as "name" or "name:configuration"."""
+
+    def documents() -> Iterator[str]:
+        for number, row in enumerate(_rows(text, split)):
+            if limit is not None and number >= limit:
+                return
+            if not isinstance(row.get(field), str):
+                raise InputError(f"{text}[{split}] row {number}: expected text under {field!r}, got {list(row)}")
+            yield row[field]
+
+    groups = list(_groups(pairs)) if pairs else []
+    rows = {name: _task(name, dataset) for name, dataset in tasks.items()}
+    return Source(documents=documents, groups=groups, tasks=rows, origin={"documents": f"hub: {text}"})
+
+
+def _rows(dataset: str, split: str) -> Iterator[dict[str, Any]]:
+    """Rows of one split, streamed; a download that breaks off is one clear line."""
+    from datasets import load_dataset
+
+    name, _, configuration = dataset.partition(":")
+    try:
+        yield from load_dataset(name, configuration or None, split=split, streaming=True)
+    except (OSError, ValueError) as error:  # the library's and requests' network errors are OSErrors
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(f"hub dataset {dataset} [{split}]: download failed or was interrupted: {reason}") from error
+
+
+def _groups(dataset: str) -> Iterator[Group]:
+    for number, row in enumerate(_rows(dataset, "train")):
+        if str(row.get("label", "1")) == "1":
+            name = f"{dataset}:{number}"
+            yield Group(name=name, family=name, texts=(clean(row["sentence1"]), clean(row["sentence2"])))
+
+
+def _task(name: str, dataset: str) -> dict[str, list[Row]]:
+    splits = {"train": "train", "dev": "validation", "test": "test"}
+    return {
+        ours: clue.checked(name, list(enumerate(_rows(dataset, theirs))), origin=f"{dataset}[{theirs}]", split=ours)[0]
+        for ours, theirs in splits.items()
+    }

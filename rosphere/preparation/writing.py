@@ -1,0 +1,113 @@
+"""From a source to what training reads: corpus shards, sentences, pairs, task rows. Everything is counted."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rosphere.clue.tasks import TASKS, Task
+from rosphere.errors import InputError
+from rosphere.text import corpus, reading, sentences
+from rosphere.text.cleaning import Sieve, clean, fingerprint
+from rosphere.preparation.source import Group, Row
+from rosphere.text.tokenising import tokenise
+from rosphere.text.tokenizer import Tokenizer
+
+Counts = dict[str, int]
+
+
+def is_dev(text: str, share: float) -> bool:
+    """A fixed choice by content: independent of order, of other texts and of the seed."""
+    return int.from_bytes(fingerprint(text)[:4], "big") < share * 2**32
+
+
+def short_sentences(documents: Iterable[str], shortest: int, longest: int) -> list[str]:
+    """Distinct sentences between two lengths in characters, in order of appearance."""
+    found = itertools.chain.from_iterable(map(sentences.split, documents))
+    return list(dict.fromkeys(sentence for sentence in found if shortest <= len(sentence) <= longest))
+
+
+def clean_documents(texts: Iterable[str], *, minimum: int, held_out: Iterable[str]) -> tuple[list[str], Counts]:
+    sieve = Sieve(minimum=minimum, held_out=held_out)
+    documents = list(sieve(texts))
+    if not documents:
+        raise InputError(f"the source has no usable text: {dict(sieve.counts)}")
+    return documents, dict(sieve.counts)
+
+
+def write_corpus(documents: Sequence[str], folder: Path, tokenizer: Tokenizer, *, whole_words: bool) -> Counts:
+    """Tokenises documents into shards; empty results (only unknown blanks) are dropped and counted."""
+    tokenised = (document for document in tokenise(documents, tokenizer, whole_words) if len(document[0]))
+    tokens = corpus.write(tokenised, folder, vocab_size=len(tokenizer), shard_tokens=1 << 25)
+    if not tokens:
+        raise InputError(f"{folder}: no tokens were left of {len(documents)} documents")
+    return {"documents": len(documents), "tokens": tokens}
+
+
+def write_groups(train: Sequence[Group], dev: Sequence[Group], folder: Path, *, seed: int) -> Counts:
+    """Similar groups for training and held out, and graded pairs of the held-out ones.
+
+    A held-out sentence that also stands in a training group is removed from training.
+    """
+    held = {fingerprint(text) for group in dev for text in group.texts}
+    kept = [texts for g in train if len(texts := [t for t in g.texts if fingerprint(t) not in held]) > 1]
+    _write_groups(folder / "train.jsonl", [(texts, "") for texts in kept])
+    _write_groups(folder / "dev.jsonl", [(group.texts, group.family) for group in dev])
+    gold = graded_pairs(dev, seed=seed)
+    reading.write_rows(folder / "gold.jsonl", gold)
+    return {
+        "train_groups": len(kept),
+        "train_sentences": sum(map(len, kept)),
+        "train_sentences_dropped_overlap": sum(len(g.texts) for g in train) - sum(map(len, kept)),
+        "dev_groups": len(dev),
+        "dev_sentences": sum(len(group.texts) for group in dev),
+        "gold_pairs": len(gold),
+    }
+
+
+def _write_groups(path: Path, groups: Iterable[tuple[Sequence[str], str]]) -> None:
+    reading.write_rows(path, ({"text": t[0], "synonyms": list(t[1:]), "family": family} for t, family in groups))
+
+
+def graded_pairs(groups: Sequence[Group], *, seed: int) -> list[Row]:
+    """Held-out pairs with a grade: 2 the same meaning, 1 a near miss of one family, 0 unrelated; equal numbers."""
+    grades: dict[int, list[tuple[str, str]]] = {2: [], 1: [], 0: []}
+    for group in groups:
+        grades[2] += itertools.combinations(group.texts, 2)
+    for one, other in itertools.combinations(groups, 2):
+        grade = 1 if one.family == other.family else 0
+        grades[grade] += itertools.product(one.texts, other.texts)
+    generator = random.Random(seed)
+    size = min(len(pairs) for pairs in grades.values() if pairs) if grades[2] else 0
+    rows: list[Row] = []
+    for grade, pairs in grades.items():
+        generator.shuffle(pairs)
+        rows += [{"sentence1": one, "sentence2": two, "score": grade} for one, two in pairs[:size]]
+    return rows
+
+
+def task_texts(tasks: Mapping[str, Mapping[str, Sequence[Row]]], splits: Sequence[str]) -> Iterator[str]:
+    """Every segment of these splits: what the corpus must not contain."""
+    for name, parts in tasks.items():
+        for split in splits:
+            for row in parts.get(split, ()):
+                yield from map(clean, TASKS[name].texts(row))
+
+
+def write_task(name: str, splits: Mapping[str, Sequence[Row]], folder: Path) -> dict[str, Any]:
+    """Writes the rows of one task. Training rows that also stand in dev are dropped and counted."""
+    task = TASKS[name]
+    dev = {_identity(task, row) for row in splits["dev"]}
+    train = [row for row in splits["train"] if _identity(task, row) not in dev]
+    if not train or not splits["dev"]:
+        raise InputError(f"task {name}: expected train and dev rows, got {len(train)} and {len(splits['dev'])}")
+    parts = {**splits, "train": train}
+    counts: dict[str, Any] = {split: reading.write_rows(folder / f"{split}.jsonl", rows) for split, rows in parts.items()}
+    return {**counts, "train_dropped_overlap": len(splits["train"]) - len(train)}
+
+
+def _identity(task: Task, row: Row) -> bytes:
+    return fingerprint("\t".join(task.texts(row)))

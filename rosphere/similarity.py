@@ -1,0 +1,137 @@
+"""RoFormer-Sim: one encoder that compares sentences and writes similar ones (Su 2021, kexue.fm/archives/8454).
+
+Under UniLM's mask the source sees itself alone, so that its [CLS] is a sentence vector in the very pass that also
+trains the generation of the target. Shapes: N rows, L tokens, H hidden size.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from rosphere.encoder import folder as folders
+from rosphere.encoder import masks
+from rosphere.encoder.model import MaskedLanguageModel
+from rosphere.errors import InputError
+from rosphere.pairs import Batch
+from rosphere.text.tokenizer import Tokenizer
+
+DENSE = "2_Dense"
+TOKENS_A_BATCH = 4096
+
+
+class SimilarityModel(nn.Module):
+    """A language model and a linear pooler without activation on [CLS]; the pooler starts as the identity."""
+
+    def __init__(self, language: MaskedLanguageModel) -> None:
+        super().__init__()
+        self.language = language
+        self.pooler = nn.Linear(language.config.hidden_size, language.config.hidden_size)
+        nn.init.eye_(self.pooler.weight)
+        nn.init.zeros_(self.pooler.bias)
+
+    def forward(self, batch: Batch, tokens: int) -> tuple[Tensor, Tensor]:
+        """Sentence vectors [N, H] of the sources, and the rows' share of the mean LM loss over ``tokens`` targets."""
+        mask = masks.seq2seq(batch.segments_NL, batch.keep_NL)
+        hidden = self.language.encoder(batch.ids_NL, mask, batch.segments_NL)
+        where = batch.targets
+        logits = self.language.logits(hidden[:, :-1][where]).float()
+        lm = F.cross_entropy(logits, batch.ids_NL[:, 1:][where], reduction="sum") / tokens
+        return self.pooler(hidden[:, 0]), lm
+
+    def vectors(self, ids_NL: Tensor, keep_NL: Tensor) -> Tensor:
+        """Unit vectors [N, H] of single sentences."""
+        hidden = self.language.encoder(ids_NL, masks.padded(keep_NL))
+        return F.normalize(self.pooler(hidden[:, 0]).float(), dim=-1)
+
+
+def padded(sequences: Sequence[Sequence[int]], pad: int) -> tuple[Tensor, Tensor]:
+    """(ids, keep), both [N, L]."""
+    longest = max(map(len, sequences))
+    ids = torch.tensor([[*sequence, *[pad] * (longest - len(sequence))] for sequence in sequences])
+    keep = torch.tensor([[1] * len(sequence) + [0] * (longest - len(sequence)) for sequence in sequences])
+    return ids, keep
+
+
+@torch.no_grad()
+def encode(
+    model: SimilarityModel, tokenizer: Tokenizer, texts: Sequence[str], *, longest: int = 64
+) -> NDArray[np.float32]:
+    """Unit vectors [len(texts), H] in the texts' order; batches are made of texts of like length."""
+    model.eval()
+    device = next(model.parameters()).device
+    sequences = [[tokenizer.cls, *ids[: longest - 2], tokenizer.sep] for ids in tokenizer.ids(texts)]
+    order = sorted(range(len(texts)), key=lambda number: len(sequences[number]))
+    vectors = np.empty((len(texts), model.language.config.hidden_size), dtype=np.float32)
+    size = max(1, TOKENS_A_BATCH // longest)
+    for start in range(0, len(order), size):
+        chosen = order[start : start + size]
+        ids, keep = padded([sequences[number] for number in chosen], tokenizer.pad)
+        vectors[chosen] = model.vectors(ids.to(device), keep.to(device)).cpu().numpy()
+    return vectors
+
+
+def mean_pooled(
+    model: MaskedLanguageModel, tokenizer: Tokenizer, texts: Sequence[str], *, longest: int = 64
+) -> NDArray[np.float32]:
+    """Mean of the last hidden states: the usual sentence vector of an encoder never trained for similarity."""
+    found = []
+    with torch.no_grad():
+        for ids in tokenizer.ids(texts):
+            row = torch.tensor([[tokenizer.cls, *ids[: longest - 2], tokenizer.sep]])
+            found.append(model.encoder(row.to(next(model.parameters()).device))[0].mean(0))
+    return F.normalize(torch.stack(found), dim=-1).cpu().numpy()
+
+
+def save(model: SimilarityModel, folder: Path, *, tokenizer: Path) -> None:
+    """A Hugging Face folder that is a sentence-transformers folder too: encoder, [CLS], dense layer, unit length."""
+    folders.save(model.language, folder, tokenizer=tokenizer)
+    width = model.language.config.hidden_size
+    dense = {
+        "in_features": width,
+        "out_features": width,
+        "bias": True,
+        "activation_function": "torch.nn.modules.linear.Identity",
+    }
+    pooling = {"word_embedding_dimension": width, "pooling_mode_cls_token": True, "pooling_mode_mean_tokens": False}
+    modules = [
+        ("0", "", "Transformer"),
+        ("1", "1_Pooling", "Pooling"),
+        ("2", DENSE, "Dense"),
+        ("3", "3_Normalize", "Normalize"),
+    ]
+    for name in ("1_Pooling", DENSE, "3_Normalize"):
+        (folder / name).mkdir(exist_ok=True)
+    _write(folder / "modules.json", [
+        {"idx": int(n), "name": n, "path": path, "type": f"sentence_transformers.models.{kind}"}
+        for n, path, kind in modules
+    ])
+    _write(folder / "sentence_bert_config.json", {"max_seq_length": 64, "do_lower_case": False})
+    _write(folder / "config_sentence_transformers.json", {"similarity_fn_name": "cosine"})
+    _write(folder / "1_Pooling" / "config.json", pooling)
+    _write(folder / DENSE / "config.json", dense)
+    _write(folder / "3_Normalize" / "config.json", {})
+    weights = {f"linear.{name}": tensor.contiguous() for name, tensor in model.pooler.state_dict().items()}
+    save_file(weights, folder / DENSE / "model.safetensors", metadata={"format": "pt"})
+
+
+def _write(path: Path, value: object) -> None:
+    path.write_text(json.dumps(value, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def load(folder: Path, *, dropout: float | None = None) -> SimilarityModel:
+    """The model of a folder that ``save`` wrote, under another dropout rate if one is given."""
+    weights = folder / DENSE / "model.safetensors"
+    if not weights.is_file():
+        raise InputError(f"{folder}: not a sentence encoder, {DENSE}/model.safetensors is missing")
+    model = SimilarityModel(folders.load(folder, dropout=dropout))
+    model.pooler.load_state_dict({n.removeprefix("linear."): t for n, t in load_file(weights).items()})
+    return model

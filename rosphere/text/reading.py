@@ -1,0 +1,56 @@
+"""Text files from users: UTF-8, line by line, and every complaint with file and line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from rosphere.errors import InputError
+
+
+def lines(path: Path) -> Iterator[tuple[int, str]]:
+    """(number from 1, line without its end) of a UTF-8 file; a leading byte-order mark is ignored."""
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
+    with path.open("rb") as file:
+        for number, raw in enumerate(file, 1):
+            try:
+                line = raw.decode("utf-8").rstrip("\r\n")
+            except UnicodeDecodeError as error:
+                raise InputError(f"{path}:{number}: not UTF-8 (byte {error.start} of the line)") from error
+            yield number, line.removeprefix("\ufeff") if number == 1 else line
+
+
+def rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """(line number, object) of a JSON-lines file; blank lines are skipped."""
+    for number, line in lines(path):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise InputError(f"{path}:{number}: not JSON: {error.msg} at column {error.colno}") from error
+        if not isinstance(row, dict):
+            raise InputError(f"{path}:{number}: expected a JSON object, got {type(row).__name__}")
+        yield number, row
+
+
+def write_rows(path: Path, values: Iterable[Mapping[str, Any]]) -> int:
+    """Writes JSON lines and returns how many."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    count = 0
+    with path.open("w", encoding="utf-8", newline="\n") as file:
+        for value in values:
+            file.write(json.dumps(value, ensure_ascii=False) + "\n")
+            count += 1
+    return count
+
+
+def text_field(row: Mapping[str, Any], key: str, *, path: Path, number: int) -> str:
+    value = row.get(key)
+    if not isinstance(value, str):
+        came = "nothing" if key not in row else type(value).__name__
+        raise InputError(f"{path}:{number}: expected text under {key!r}, got {came}")
+    return value

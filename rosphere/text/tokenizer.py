@@ -1,0 +1,140 @@
+"""A BERT tokenizer: one token per Chinese character, WordPiece for what is written with spaces.
+
+Saved so that transformers' AutoTokenizer loads it without any extra package.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from tokenizers import Encoding
+from tokenizers import Tokenizer as Backend
+from tokenizers.implementations import BertWordPieceTokenizer
+
+from rosphere.errors import InputError
+from rosphere.text import reading
+
+PAD, UNK, CLS, SEP, MASK = SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+UNUSED = tuple(f"[unused{number}]" for number in range(1, 11))
+WORD = re.compile(r"[a-z0-9]+")
+
+
+def is_ideograph(char: str) -> bool:
+    """What BERT's normaliser sets apart with blanks: the CJK unified and compatibility ideographs."""
+    code = ord(char)
+    return (
+        0x4E00 <= code <= 0x9FFF
+        or 0x3400 <= code <= 0x4DBF
+        or 0x20000 <= code <= 0x2CEAF
+        or 0xF900 <= code <= 0xFAFF
+        or 0x2F800 <= code <= 0x2FA1F
+    )
+
+
+def train(texts: Iterable[str], *, size: int, minimum: int) -> list[str]:
+    """A vocabulary of at most ``size`` entries that occur ``minimum`` times or more.
+
+    Characters first, then whole Latin words and numbers, both by falling count (ties by code point, so that
+    the same corpus gives the same file). Characters that can stand inside a word get their "##" form too.
+    """
+    characters: Counter[str] = Counter()
+    words: Counter[str] = Counter()
+    for text in texts:
+        lowered = "".join(c for c in unicodedata.normalize("NFD", text.lower()) if unicodedata.category(c) != "Mn")
+        characters.update(lowered)
+        words.update(word for word in WORD.findall(lowered) if len(word) > 1)
+    vocabulary = [*SPECIALS, *UNUSED]
+    for char, count in sorted(characters.items(), key=lambda item: (-item[1], item[0])):
+        if count >= minimum and not char.isspace():
+            inside = char.isalnum() and not is_ideograph(char)
+            vocabulary += [char, f"##{char}"] if inside else [char]
+    vocabulary += [word for word, count in sorted(words.items(), key=lambda i: (-i[1], i[0])) if count >= minimum]
+    return vocabulary[:size]
+
+
+def save(vocabulary: Sequence[str], folder: Path, *, lowercase: bool = True) -> None:
+    """Writes vocab.txt, tokenizer.json and tokenizer_config.json of a BERT tokenizer."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "vocab.txt"
+    path.write_text("".join(f"{token}\n" for token in vocabulary), encoding="utf-8")
+    backend = BertWordPieceTokenizer(
+        {token: number for number, token in enumerate(vocabulary)}, lowercase=lowercase, strip_accents=lowercase
+    )
+    backend.save(str(folder / "tokenizer.json"))
+    settings = {
+        "tokenizer_class": "BertTokenizer",
+        "do_lower_case": lowercase,
+        "tokenize_chinese_chars": True,
+        "strip_accents": lowercase,
+        "model_max_length": 512,
+        **{f"{name}_token": f"[{name.upper()}]" for name in ("pad", "unk", "cls", "sep", "mask")},
+    }
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings, indent=2, sort_keys=True) + "\n")
+
+
+def read_vocabulary(path: Path) -> list[str]:
+    """A vocab.txt: one entry a line, no entry twice, the five special tokens among them."""
+    vocabulary = [line for _, line in reading.lines(path)]
+    while vocabulary and not vocabulary[-1]:
+        vocabulary.pop()
+    twice = [token for token, count in Counter(vocabulary).items() if count > 1]
+    if twice:
+        raise InputError(f"{path}: {twice[0]!r} stands in it more than once (line {vocabulary.index(twice[0]) + 1})")
+    missing = [token for token in SPECIALS if token not in vocabulary]
+    if missing:
+        raise InputError(f"{path}: the special token {missing[0]} is missing")
+    return vocabulary
+
+
+class Tokenizer:
+    """Texts to token ids and back."""
+
+    def __init__(self, folder: Path) -> None:
+        path = folder / "tokenizer.json"
+        if not path.is_file():
+            raise InputError(f"{folder}: not a tokenizer folder, tokenizer.json is missing")
+        self.folder = folder
+        self.backend = Backend.from_file(str(path))
+        self.backend.no_truncation()
+        self.backend.no_padding()
+        self.pad, self.unk, self.cls, self.sep, self.mask = (self.identity(token) for token in SPECIALS)
+
+    def identity(self, token: str) -> int:
+        number = self.backend.token_to_id(token)
+        if number is None:
+            raise InputError(f"{self.folder}: the tokenizer has no {token}")
+        return int(number)
+
+    def __len__(self) -> int:
+        return int(self.backend.get_vocab_size())
+
+    def require(self, vocab_size: int, *, model: Path) -> None:
+        """Refuses a model that was made for another vocabulary."""
+        if vocab_size != len(self):
+            raise InputError(
+                f"{model}: the model has {vocab_size} token vectors, "
+                f"the tokenizer in {self.folder} has {len(self)} tokens"
+            )
+
+    def encodings(self, texts: Sequence[str]) -> list[Encoding]:
+        """Ids and character offsets, without special tokens."""
+        return list(self.backend.encode_batch(list(texts), add_special_tokens=False))
+
+    def ids(self, texts: Sequence[str]) -> list[list[int]]:
+        return [encoding.ids for encoding in self.encodings(texts)]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Text with blanks only between pieces that were Latin words."""
+        text = ""
+        for token in (self.backend.id_to_token(number) for number in ids):
+            if token in (PAD, CLS, SEP):
+                continue
+            piece = token.removeprefix("##")
+            apart = piece is token and text[-1:].isascii() and text[-1:].isalnum() and piece[:1].isascii()
+            text += (" " if apart and piece[:1].isalnum() else "") + piece
+        return text

@@ -1,0 +1,137 @@
+"""The courier: one child process per stage that carries its spool to MLflow.
+
+It lives in its own session, so the signals that stop a trainer do not stop it. It imports MLflow, sends
+about once a second, backs off while the store is away, and outlives its trainer, however that ended,
+just long enough to close the run. A spool it cannot deliver stays for `sync`.
+"""
+
+import os
+import select
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from stages import spool
+
+BATCH_SECONDS = 1.0
+LONGEST_BACK_OFF = 30.0
+
+ENVIRONMENT = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",  # with the default of 7 a call to an absent server takes minutes
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING": "false",  # its sampling thread can deadlock with imports
+    "DO_NOT_TRACK": "1",
+}
+
+
+def start(path: Path) -> "subprocess.Popen[bytes]":
+    """Start the courier of the spool `path`, which this process writes."""
+    code = str(Path(__file__).resolve().parents[1])  # where `stages` is imported from, not the workspace
+    search = os.pathsep.join(filter(None, [code, os.environ.get("PYTHONPATH")]))
+    with open(path / "courier.log", "wb") as log:
+        return subprocess.Popen(
+            [sys.executable, "-P", "-m", "stages.courier", str(path), str(os.getpid())],
+            env={**ENVIRONMENT, **os.environ, "PYTHONPATH": search},
+            cwd=path.parents[2],  # a queued experiment's copy of the workspace may be gone before we are
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+
+
+def last_words(path: Path) -> str:
+    """The last line that the courier of the spool `path` wrote."""
+    log = path / "courier.log"
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.is_file() else []
+    return lines[-1] if lines else "the courier died"
+
+
+def deliver(path: Path, trainer: int) -> int:
+    """Deliver the spool `path` while the process `trainer`, our parent, lives.
+
+    The trainer writes to standard input when it is over; its death closes that. Then one last attempt
+    is made. Returns 0 if everything was delivered, and the spool deleted, else 1.
+    """
+    os.nice(10)  # the trainer goes first
+    send = _sender(path.parents[2])
+    gap, over = BATCH_SECONDS, False
+    while True:
+        try:
+            if send(path, over):
+                return 0
+            gap = BATCH_SECONDS
+        except Exception as error:  # whatever MLflow raises, the spool keeps everything and we come again
+            print(_one_line(error), flush=True)
+            gap = min(2 * gap, LONGEST_BACK_OFF)
+        if over:
+            return 1 if path.is_dir() else 0  # `sync` may have been quicker
+        over = _told_to_end(gap, trainer)
+
+
+def _told_to_end(seconds: float, trainer: int) -> bool:
+    """Wait; True at once when the trainer says so or is gone."""
+    deadline = time.monotonic() + seconds
+    while (left := deadline - time.monotonic()) > 0:
+        # in slices: a worker forked by a dead trainer would keep standard input open
+        if select.select([sys.stdin], [], [], min(left, 1.0))[0] or os.getppid() != trainer:
+            return True
+    return False
+
+
+def _sender(home: Path) -> Callable[[Path, bool], bool]:
+    """A function that sends what is new in a spool and, once its trainer is over, deletes it.
+
+    The first call that can opens the store; the later ones use it.
+    """
+    stores: list[Any] = []
+
+    def send(path: Path, over: bool) -> bool:
+        from stages.mlflow_runs import Store
+
+        with spool.delivering(path) as alone:
+            if not alone:
+                raise BlockingIOError("another process is delivering it")
+            if not stores:
+                stores.append(Store(home))
+            if closed := bool(stores[0].deliver(path, over)):
+                shutil.rmtree(path)
+            return closed
+
+    return send
+
+
+def sync(home: Path) -> int:
+    """Deliver every spool of finished or dead trainers, oldest first; the number left undelivered."""
+    for key, value in ENVIRONMENT.items():
+        os.environ.setdefault(key, value)
+    send = _sender(home)
+    paths = sorted(path.parent for path in spool.folder(home).glob("*/events.jsonl"))
+    return sum(not _sync_one(path, send) for path in paths)
+
+
+def _sync_one(path: Path, send: Callable[[Path, bool], bool]) -> bool:
+    try:
+        if spool.running(path):
+            print(f"{path.name}: still running, left alone")
+            return True
+        send(path, True)
+    except Exception as error:  # one bad spool must not keep the others back
+        if path.is_dir():
+            print(f"{path.name}: kept: {_one_line(error)}")
+            return False
+    print(f"{path.name}: delivered")  # if not by us, then by another process just now
+    return True
+
+
+def _one_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+
+
+if __name__ == "__main__":
+    sys.exit(deliver(Path(sys.argv[1]), int(sys.argv[2])))

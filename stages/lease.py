@@ -1,0 +1,126 @@
+"""GPU leases: one file lock per device, held by the process that uses the device.
+
+The kernel drops the lock when the process dies, however it dies, so a lease survives no one. It works
+alike for `dvc repro`, parallel `dvc repro -s`, experiment queues and flows, for two checkouts and for
+two users of one machine. A lease must be taken before torch is imported, because CUDA reads
+CUDA_VISIBLE_DEVICES once.
+"""
+
+import fcntl
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from rosphere.errors import InputError
+
+POLL_SECONDS = 0.25
+
+
+def devices() -> tuple[str, ...]:
+    """The devices this process may use, as CUDA_VISIBLE_DEVICES spells them.
+
+    ROSPHERE_GPUS ("0,1") wins, then CUDA_VISIBLE_DEVICES, then what /dev shows. CUDA counts from 0
+    whichever device files a container was given: /dev/nvidia3 alone is device 0.
+    """
+    for variable in ("ROSPHERE_GPUS", "CUDA_VISIBLE_DEVICES"):
+        if variable in os.environ:
+            names = [name.strip() for name in os.environ[variable].split(",")]
+            return tuple(name for name in names if name and name != "-1")
+    return tuple(str(index) for index, _ in enumerate(Path("/dev").glob("nvidia[0-9]*")))
+
+
+def lock_folder() -> Path:
+    """Where the lock files lie: ROSPHERE_GPU_LOCKS, or one folder for every user of the machine."""
+    default = Path(tempfile.gettempdir()) / "rosphere-gpu-locks"
+    return Path(os.environ.get("ROSPHERE_GPU_LOCKS", default))
+
+
+@contextmanager
+def lease(count: int, timeout: float | None = None) -> Iterator[tuple[str, ...]]:
+    """Hold `count` devices, and let this process see no others, until the block ends.
+
+    Waits while they are busy, at most `timeout` seconds if given. On a machine without any device the
+    stage runs on the CPU: nothing is held and nothing waited for.
+
+    Raises:
+        InputError: more devices asked for than present.
+        TimeoutError: not enough of them came free in time.
+    """
+    present = devices()
+    if present and count > len(present):
+        raise InputError(f"expected {count} GPUs, got {len(present)}: {', '.join(present)}")
+    before = os.environ.get("CUDA_VISIBLE_DEVICES")
+    with ExitStack() as held:
+        names = _wait(held, count, present, timeout) if present and count else ()
+        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(names)
+        try:
+            yield names
+        finally:
+            if before is None:
+                del os.environ["CUDA_VISIBLE_DEVICES"]
+            else:
+                os.environ["CUDA_VISIBLE_DEVICES"] = before
+
+
+def _wait(held: ExitStack, count: int, present: tuple[str, ...], timeout: float | None) -> tuple[str, ...]:
+    start = time.monotonic()
+    names = _take(held, count, present)
+    if not names:
+        print(f"waiting for {count} of {len(present)} GPUs, all busy", file=sys.stderr, flush=True)
+    while not names:
+        if timeout is not None and time.monotonic() - start > timeout:
+            raise TimeoutError(f"expected {count} free GPUs within {timeout:g} s, got fewer")
+        time.sleep(POLL_SECONDS)
+        names = _take(held, count, present)
+    return names
+
+
+def _take(held: ExitStack, count: int, present: tuple[str, ...]) -> tuple[str, ...]:
+    """Lock `count` of the devices, or none: two processes holding half each would wait for ever."""
+    with ExitStack() as tried:
+        names: list[str] = []
+        for name in present:
+            file = _open(name)
+            tried.callback(os.close, file)
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue  # busy: the next device may be free
+            names.append(name)
+            if len(names) == count:
+                held.push(tried.pop_all())
+                return tuple(names)
+    return ()
+
+
+def _open(name: str) -> int:
+    """A descriptor of the device's lock file that any user of the machine can get.
+
+    Locking needs no right to write, and O_CREAT on another user's file in a sticky folder is refused:
+    hence read-only first, and rights for everyone (past the umask) on what is created here.
+    """
+    path = lock_folder() / f"{name.replace('/', '_')}.lock"
+    _make_lock_folder(path.parent)
+    while True:
+        try:
+            return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            pass  # first use of this device
+        try:
+            file = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        except FileExistsError:
+            continue  # another process was quicker: open its file
+        os.fchmod(file, 0o666)
+        return file
+
+
+def _make_lock_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True)
+    except FileExistsError:
+        return  # its rights are its maker's business
+    folder.chmod(0o1777)

@@ -1,0 +1,146 @@
+"""pretrain, pretrain_wide, pretrain_scratch: masked language modelling, narrow, widened, and from random weights."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from rosphere import fitting, mlm
+from rosphere.encoder import folder
+from rosphere.encoder.model import MaskedLanguageModel
+from rosphere.fitting import Callbacks, History, Schedule
+from rosphere.text.corpus import Corpus
+from rosphere.text.tokenizer import Tokenizer
+from stages import runner
+from stages.sizes import Size, encoder_config
+
+DATA = Path("data")
+MODELS = Path("models")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Widened:
+    """Section ``pretrain_wide``, and the settings of its control."""
+
+    sequence: int
+    rows: int
+    mask_rate: float
+    dev_rows: int
+    dropout: float
+    schedule: Schedule
+
+    def flops(self, model: MaskedLanguageModel) -> float:
+        """Of one step."""
+        return model.config.flops_per_token(self.sequence) * self.rows * self.sequence
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pretrain(Widened):
+    size: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scratch:
+    enabled: bool
+    learning_rate: float
+
+
+def pretrain(model: MaskedLanguageModel, settings: Widened, job: runner.Job, *, spent: float) -> History:
+    """Trains ``model``; the history carries FLOPs, beginning with what was ``spent`` before."""
+    seed = job.scalar("seed", int)
+    tokenizer = Tokenizer(DATA / "tokenizer")
+    rows, dev_rows = (
+        mlm.PackedRows(Corpus(DATA / "corpus" / split), tokenizer, length=settings.sequence, seed=seed)
+        for split in ("train", "dev")
+    )
+    dev = mlm.DevSet(dev_rows, size=settings.rows, limit=settings.dev_rows, rate=settings.mask_rate)
+
+    def objective(trained: nn.Module, batch: mlm.Batch, backward: fitting.Backward) -> dict[str, Tensor]:
+        value, accuracy = mlm.loss(model, batch)
+        backward(value)
+        return {"loss": value.detach(), "accuracy": accuracy}
+
+    history = fitting.fit(
+        model,
+        lambda step: mlm.training_batch(rows, step, size=settings.rows, rate=settings.mask_rate),
+        objective,
+        settings.schedule,
+        seed=seed,
+        folder=job.checkpoint,
+        callbacks=Callbacks(progress=job.progress, stopping=job.stopping, evaluate=lambda: dev(model)),
+    )
+    a_step = settings.flops(model)
+    return [{**row, "flops": spent + row["step"] * a_step} for row in history]
+
+
+def summary(history: History, model: MaskedLanguageModel, settings: Widened) -> dict[str, float]:
+    dev = [row for row in history if "dev_loss" in row]
+    return {
+        "dev_loss": dev[-1]["dev_loss"],
+        "dev_accuracy": dev[-1]["dev_accuracy"],
+        "dev_loss_at_start": dev[0]["dev_loss"],
+        "steps": settings.schedule.steps,
+        "tokens": settings.schedule.steps * settings.rows * settings.sequence,
+        "flops": history[-1]["flops"],
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+    }
+
+
+def fresh(job: runner.Job, size: str, dropout: float) -> MaskedLanguageModel:
+    fitting.seed_everything(job.scalar("seed", int))
+    vocabulary = len(Tokenizer(DATA / "tokenizer"))
+    sizes = job.scalar("sizes", dict[str, Size])
+    return MaskedLanguageModel(encoder_config(sizes, size, vocabulary=vocabulary, dropout=dropout))
+
+
+def widened(settings: Widened) -> MaskedLanguageModel:
+    model = folder.load(MODELS / "widen", dropout=settings.dropout)
+    Tokenizer(DATA / "tokenizer").require(model.config.vocab_size, model=MODELS / "widen")
+    return model
+
+
+def before(job: runner.Job) -> float:
+    """FLOPs of the narrow run, counted from its settings."""
+    narrow = job.section(Pretrain, "pretrain")
+    return narrow.schedule.steps * narrow.flops(fresh(job, narrow.size, 0.0))
+
+
+def scratch_settings(job: runner.Job, model: MaskedLanguageModel, wide: Widened, rate: float) -> Widened:
+    """pretrain_wide's settings with as many steps as both runs together could pay for."""
+    steps = wide.schedule.steps + round(before(job) / wide.flops(model))
+    return replace(wide, schedule=replace(wide.schedule, steps=steps, learning_rate=rate))
+
+
+def main() -> None:
+    with runner.stage(sys.argv[1] if len(sys.argv) > 1 else "pretrain") as job:
+        target = MODELS / job.word
+        spent = 0.0
+        settings: Widened
+        if job.word == "pretrain":
+            narrow = job.section(Pretrain)
+            settings, model = narrow, fresh(job, narrow.size, narrow.dropout)
+        elif job.word == "pretrain_wide":
+            settings = job.section(Widened)
+            model, spent = widened(settings), before(job)
+        else:
+            control, wide = job.section(Scratch), job.section(Widened, "pretrain_wide")
+            if not control.enabled:
+                target.mkdir(parents=True, exist_ok=True)
+                job.curve([{"step": 0}])
+                job.report({"enabled": False})
+                return
+            model = fresh(job, job.scalar("widen.size", str), wide.dropout)
+            settings = scratch_settings(job, model, wide, control.learning_rate)
+        history = pretrain(model, settings, job, spent=spent)
+        with torch.no_grad():
+            folder.save(model, target, tokenizer=DATA / "tokenizer")
+        job.curve(history)
+        job.report(summary(history, model, settings))
+
+
+if __name__ == "__main__":
+    main()

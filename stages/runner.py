@@ -1,0 +1,215 @@
+"""The hallway every stage process goes through.
+
+    with stage("pretrain") as job:
+        import torch  # only now: the GPU lease comes first
+        config = job.section(PretrainConfig)
+        ...
+        job.report({"loss": loss})
+
+On the way in: to the workspace root, ready for signals, one trainer per fingerprint, a GPU leased if
+dvc.yaml asks for one, tracking begun. On the way out: the report file last of all outputs, then the
+checkpoint deleted. What a user can put right ends in one line; anything else keeps its traceback.
+"""
+
+import csv
+import fcntl
+import json
+import math
+import os
+import shutil
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from numbers import Integral, Real
+from pathlib import Path
+from typing import Any, TypeVar
+
+from rosphere.errors import InputError
+from stages import config, tracking
+from stages.identity import Identity, identify, stage_name, workspace
+from stages.lease import lease
+from stages.progress import Progress
+from stages.signals import Stopped, StopRequests, die_with_parent, stop_requests
+
+__all__ = ["Job", "Stopped", "stage"]
+
+T = TypeVar("T")
+
+PARAMS = Path("params.yaml")
+HANDOVER_SECONDS = 10.0  # what a stopped trainer may need to save before its successor may begin
+
+
+class Job:
+    """One execution of one stage: what it asks and tells the house."""
+
+    def __init__(
+        self, *, name: str, checkpoint: Path, requests: StopRequests, tracker: tracking.Tracker
+    ) -> None:
+        self.name = name  # "evaluate@sentiment"
+        self.word, _, item = name.partition("@")  # "evaluate"
+        self.item = item or None  # "sentiment", or None
+        self.checkpoint = checkpoint  # a folder that survives kills and is deleted after success
+        self._requests = requests
+        self._tracker = tracker
+        self._progress = Progress(name)
+        self._report: dict[str, Any] = {}
+        self._step = 0
+
+    def section(self, cls: type[T], word: str | None = None) -> T:
+        """The section `word` (this stage's own by default) of params.yaml as the dataclass `cls`."""
+        return config.load(PARAMS, word or self.word, cls)
+
+    def scalar(self, key: str, cls: type[T]) -> T:
+        """The one value `key` of params.yaml, such as `seed` or `widen.size`."""
+        return config.scalar(PARAMS, key, cls)
+
+    def stopping(self) -> bool:
+        """Whether SIGINT or SIGTERM came: the loop then saves to `checkpoint` and raises Stopped."""
+        return self._requests.pending()
+
+    def progress(self, step: int, total: int, metrics: Mapping[str, float]) -> None:
+        """Show that `step` of `total` steps are done, and track `metrics` at that step."""
+        self._step = step
+        self._tracker.metrics(step, metrics)
+        self._progress.show(step, total, metrics)
+
+    def curve(self, rows: Sequence[Mapping[str, float]]) -> Path:
+        """Write `rows` to reports/curves/<stage>.csv, 6 significant digits, and track the file.
+
+        Columns are the rows' keys in the order they first appear; a value a row lacks stays empty.
+        """
+        columns = list(dict.fromkeys(key for row in rows for key in row))
+        if not columns:
+            raise ValueError(f"{self.name}: curve: expected at least one row with values, got none")
+        path = Path("reports/curves") / f"{self.name.replace('@', '-')}.csv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(path, "w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, columns, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows({key: _short(value) for key, value in row.items()} for row in rows)
+        self.artifact(path)
+        return path
+
+    def artifact(self, path: Path) -> None:
+        """Track the file or folder `path` as it is now."""
+        self._tracker.artifact(path)
+
+    def report(self, values: Mapping[str, Any]) -> None:
+        """Remember `values` for the report file; later values replace earlier ones of the same key.
+
+        Raises:
+            ValueError: a number is NaN or infinite.
+            TypeError: a value is no number, text, truth value, None, sequence or mapping.
+        """
+        self._report.update(_plain(values, self.name))
+
+    @property
+    def report_path(self) -> Path:
+        """reports/<word>.json; for `evaluate@<task>` reports/tasks/<task>.json."""
+        if self.word == "evaluate" and self.item:
+            return Path("reports/tasks") / f"{self.item}.json"
+        return Path("reports") / f"{self.name.replace('@', '-')}.json"
+
+    def close(self) -> None:
+        """End of the work: final metrics to the tracker, then the report file, atomically."""
+        self._progress.close()
+        if self._report:
+            self._tracker.final(self._step, self._report)
+            text = json.dumps(self._report, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False)
+            _write_atomically(self.report_path, text + "\n")
+
+
+@contextmanager
+def stage(default: str) -> Iterator[Job]:
+    """Run the block as the stage DVC started, or as the stage `default` when started by hand."""
+    os.chdir(workspace(Path.cwd()))
+    name = stage_name(default)
+    with _one_line_errors(name), stop_requests() as requests, die_with_parent():
+        identity = identify(Path.cwd(), name)
+        with (
+            _checkpoint(identity) as checkpoint,
+            lease(identity.gpus) as devices,
+            tracking.tracked(identity, devices) as tracker,
+            _one_line_errors(name),  # once more: said before the tracker takes its time
+        ):
+            job = Job(name=name, checkpoint=checkpoint, requests=requests, tracker=tracker)
+            job.report_path.unlink(missing_ok=True)  # as DVC does: a killed stage must leave none
+            yield job
+            requests.finish()
+            job.close()
+
+
+@contextmanager
+def _one_line_errors(name: str) -> Iterator[None]:
+    try:
+        yield
+    except (InputError, FileNotFoundError) as error:
+        missing = error.filename if isinstance(error, FileNotFoundError) else None
+        message = f"{missing}: no such file or folder" if missing else " ".join(str(error).split())
+        print(f"error: {name}: {message}", file=sys.stderr, flush=True)
+        raise SystemExit(1) from error
+
+
+@contextmanager
+def _checkpoint(identity: Identity) -> Iterator[Path]:
+    """The checkpoint folder of this very configuration, locked; deleted if the block succeeds.
+
+    It lies outside DVC's outs: DVC deletes those before a run, and with `persist: true` the next run
+    would resume another configuration's checkpoint.
+    """
+    stages = identity.home / ".run" / "ckpt" / identity.name.replace("@", "_")
+    folder = stages / identity.stage_fp[:16]
+    stages.mkdir(parents=True, exist_ok=True)
+    with open(f"{folder}.lock", "ab") as lock:  # beside the folder, since the folder gets deleted
+        deadline = time.monotonic() + HANDOVER_SECONDS
+        while not _locked(lock.fileno()):
+            if time.monotonic() > deadline:
+                raise InputError(f"expected to be the only one, but a process holds {lock.name}")
+            time.sleep(0.2)
+        folder.mkdir(exist_ok=True)
+        yield folder
+        shutil.rmtree(folder)
+
+
+def _locked(file: int) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _plain(value: Any, where: str) -> Any:
+    """`value` as JSON can hold it, numbers rounded to 6 significant digits."""
+    if value is None or isinstance(value, (bool, str)):
+        return value
+    if isinstance(value, Integral):
+        return int(value)
+    if isinstance(value, Real):
+        return _finite(float(value), where)
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item, f"{where}: {key}") for key, item in value.items()}
+    if isinstance(value, Sequence):
+        return [_plain(item, f"{where}[{index}]") for index, item in enumerate(value)]
+    raise TypeError(f"{where}: expected a plain value for the report, got {type(value).__name__}")
+
+
+def _finite(value: float, where: str) -> float:
+    if not math.isfinite(value):
+        raise ValueError(f"{where}: expected a finite number for the report, got {value}")
+    return _short(value)
+
+
+def _short(value: float) -> float:
+    return value if isinstance(value, int) else float(f"{value:.6g}")
+
+
+def _write_atomically(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.part")
+    with open(draft, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)

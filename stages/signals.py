@@ -1,0 +1,94 @@
+"""Leaving in good order: SIGINT and SIGTERM become a question, and no stage outlives its parent.
+
+A killed `dvc repro` leaves its stage training on as an orphan, and the next one would start a second
+trainer over the same outputs. So the stage asks the kernel for a SIGTERM when its parent dies.
+"""
+
+import ctypes
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+INSIST_SECONDS = 5.0
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+
+class Stopped(SystemExit):
+    """The stage was asked to stop, and leaves: exit code 143, as a shell reports SIGTERM."""
+
+    def __init__(self) -> None:
+        super().__init__(143)
+
+
+class StopRequests:
+    """What SIGINT and SIGTERM do at each point of a stage's life.
+
+    Until the first call of `pending` nobody would notice a request, so the signal leaves at once. From
+    then on it waits for the loop to save and leave, but one repeated after INSIST_SECONDS (not
+    sooner: a group kill and the parent's death send two in a row) leaves at once. After `finish` the
+    work is done and signals are ignored for the moment that writing it down takes.
+    """
+
+    def __init__(self) -> None:
+        self._asked_at: float | None = None
+        self._heeded = False
+        self._finishing = False
+
+    def pending(self) -> bool:
+        """Whether the stage should save and leave."""
+        self._heeded = True
+        return self._asked_at is not None
+
+    def finish(self) -> None:
+        """The work is complete: no request counts any more."""
+        self._finishing = True
+
+    def receive(self, number: int, frame: object) -> None:
+        """The signal handler."""
+        if self._finishing:
+            return
+        now = time.monotonic()
+        if self._asked_at is None:
+            self._asked_at = now
+            # os.write, because print may be what the signal interrupted
+            os.write(2, f"{signal.Signals(number).name}: stopping\n".encode())
+        if not self._heeded or now - self._asked_at > INSIST_SECONDS:
+            raise Stopped
+
+
+@contextmanager
+def stop_requests() -> Iterator[StopRequests]:
+    """Turn SIGINT and SIGTERM into requests until the block ends (main thread only)."""
+    requests = StopRequests()
+    before = {number: signal.signal(number, requests.receive) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield requests
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+
+
+@contextmanager
+def die_with_parent() -> Iterator[None]:
+    """Send this process a SIGTERM when its parent dies: on Linux at once, elsewhere within a second."""
+    parent, done = os.getppid(), threading.Event()
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGTERM))
+    threading.Thread(target=_watch, args=(parent, done), daemon=True).start()
+    try:
+        yield
+    finally:
+        done.set()
+        if sys.platform == "linux":
+            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, 0)
+
+
+def _watch(parent: int, done: threading.Event) -> None:
+    while not done.wait(1.0):
+        if os.getppid() != parent:
+            os.kill(os.getpid(), signal.SIGTERM)
+            return

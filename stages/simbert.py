@@ -1,0 +1,88 @@
+"""simbert: stage 1 of RoFormer-Sim. UniLM generation, contrastive learning and BART's noise in one pass."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from rosphere import assessment, contrastive, fitting, pairs, similarity
+from rosphere.encoder import folder
+from rosphere.fitting import Callbacks, Schedule
+from rosphere.pairs import Groups
+from rosphere.similarity import SimilarityModel
+from rosphere.text.tokenizer import Tokenizer
+from stages import runner
+
+DATA = Path("data")
+SOURCE, TARGET = Path("models/pretrain_wide"), Path("models/simbert")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Simbert:
+    pairs: int
+    chunk: int
+    longest: int
+    noise: float
+    mask_rate: float
+    scale: float
+    dropout: float
+    schedule: Schedule
+
+
+@torch.no_grad()
+def lm_loss(model: SimilarityModel, groups: Groups, settings: Simbert, seed: int) -> float:
+    """Mean generation loss per token of held-out pairs, sources without noise."""
+    batch = pairs.training_batch(groups, 0, pairs=len(groups), noise=0.0, rate=0.0, seed=seed)
+    batch = batch.to(next(model.parameters()).device)
+    return float(model(batch, int(batch.targets.sum()))[1])
+
+
+def main() -> None:
+    with runner.stage("simbert") as job:
+        settings, seed = job.section(Simbert), job.scalar("seed", int)
+        tokenizer = Tokenizer(DATA / "tokenizer")
+        train, dev = (Groups(DATA / "pairs" / f"{s}.jsonl", tokenizer, longest=settings.longest) for s in ("train", "dev"))
+        fitting.seed_everything(seed)
+        model = SimilarityModel(folder.load(SOURCE, dropout=settings.dropout))
+        tokenizer.require(model.language.config.vocab_size, model=SOURCE)
+        measure = assessment.benchmark(train, dev, DATA / "pairs" / "gold.jsonl")
+        encode = partial(similarity.encode, model, tokenizer, longest=settings.longest + 2)
+
+        def objective(trained: nn.Module, batch: pairs.Batch, backward: fitting.Backward) -> dict[str, Tensor]:
+            tokens = int(batch.targets.sum())
+            contrast, lm = contrastive.accumulate(
+                lambda chunk: model(chunk, tokens),
+                batch.split(settings.chunk),
+                partial(contrastive.info_nce, scale=settings.scale),
+                backward=backward,
+            )
+            return {"loss": contrast + lm, "contrastive": contrast, "lm": lm}
+
+        def evaluate() -> dict[str, float]:
+            return {**measure(encode), "dev_lm": lm_loss(model, dev, settings, seed)}
+
+        history = fitting.fit(
+            model,
+            lambda step: pairs.training_batch(
+                train, step, pairs=settings.pairs, noise=settings.noise, rate=settings.mask_rate, seed=seed
+            ),
+            objective,
+            settings.schedule,
+            seed=seed,
+            folder=job.checkpoint,
+            callbacks=Callbacks(progress=job.progress, stopping=job.stopping, evaluate=evaluate),
+        )
+        similarity.save(model, TARGET, tokenizer=DATA / "tokenizer")
+        job.curve(history)
+        final, before = history[-1], history[0]
+        names = ("recall_at_1", "recall_at_5", "spearman", "dev_lm")
+        job.report({name: final[name] for name in names})
+        job.report({"before": {name: before[name] for name in names if name in before}})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""widen: the narrow model grown to a larger size without changing what it computes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rosphere import mlm
+from rosphere.encoder import folder, masks
+from rosphere.text.corpus import Corpus
+from rosphere.text.tokenizer import Tokenizer
+from rosphere.widening import certificate, widen
+from stages import runner
+from stages.sizes import Size, encoder_config
+
+DATA = Path("data")
+SOURCE, TARGET = Path("models/pretrain"), Path("models/widen")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Widen:
+    size: str  # the size to grow to; its layers and embedding must be the narrow model's
+    noise: float
+
+
+def grow(settings: Widen, sizes: dict[str, Size], *, seed: int) -> dict[str, Any]:
+    """Writes models/widen and its certificate, over real text of the dev split."""
+    model = folder.load(SOURCE)
+    tokenizer = Tokenizer(DATA / "tokenizer")
+    tokenizer.require(model.config.vocab_size, model=SOURCE)
+    goal = encoder_config(sizes, settings.size, vocabulary=len(tokenizer), dropout=0.0)
+    wide = widen(
+        model,
+        width=goal.hidden_size,
+        heads=goal.num_attention_heads,
+        feed_forward=goal.intermediate_size,
+        noise=settings.noise,
+        seed=seed,
+    )
+    folder.save(wide, TARGET, tokenizer=DATA / "tokenizer")
+    rows = mlm.PackedRows(Corpus(DATA / "corpus" / "dev"), tokenizer, length=128, seed=seed)
+    batch = mlm.batch(rows, np.arange(min(4, len(rows))), rate=0.15, generator=np.random.default_rng(seed))
+    proof = certificate(model, wide, batch.ids_BL, masks.packed(batch.documents_BL))
+    (TARGET / "widening.json").write_text(json.dumps(proof, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    return proof
+
+
+def main() -> None:
+    with runner.stage("widen") as job:
+        sizes = job.scalar("sizes", dict[str, Size])
+        job.report(grow(job.section(Widen), sizes, seed=job.scalar("seed", int)))
+
+
+if __name__ == "__main__":
+    main()

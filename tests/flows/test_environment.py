@@ -1,0 +1,55 @@
+"""The environment of the tools, and finding a running UI's server."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from flows import environment
+
+
+def test_python_in_a_stage_is_this_interpreter() -> None:
+    env = environment.for_commands()
+    command = ["sh", "-c", "python -c 'import sys; print(sys.executable)'"]
+    said = subprocess.run(command, env=env, capture_output=True, text=True, check=True).stdout.strip()
+    assert os.path.dirname(said) == os.path.dirname(sys.executable)
+
+
+@pytest.mark.parametrize("given", ["0", "two", "-1", "1.5", ""])
+def test_a_senseless_number_of_workers_is_refused(monkeypatch: pytest.MonkeyPatch, given: str) -> None:
+    monkeypatch.setenv("ROSPHERE_WORKERS", given)
+    with pytest.raises(ValueError, match=rf"ROSPHERE_WORKERS must be a positive integer, got '{given}'"):
+        environment.workers()
+
+
+def test_workers_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROSPHERE_WORKERS", "5")
+    assert environment.workers() == 5
+
+
+def test_what_is_set_stays(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for key in environment.settings(tmp_path):
+        monkeypatch.delenv(key, raising=False)
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "mine"))
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:1/api")
+    environment.prepare(tmp_path)
+    assert os.environ["PREFECT_HOME"] == str(tmp_path / "mine")
+    assert os.environ["PREFECT_API_URL"] == "http://127.0.0.1:1/api"
+    assert os.environ["DO_NOT_TRACK"] == "1"
+
+
+def test_a_server_that_is_gone_is_not_found(tmp_path: Path) -> None:
+    assert environment.announced_api(tmp_path) is None
+    with environment.announce(tmp_path, "http://127.0.0.1:1/api"):  # port 1: nobody listens
+        assert environment.announced_api(tmp_path) is None
+    assert not list((tmp_path / ".run" / "prefect").iterdir())
+
+
+def test_a_server_that_answers_is_found(tmp_path: Path, prefect_server) -> None:
+    with environment.announce(tmp_path, prefect_server.api):
+        assert environment.announced_api(tmp_path) == prefect_server.api
+    assert environment.announced_api(tmp_path) is None

@@ -1,0 +1,124 @@
+"""The flow on a toy repository, run from the command line as a person would."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import signal
+import sys
+
+import psutil
+import pytest
+
+
+def task_runs(server, newest: int) -> dict[str, dict]:
+    """The newest task runs by name."""
+    body = {"sort": "EXPECTED_START_TIME_DESC", "limit": newest}
+    return {run["name"]: run for run in server.post("/task_runs/filter", body)}
+
+
+def artifact(server, key: str) -> dict:
+    """The newest artifact under a key."""
+    body = {"artifacts": {"key": {"any_": [key]}}, "sort": "CREATED_DESC", "limit": 1}
+    return server.post("/artifacts/filter", body)[0]
+
+
+def test_only_what_is_stale_runs_in_order_and_at_once(served_toy, prefect_server) -> None:
+    toy = served_toy
+    meeting = [toy.tell("meet-left", "score@a"), toy.tell("meet-score@a", "left")]  # each waits for the other
+
+    code, output = toy.run()
+    for peer in meeting:
+        peer.unlink()
+    assert code == 0, output
+    order = toy.started()
+    assert order[0] == "prepare" and order[-1] == "total"
+    assert sorted(order) == ["left", "prepare", "score@a", "score@b", "total"]
+    assert f"interpreter {sys.executable}" in output
+    assert "::progress" not in output
+
+    runs = task_runs(prefect_server, 5)
+    assert {name: run["state"]["type"] for name, run in runs.items()} == dict.fromkeys(order, "COMPLETED")
+    assert [name for name, run in runs.items() if "gpu" in run["tags"]] == ["left"]
+    table = json.loads(artifact(prefect_server, "stages")["data"])
+    assert {row["stage"]: row["how"] for row in table} == dict.fromkeys(order, "ran")
+    assert "| reports/a.json: size.characters |  | 20 | new |" in artifact(prefect_server, "metrics")["data"]
+    assert artifact(prefect_server, "score-a")["data"] == 100
+
+    code, output = toy.run()
+    assert (code, toy.started()) == (0, []), output
+    assert "none, all up to date" in output
+
+    (toy.root / "params.yaml").write_text("left: 2\n")
+    code, output = toy.run()
+    assert (code, toy.started()) == (0, ["left"]), (
+        output
+    )  # with the same bytes as before, so total is not run
+    table = json.loads(artifact(prefect_server, "stages")["data"])
+    assert {row["stage"]: row["how"] for row in table} == {"left": "ran", "total": "unchanged"}
+
+    code, output = toy.run("score", "--force")
+    assert (code, sorted(toy.started())) == (0, ["score@a", "score@b"]), output
+    assert "| reports/a.json: size.characters | 20 | 20 | = |" in artifact(prefect_server, "metrics")["data"]
+
+
+def test_a_failing_stage_costs_only_what_needs_it(served_toy, prefect_server) -> None:
+    toy = served_toy
+    toy.tell("fail-left")
+    code, output = toy.run()
+    assert code == 1
+    assert sorted(toy.started()) == ["left", "prepare", "score@a", "score@b"]
+    assert "Traceback" not in output
+    message = output[output.index("\nfailed: ") :]
+    assert message.startswith("\nfailed: left; not run: total\n--- left: exit code 1\n")
+    assert "there is no such corpus" in message
+    assert task_runs(prefect_server, 5)["total"]["state"]["name"] == "NotReady"
+
+
+def test_a_killed_stage_is_tried_again(served_toy) -> None:
+    toy = served_toy
+    toy.tell("kill-prepare")
+    code, output = toy.run("prepare")
+    assert (code, toy.started()) == (0, ["prepare", "prepare"]), output
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, None), (signal.SIGKILL, -9)]
+)
+def test_a_run_that_is_stopped_leaves_nothing(served_toy, eventually, number: int, code: int | None) -> None:
+    toy = served_toy
+    toy.tell("hang-prepare")
+    with toy.start("prepare") as run:
+        eventually((toy.root / "pid-prepare").exists, "the stage runs")
+        family = psutil.Process(run.pid).children(recursive=True)
+        assert int((toy.root / "pid-prepare").read_text()) in {process.pid for process in family}
+        os.kill(run.pid, number)
+        output, _ = run.communicate(timeout=60)
+    _, alive = psutil.wait_procs(family, timeout=30)
+    assert not [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
+    assert run.returncode == code if code else run.returncode != 0, output
+    assert (toy.root / ".dvc/tmp/rwlock").read_text() == "{}"
+    assert toy.started() == ["prepare"], "stopped, not tried again"
+
+
+def test_an_unknown_target_is_one_clear_line(served_toy) -> None:
+    code, output = served_toy.run("prepar")
+    assert code == 1 and "Traceback" not in output
+    assert "\nno stage matches 'prepar'; the stages are: prepare, left, score@a, score@b, total\n" in output
+
+
+def test_a_second_run_in_the_same_workspace_is_refused(served_toy) -> None:
+    lock = served_toy.root / ".run" / "pipeline.lock"
+    with lock.open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        print("4711", file=handle, flush=True)
+        code, output = served_toy.run()
+    assert code == 1 and "Traceback" not in output
+    assert f"\nanother pipeline run (process 4711) is working in {served_toy.root}\n" in output
+
+
+def test_no_server_is_needed(toy) -> None:
+    code, output = toy.run("prepare")
+    assert (code, toy.started()) == (0, ["prepare"]), output
+    assert (toy.root / ".run" / "prefect" / "prefect.db").exists()
