@@ -23,7 +23,7 @@ from uuid import UUID
 
 from flows import environment, metrics
 from flows.graph import Graph, PlanError, Stage, discover
-from flows.process import Closed, Commands
+from flows.process import Closed, Commands, unwinding_on_terminate
 from flows.transcript import KILLED, Progress, Transcript
 
 # Prefect reads its settings once, when it is imported; set here, they also hold for the runs that a worker
@@ -69,16 +69,9 @@ def reproduce(stage: str, force: bool, root: Path, commands: Commands) -> Outcom
             case str() as text:
                 logger.info("%s", text)
 
-    command = [
-        sys.executable,
-        "-m",
-        "dvc",
-        "--wait-for-lock",
-        "repro",
-        "-s",
-        stage,
-        *(["-f"] if force else []),
-    ]
+    command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "-s", stage]
+    if force:
+        command.append("--force")
     env = {**environment.for_commands(), "PREFECT_FLOW_RUN_URL": f"/runs/flow-run/{runtime.flow_run.id}"}
     try:
         code = commands.run(command, on_line=on_line, env=env, cwd=root)
@@ -262,7 +255,10 @@ def main() -> int:
     given = parser.parse_args()
     run = pipeline.with_options(task_runner=at_once(given.workers))
     try:
-        state = run(given.targets, given.force, given.all, return_state=True)
+        with (
+            unwinding_on_terminate()
+        ):  # a SIGTERM that simply ended us would leave Prefect's temporary server
+            state = run(given.targets, given.force, given.all, return_state=True)
     except KeyboardInterrupt:
         print("interrupted: every stage was stopped; the next run resumes", file=sys.stderr)
         return 130

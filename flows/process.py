@@ -20,10 +20,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import TracebackType
+from types import FrameType, TracebackType
 
 Ladder = tuple[tuple[signal.Signals, float], ...]
 
@@ -55,6 +55,14 @@ def _signal(group: int, number: int) -> bool:
     except (ProcessLookupError, PermissionError):  # macOS answers the latter for a group of zombies
         return False
     return True
+
+
+def _hear_interrupts() -> None:
+    """Undo an inherited "ignore SIGINT", with which a shell starts what it runs in the background.
+
+    A stage that cannot be interrupted cannot save, and DVC would be ended by SIGTERM and leave its locks.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 class Commands:
@@ -143,6 +151,7 @@ class Commands:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                preexec_fn=_hear_interrupts,
                 env=env,
                 cwd=cwd,
             )
@@ -171,6 +180,24 @@ class Commands:
         pipe = self._guardian.stdin
         assert isinstance(pipe, io.BufferedWriter)
         return pipe
+
+
+@contextmanager
+def unwinding_on_terminate() -> Iterator[None]:
+    """Let SIGTERM unwind the main thread as Ctrl-C does, so that `with` blocks and exit handlers still run.
+
+    Ctrl-C itself too: a shell starts its background jobs with SIGINT ignored.
+    """
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def guard() -> None:

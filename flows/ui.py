@@ -9,20 +9,17 @@ from __future__ import annotations
 
 import argparse
 import fcntl
-import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 
 from flows import environment
-from flows.process import Closed, Commands
+from flows.process import Closed, Commands, unwinding_on_terminate
 
 HOST = "127.0.0.1"
 PATIENCE = 120.0  # seconds for a server to answer; the first start creates its database
@@ -165,22 +162,6 @@ def _log(server: Server, root: Path) -> Path:
     return root / ".run" / f"{server.name.lower()}.log"
 
 
-@contextmanager
-def stop_on_terminate() -> Iterator[None]:
-    """Let SIGTERM unwind like Ctrl-C, so that both servers are stopped."""
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    # SIGINT too: a shell starts its background jobs with it ignored.
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python -m flows.ui", description="Prefect's and MLflow's UI on loopback."
@@ -194,7 +175,7 @@ def main() -> int:
         return 1
     environment.prepare(root)
     servers = stack(root, given.prefect_port, given.mlflow_port)
-    with stop_on_terminate():
+    with unwinding_on_terminate():
         try:
             require_free(servers)
             create_store(root)

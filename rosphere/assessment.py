@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rosphere import retrieval
 from rosphere.errors import InputError
@@ -14,59 +15,57 @@ from rosphere.pairs import Groups
 from rosphere.retrieval import Vectors
 from rosphere.text import reading
 
-Encode = Callable[[Sequence[str]], Vectors]
-
-
 @dataclass(frozen=True, kw_only=True)
 class Benchmark:
-    """Held-out sentences as queries, training sentences as further candidates, and graded pairs."""
+    """Held-out sentences as queries, training sentences as further candidates, and graded pairs.
+
+    An encoder is measured by the vectors [len(texts), D] of ``texts``, which it gives once.
+    """
 
     texts: list[str]  # queries first
-    group_of: np.ndarray
-    queries: np.ndarray
-    gold: list[tuple[str, str, float]]
+    group_of: NDArray[np.int64]
+    queries: NDArray[np.int64]
+    pairs_P2: NDArray[np.int64]  # places in ``texts``
+    scores: list[float]
 
-    def __call__(self, encode: Encode) -> dict[str, float]:
-        """{"recall_at_1", "recall_at_5", "spearman"}."""
-        vectors = encode(self.texts)
-        one, other = encode([a for a, _, _ in self.gold]), encode([b for _, b, _ in self.gold])
+    def __call__(self, vectors_ND: Vectors) -> dict[str, float]:
+        """{"recall_at_1", "recall_at_5", "spearman"} of unit vectors."""
+        one, other = vectors_ND[self.pairs_P2[:, 0]], vectors_ND[self.pairs_P2[:, 1]]
         return {
-            "recall_at_1": retrieval.recall(vectors, self.group_of, self.queries, 1),
-            "recall_at_5": retrieval.recall(vectors, self.group_of, self.queries, 5),
-            "spearman": retrieval.spearman(one, other, [score for _, _, score in self.gold]),
+            "recall_at_1": retrieval.recall(vectors_ND, self.group_of, self.queries, 1),
+            "recall_at_5": retrieval.recall(vectors_ND, self.group_of, self.queries, 5),
+            "spearman": retrieval.spearman(one, other, self.scores),
         }
 
 
 def benchmark(train: Groups, dev: Groups, gold: Path) -> Benchmark:
-    pairs = [
-        (
-            reading.text_field(row, "sentence1", path=gold, number=number),
-            reading.text_field(row, "sentence2", path=gold, number=number),
-            float(row["score"]),
-        )
-        for number, row in reading.rows(gold)
-    ]
-    if len({score for _, _, score in pairs}) < 2:
-        raise InputError(f"{gold}: expected graded pairs with two or more different scores, got {len(pairs)} pairs")
+    texts = [*dev.texts, *train.texts]
+    place = {text: number for number, text in reversed(list(enumerate(texts)))}
+    pairs, scores = [], []
+    for number, row in reading.rows(gold):
+        for key in ("sentence1", "sentence2"):
+            if reading.text_field(row, key, path=gold, number=number) not in place:
+                raise InputError(f"{gold}:{number}: {key} stands in no group: {row[key]!r}")
+        pairs.append((place[row["sentence1"]], place[row["sentence2"]]))
+        scores.append(float(row["score"]))
+    if len(set(scores)) < 2:
+        raise InputError(f"{gold}: expected pairs with two or more different scores, got {len(scores)} pairs")
     return Benchmark(
-        texts=[*dev.texts, *train.texts],
+        texts=texts,
         group_of=np.concatenate([dev.group_of, train.group_of + len(dev)]),
         queries=np.arange(len(dev.texts)),
-        gold=pairs,
+        pairs_P2=np.array(pairs),
+        scores=scores,
     )
 
 
-def whitened(encode: Encode, fit_on: Sequence[str], dimensions: int | None) -> Encode:
-    """The same encoder, whitened on the vectors of ``fit_on``."""
-    mean, matrix = retrieval.whitening(encode(fit_on), dimensions)
-    return lambda texts: retrieval.unit((encode(texts) - mean) @ matrix)
+def whitened(vectors_ND: Vectors, first: int, dimensions: int | None) -> Vectors:
+    """The same vectors, whitened by the statistics of rows ``first`` and after: the training sentences."""
+    mean, matrix = retrieval.whitening(vectors_ND[first:], dimensions)
+    return retrieval.unit((vectors_ND - mean) @ matrix)
 
 
-def neighbours(encode: Encode, queries: Sequence[str], texts: Sequence[str], count: int) -> list[list[tuple[str, float]]]:
-    """For every query its nearest texts, itself left out: (text, cosine)."""
-    one, all_ = encode(queries), encode(texts)
-    found = []
-    for query, scores in zip(queries, one @ all_.T, strict=True):
-        ranked = [(texts[place], float(scores[place])) for place in np.argsort(-scores, kind="stable")]
-        found.append([item for item in ranked if item[0] != query][:count])
-    return found
+def neighbours(vectors_ND: Vectors, texts: Sequence[str], queries: Sequence[int], count: int) -> list[list[str]]:
+    """The ``count`` nearest texts of each query, itself left out."""
+    order = np.argsort(-vectors_ND[list(queries)] @ vectors_ND.T, axis=1, kind="stable")
+    return [[texts[n] for n in row if n != query][:count] for query, row in zip(queries, order, strict=True)]

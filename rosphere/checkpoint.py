@@ -28,13 +28,18 @@ class Progress:
 
     step: int
     history: History
+    window: History  # metrics of the steps since the last row of the history
 
 
 def save(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, progress: Progress) -> None:
     """Writes beside the last state, then replaces it: a reader sees the old or the new one, never a half."""
     tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
     tensors.update(_moments(optimizer))
-    header = {"step": str(progress.step), "history": json.dumps(progress.history)}
+    header = {
+        "step": str(progress.step),
+        "history": json.dumps(progress.history),
+        "window": json.dumps(progress.window),
+    }
     folder.mkdir(parents=True, exist_ok=True)
     fresh = folder / f"{FILE}.{os.getpid()}.new"
     save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, fresh, metadata=header)
@@ -50,14 +55,19 @@ def load(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> Pr
         return None
     try:
         with safe_open(path, framework="pt") as file:
-            header = file.metadata()
+            header = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
     except SafetensorError as error:
         raise InputError(f"{path}: the checkpoint is damaged ({error}); delete it to start over") from error
+    for key in ("step", "history", "window"):
+        if key not in header:
+            raise InputError(f"{path}: not the state of a run, its header has no {key!r}; delete it to start over")
     weights = {name.removeprefix("model."): t for name, t in tensors.items() if name.startswith("model.")}
     model.load_state_dict(weights)
     _restore(optimizer, tensors)
-    return Progress(step=int(header["step"]), history=json.loads(header["history"]))
+    return Progress(
+        step=int(header["step"]), history=json.loads(header["history"]), window=json.loads(header["window"])
+    )
 
 
 def _moments(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

@@ -3,10 +3,11 @@
 N items are embedded as vectors of length sqrt(n) whose directions are uniform; the joint law of a pair is
 p(i, j) ~ e^{<u_i, v_j>} as in Skip-gram. Its entropy is about 2 log N + h_n with
 
-    h_n = log E e^{n c} - n E[c e^{n c}] / E e^{n c} = -KL(vMF(d = n, kappa = n) || uniform),   c = cos of the angle,
+    h_n = log E e^{n c} - n E[c e^{n c}] / E e^{n c} = -KL(vMF(d = n, kappa = n) || uniform)
 
-and n is large enough when that is negative. h_n is about -(n/2) log((1 + sqrt 5)/2) = -0.2406 n for large n, so the
-rule is n > 8.31 log N (natural logarithm). It tells an order of magnitude, not an optimum.
+for the cosine c of the angle, and n is large enough when the entropy is negative. h_n is about
+-(n/2) log((1 + sqrt 5)/2) = -0.2406 n for large n, so the rule is n > 8.31 log N (natural logarithm). It gives
+an order of magnitude, not an optimum.
 """
 
 import math
@@ -34,8 +35,11 @@ def minimal_dimension(items: int) -> int:
 
 
 def johnson_lindenstrauss(items: int, error: float) -> int:
-    """The smallest n > 24 log(items) / error²: a random projection to n dimensions keeps all squared distances
-    between the items within a factor 1 +- error with probability at least 1 - 1/items (kexue.fm/archives/8679)."""
+    """The smallest n > 24 log(items) / error² (kexue.fm/archives/8679), 0 < error < 1.
+
+    A random projection to n dimensions keeps all squared distances between the items within a factor
+    1 +- error, with a probability of at least 1 - 1/items.
+    """
     if not 0 < error < 1:
         raise ValueError(f"error: expected 0 < error < 1, got {error}")
     return math.floor(24 * _log_count(items) / error**2) + 1

@@ -145,7 +145,7 @@ class _Run(Generic[Batch]):
         saved = checkpoint.load(folder, model, optimizer_) if folder else None
         self.step = saved.step if saved else 0
         self.history: History = saved.history if saved else []
-        self.window: list[Mapping[str, Tensor | float]] = []
+        self.window: list[Mapping[str, Tensor | float]] = [*saved.window] if saved else []
         if not saved and callbacks.evaluate and schedule.evaluate_every:
             self.history.append({"step": 0, **self._evaluated()})
 
@@ -158,9 +158,7 @@ class _Run(Generic[Batch]):
             self._log(done, evaluate=bool(evaluate))
         stopping = self.callbacks.stopping()
         if self.folder and not last and (stopping or done % schedule.checkpoint_every == 0):
-            self._log(done, evaluate=False)  # a checkpoint holds no half-filled window
-            progress = checkpoint.Progress(step=done, history=self.history)
-            checkpoint.save(self.folder, self.bare, self.optimizer.optimizer, progress)
+            self._save(self.folder, done)
         if stopping and not last:
             raise Interrupted(f"stopped after step {done} of {schedule.steps}")
 
@@ -181,14 +179,19 @@ class _Run(Generic[Batch]):
         """Closes the window: means of what the objective returned, and the evaluation."""
         if not self.window and not evaluate:
             return
-        row = {"step": float(done), **_means(self.window)}
+        row = {"step": float(done), **_finite_means(self.window, done)}
         self.window = []
-        if not all(math.isfinite(value) for value in row.values()):
-            raise FloatingPointError(f"step {done}: the loss is not finite ({row}); lower the learning rate")
         if evaluate and self.callbacks.evaluate:
             row.update(self._evaluated())
         self.history.append(row)
         self.callbacks.progress(done, self.schedule.steps, {k: v for k, v in row.items() if k != "step"})
+
+    def _save(self, folder: Path, done: int) -> None:
+        """The half-filled window goes along, so that a resumed run logs the rows of one that was never stopped."""
+        _finite_means(self.window, done)  # no checkpoint of a run that has diverged
+        window = [{key: float(value) for key, value in metrics.items()} for metrics in self.window]
+        progress = checkpoint.Progress(step=done, history=self.history, window=window)
+        checkpoint.save(folder, self.bare, self.optimizer.optimizer, progress)
 
     def _evaluated(self) -> Mapping[str, float]:
         assert self.callbacks.evaluate is not None
@@ -197,10 +200,13 @@ class _Run(Generic[Batch]):
             return self.callbacks.evaluate()
 
 
-def _means(window: list[Mapping[str, Tensor | float]]) -> dict[str, float]:
+def _finite_means(window: list[Mapping[str, Tensor | float]], done: int) -> dict[str, float]:
     """One look at the device per window, not per step."""
     keys = list(dict.fromkeys(key for metrics in window for key in metrics))
-    return {k: float(np.mean([float(metrics[k]) for metrics in window if k in metrics])) for k in keys}
+    means = {k: float(np.mean([float(metrics[k]) for metrics in window if k in metrics])) for k in keys}
+    if not all(math.isfinite(value) for value in means.values()):
+        raise FloatingPointError(f"step {done}: the loss is not finite ({means}); lower the learning rate")
+    return means
 
 
 def _ahead(batches: Callable[[int], Batch], first: int, last: int) -> Iterator[tuple[int, Batch]]:

@@ -7,7 +7,7 @@ trains the generation of the target. Shapes: N rows, L tokens, H hidden size.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -62,33 +62,46 @@ def padded(sequences: Sequence[Sequence[int]], pad: int) -> tuple[Tensor, Tensor
 
 
 @torch.no_grad()
-def encode(
-    model: SimilarityModel, tokenizer: Tokenizer, texts: Sequence[str], *, longest: int = 64
+def in_batches(
+    compute: Callable[[Tensor, Tensor], Tensor],
+    tokenizer: Tokenizer,
+    texts: Sequence[str],
+    *,
+    longest: int,
+    device: torch.device,
 ) -> NDArray[np.float32]:
-    """Unit vectors [len(texts), H] in the texts' order; batches are made of texts of like length."""
-    model.eval()
-    device = next(model.parameters()).device
+    """compute(ids_NL, keep_NL) -> [N, H] over all texts, in their order; batches are made of texts of like length."""
     sequences = [[tokenizer.cls, *ids[: longest - 2], tokenizer.sep] for ids in tokenizer.ids(texts)]
     order = sorted(range(len(texts)), key=lambda number: len(sequences[number]))
-    vectors = np.empty((len(texts), model.language.config.hidden_size), dtype=np.float32)
     size = max(1, TOKENS_A_BATCH // longest)
+    found: dict[int, NDArray[np.float32]] = {}
     for start in range(0, len(order), size):
         chosen = order[start : start + size]
         ids, keep = padded([sequences[number] for number in chosen], tokenizer.pad)
-        vectors[chosen] = model.vectors(ids.to(device), keep.to(device)).cpu().numpy()
-    return vectors
+        found.update(zip(chosen, compute(ids.to(device), keep.to(device)).cpu().numpy(), strict=True))
+    return np.stack([found[number] for number in range(len(texts))])
+
+
+def encode(
+    model: SimilarityModel, tokenizer: Tokenizer, texts: Sequence[str], *, longest: int = 64
+) -> NDArray[np.float32]:
+    """Unit vectors [len(texts), H] in the texts' order."""
+    model.eval()
+    device = next(model.parameters()).device
+    return in_batches(model.vectors, tokenizer, texts, longest=longest, device=device)
 
 
 def mean_pooled(
     model: MaskedLanguageModel, tokenizer: Tokenizer, texts: Sequence[str], *, longest: int = 64
 ) -> NDArray[np.float32]:
     """Mean of the last hidden states: the usual sentence vector of an encoder never trained for similarity."""
-    found = []
-    with torch.no_grad():
-        for ids in tokenizer.ids(texts):
-            row = torch.tensor([[tokenizer.cls, *ids[: longest - 2], tokenizer.sep]])
-            found.append(model.encoder(row.to(next(model.parameters()).device))[0].mean(0))
-    return F.normalize(torch.stack(found), dim=-1).cpu().numpy()
+    model.eval()
+
+    def compute(ids_NL: Tensor, keep_NL: Tensor) -> Tensor:
+        hidden = model.encoder(ids_NL, masks.padded(keep_NL)) * keep_NL[..., None]
+        return F.normalize(hidden.sum(1), dim=-1)
+
+    return in_batches(compute, tokenizer, texts, longest=longest, device=next(model.parameters()).device)
 
 
 def save(model: SimilarityModel, folder: Path, *, tokenizer: Path) -> None:

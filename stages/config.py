@@ -39,9 +39,7 @@ def load(path: Path, word: str, cls: type[T]) -> T:
     for depth, part in enumerate(words):
         if not isinstance(value, dict) or part not in value:
             where = ".".join(words[: depth + 1])
-            raise ConfigError(
-                f"{path}: {where}: missing{_hint(part, value if isinstance(value, dict) else {})}"
-            )
+            raise ConfigError(f"{path}: {where}: missing{_hint(part, value if isinstance(value, dict) else {})}")
         value = value[part]
     return _convert(value, cls, path, word)  # type: ignore[no-any-return]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy import stats
 from torch import Tensor, nn
 
 from rosphere import assessment, contrastive, fitting, generation, pairs, retrieval, similarity
@@ -43,43 +43,45 @@ class RoformerSim:
 
 
 def compared(
-    measure: assessment.Benchmark,
-    encoders: dict[str, Callable[[Sequence[str]], Vectors]],
-    corpus: Sequence[str],
-    settings: RoformerSim,
+    measure: assessment.Benchmark, vectors: dict[str, Vectors], settings: RoformerSim
 ) -> dict[str, dict[str, float]]:
     """Every encoder as it is, whitened, and whitened to fewer dimensions; TF-IDF beside them."""
+    first = len(measure.queries)
     table: dict[str, dict[str, float]] = {}
-    for name, encode in encoders.items():
-        table[name] = measure(encode)
-        table[f"{name} whitened"] = measure(assessment.whitened(encode, corpus, None))
+    for name, each in vectors.items():
+        table[name] = measure(each)
+        table[f"{name} whitened"] = measure(assessment.whitened(each, first, None))
         table[f"{name} whitened to {settings.whitening}"] = measure(
-            assessment.whitened(encode, corpus, settings.whitening)
+            assessment.whitened(each, first, settings.whitening)
         )
-    table["TF-IDF"] = measure(partial(retrieval.tf_idf, corpus))
+    table["TF-IDF"] = measure(retrieval.tf_idf(measure.texts[first:], measure.texts))
     return table
 
 
 def agreement(student: Vectors, teacher: Vectors) -> float:
     """Spearman's rank correlation of the two similarity matrices, over all pairs of different sentences."""
     upper = np.triu_indices(len(student), 1)
-    from scipy import stats
-
     return float(stats.spearmanr((student @ student.T)[upper], (teacher @ teacher.T)[upper]).statistic)
 
 
-def examples(model: SimilarityModel, tokenizer: Tokenizer, dev: Groups, settings: RoformerSim, seed: int) -> dict[str, Any]:
-    """Paraphrases and nearest neighbours of the first held-out questions: the first of each group, none picked."""
-    queries = [dev.texts[members[0]] for members in dev.members[:EXAMPLES]]
-    encode = partial(similarity.encode, model, tokenizer)
-    near = assessment.neighbours(encode, queries, dev.texts, 3)
+def examples(
+    model: SimilarityModel, tokenizer: Tokenizer, dev: Groups, vectors: Vectors, settings: RoformerSim, seed: int
+) -> dict[str, Any]:
+    """Paraphrases and nearest neighbours of the first question of the first held-out groups; none is picked."""
+    queries = [members[0] for members in dev.members[:EXAMPLES]]
+    near = assessment.neighbours(vectors[: len(dev.texts)], dev.texts, queries, 3)
     written = [
-        generation.paraphrases(model, tokenizer, query, samples=settings.samples, keep=3, seed=seed)
+        generation.paraphrases(model, tokenizer, dev.texts[query], samples=settings.samples, keep=3, seed=seed)
         for query in queries
     ]
     return {
-        "paraphrases": [{"input": q, "output": [text for text, _ in found]} for q, found in zip(queries, written, strict=True)],
-        "neighbours": [{"input": q, "nearest": [text for text, _ in found]} for q, found in zip(queries, near, strict=True)],
+        "paraphrases": [
+            {"input": dev.texts[query], "output": [text for text, _ in found]}
+            for query, found in zip(queries, written, strict=True)
+        ],
+        "neighbours": [
+            {"input": dev.texts[query], "nearest": found} for query, found in zip(queries, near, strict=True)
+        ],
     }
 
 
@@ -116,21 +118,22 @@ def main() -> None:
             settings.schedule,
             seed=seed,
             folder=job.checkpoint,
-            callbacks=Callbacks(progress=job.progress, stopping=job.stopping, evaluate=lambda: measure(encode)),
+            callbacks=Callbacks(progress=job.progress, stopping=job.stopping, evaluate=lambda: measure(encode(measure.texts))),
         )
         similarity.save(model, TARGET, tokenizer=DATA / "tokenizer")
         job.curve(history)
         untrained = folder.load(UNTRAINED)
-        encoders = {
-            "roformer_sim": encode,
-            "teacher": partial(similarity.encode, teacher, tokenizer, longest=settings.longest + 2),
-            "untrained [CLS]": partial(similarity.encode, SimilarityModel(untrained), tokenizer),
-            "untrained mean": partial(similarity.mean_pooled, untrained, tokenizer),
+        vectors = {
+            "roformer_sim": encode(measure.texts),
+            "teacher": similarity.encode(teacher, tokenizer, measure.texts, longest=settings.longest + 2),
+            "untrained [CLS]": similarity.encode(SimilarityModel(untrained), tokenizer, measure.texts),
+            "untrained mean": similarity.mean_pooled(untrained, tokenizer, measure.texts),
         }
-        table = compared(measure, encoders, train.texts, settings)
+        table = compared(measure, vectors, settings)
+        own, held = vectors["roformer_sim"], len(dev.texts)
         job.report(table["roformer_sim"])
-        job.report({"table": table, "teacher_agreement": agreement(encode(dev.texts), encoders["teacher"](dev.texts))})
-        job.report(examples(model, tokenizer, dev, settings, seed))
+        job.report({"table": table, "teacher_agreement": agreement(own[:held], vectors["teacher"][:held])})
+        job.examples(examples(model, tokenizer, dev, own, settings, seed))
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, TypeVar
 
-from rosphere.errors import InputError
+from rosphere.errors import InputError, Interrupted
 from stages import config, tracking
 from stages.identity import Identity, identify, stage_name, workspace
 from stages.lease import lease
@@ -43,9 +43,7 @@ HANDOVER_SECONDS = 10.0  # what a stopped trainer may need to save before its su
 class Job:
     """One execution of one stage: what it asks and tells the house."""
 
-    def __init__(
-        self, *, name: str, checkpoint: Path, requests: StopRequests, tracker: tracking.Tracker
-    ) -> None:
+    def __init__(self, *, name: str, checkpoint: Path, requests: StopRequests, tracker: tracking.Tracker) -> None:
         self.name = name  # "evaluate@sentiment"
         self.word, _, item = name.partition("@")  # "evaluate"
         self.item = item or None  # "sentiment", or None
@@ -54,7 +52,9 @@ class Job:
         self._tracker = tracker
         self._progress = Progress(name)
         self._report: dict[str, Any] = {}
-        self._step = 0
+        self._step = self._first = 0
+        self._began = time.monotonic()
+        self._first_at = self._step_at = self._began
 
     def section(self, cls: type[T], word: str | None = None) -> T:
         """The section `word` (this stage's own by default) of params.yaml as the dataclass `cls`."""
@@ -71,6 +71,9 @@ class Job:
     def progress(self, step: int, total: int, metrics: Mapping[str, float]) -> None:
         """Show that `step` of `total` steps are done, and track `metrics` at that step."""
         self._step = step
+        self._step_at = time.monotonic()
+        if not self._first:
+            self._first, self._first_at = step, self._step_at
         self._tracker.metrics(step, metrics)
         self._progress.show(step, total, metrics)
 
@@ -104,6 +107,26 @@ class Job:
         """
         self._report.update(_plain(values, self.name))
 
+    def examples(self, values: Mapping[str, Any]) -> None:
+        """Write texts to look at to reports/examples/<stage>.json, and track the file.
+
+        Apart from the report, because DVC takes a file that begins with Chinese for binary and refuses it as metrics.
+        """
+        path = self._beside("examples")
+        text = json.dumps(_plain(values, self.name), indent=1, ensure_ascii=False, sort_keys=True)
+        _write_atomically(path, text + "\n")
+        self.artifact(path)
+
+    def _speed(self) -> dict[str, float]:
+        """Wall seconds of this process in the stage, and steps per second after the first progress."""
+        speed = {"seconds": time.monotonic() - self._began}
+        if self._step > self._first:
+            speed["steps_per_second"] = (self._step - self._first) / (self._step_at - self._first_at)
+        return speed
+
+    def _beside(self, folder: str) -> Path:
+        return Path("reports") / folder / f"{self.name.replace('@', '-')}.json"
+
     @property
     def report_path(self) -> Path:
         """reports/<word>.json; for `evaluate@<task>` reports/tasks/<task>.json."""
@@ -114,6 +137,8 @@ class Job:
     def close(self) -> None:
         """End of the work: final metrics to the tracker, then the report file, atomically."""
         self._progress.close()
+        speed = {key: _short(value) for key, value in self._speed().items()}
+        _write_atomically(self._beside("speed"), json.dumps(speed, sort_keys=True, indent=1) + "\n")
         if self._report:
             self._tracker.final(self._step, self._report)
             text = json.dumps(self._report, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False)
@@ -135,7 +160,10 @@ def stage(default: str) -> Iterator[Job]:
         ):
             job = Job(name=name, checkpoint=checkpoint, requests=requests, tracker=tracker)
             job.report_path.unlink(missing_ok=True)  # as DVC does: a killed stage must leave none
-            yield job
+            try:
+                yield job
+            except Interrupted as interrupted:  # the training loop has saved its state
+                raise Stopped from interrupted
             requests.finish()
             job.close()
 

@@ -63,7 +63,7 @@ def main() -> None:
             return {"loss": contrast + lm, "contrastive": contrast, "lm": lm}
 
         def evaluate() -> dict[str, float]:
-            return {**measure(encode), "dev_lm": lm_loss(model, dev, settings, seed)}
+            return {**measure(encode(measure.texts)), "dev_lm": lm_loss(model, dev, settings, seed)}
 
         history = fitting.fit(
             model,

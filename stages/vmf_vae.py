@@ -152,14 +152,16 @@ def main() -> None:
         )
         shapes = [shape, replace(shape, kind="gaussian")] if settings.gaussian else [shape]
         curves: History = []
+        shown: dict[str, Any] = {}
         for each in shapes:
             model, history = train(each, settings, job, sets["train"], dev)
             curves += [{"gaussian": float(each.kind == "gaussian"), **row} for row in history]
             job.report({each.kind: {**vae.measure(model, dev), "kl_closed_form": closed_form_kl(model, dev[0])}})
-            job.report({f"{each.kind}_examples": examples(model, tokenizer, sets["dev"])})
+            shown[each.kind] = examples(model, tokenizer, sets["dev"])
             if each.kind == "vmf":
                 save(model, TARGET)
         job.curve(curves)
+        job.examples(shown)
         job.report({"latent": latent, "kappa": settings.kappa, "sentences": len(sets["train"].rows)})
 
 

@@ -15,6 +15,7 @@ contains the Gamma function, holds only the differences D_k(t) - D_k(1) = -(1 - 
 from collections.abc import Callable
 from fractions import Fraction
 from functools import cache
+from itertools import zip_longest
 from typing import NamedTuple
 
 import torch
@@ -38,35 +39,50 @@ class Values(NamedTuple):
     ratio_deficit: Tensor  # 1 - r
     slope: Tensor  # r'
 
+    @classmethod
+    def of(
+        cls,
+        order: float | Tensor,
+        x: Tensor,
+        *,
+        excess: Tensor,
+        deficit: Tensor,
+        divergence: Tensor,
+        ratio_over_x: Tensor,
+        slope: Tensor,
+    ) -> "Values":
+        """Filled in by 1 - r² = r' + (2v+1) r/x, where all is positive."""
+        ratio = x * ratio_over_x
+        ratio_deficit = (slope + (2 * order + 1) * ratio_over_x) / (1 + ratio)
+        return cls(excess, deficit, divergence, ratio, ratio_over_x, ratio_deficit, slope)
 
-def expand(order: Tensor, x: Tensor) -> Values:
-    """The values at float64 `order` >= LEAST_ORDER and float64 x >= 0, right to a few units in the last place."""
-    w = torch.hypot(order, x)
-    both = order + w
+
+def expand(order: float | Tensor, x: Tensor) -> Values:
+    """The values at order >= LEAST_ORDER and float64 x >= 0, right to a few units in the last place."""
+    v = order if isinstance(order, Tensor) else torch.full((), order, dtype=x.dtype, device=x.device)
+    w = torch.hypot(v, x)
+    both = v + w
     gap = x * (x / both)  # w - v
-    leftover = order * (order / (w + x))  # w - x
     sine = (x / w).square()  # 1 - t²
-    series, first, second = _series(order, order / w)
-    series = gap / w * series  # sum_k (D_k(1) - D_k(t)) / v^k
+    series, first, second = _series(v, v / w)
+    series = gap / w * series  # sum_k [D_k(1) - D_k(t)] / v^k
     weight = 0.5 + first
-    logs = order * torch.log1p(0.5 * gap / order) + 0.5 * torch.log1p(gap / order) + series
-    ratio_over_x = 1 / both - weight / w.square()
-    return Values(
+    logs = v * torch.log1p(0.5 * gap / v) + 0.5 * torch.log1p(gap / v) + series
+    return Values.of(
+        order,
+        x,
         excess=gap - logs,
-        deficit=order * (gap + x) / (w + x) + logs,
+        deficit=v * (gap + x) / (w + x) + logs,
         divergence=logs - sine * weight,
-        ratio=x * ratio_over_x,
-        ratio_over_x=ratio_over_x,
-        ratio_deficit=(order + leftover) / both + x * weight / w.square(),
-        slope=order / (w * both) + (sine * (2 * weight + second) - weight) / w.square(),
+        ratio_over_x=1 / both - weight / w.square(),
+        slope=v / (w * both) + (sine * (2 * weight + second) - weight) / w.square(),
     )
 
 
 def _series(order: Tensor, t: Tensor) -> Tensor:
     """[3, ...]: sum_k v^-k times Q_k(t), t D'_k(t) and (t d/dt)² D_k(t)."""
     table = _coefficients(t.device)
-    inverse = order.reciprocal()
-    weights = torch.stack([inverse**k for k in range(1, TERMS + 1)])
+    weights = _powers(order.reciprocal(), TERMS + 1)[1:]
     coefficients = torch.einsum("kcm,k...->cm...", table, weights)
     return torch.einsum("cm...,m...->c...", coefficients, _powers(t, table.shape[-1]))
 
@@ -126,5 +142,4 @@ def _times(p: _Polynomial, q: _Polynomial) -> _Polynomial:
 
 
 def _plus(p: _Polynomial, q: _Polynomial) -> _Polynomial:
-    longer, shorter = (p, q) if len(p) >= len(q) else (q, p)
-    return [a + b for a, b in zip(longer, shorter + [Fraction(0)] * (len(longer) - len(shorter)), strict=True)]
+    return [a + b for a, b in zip_longest(p, q, fillvalue=Fraction(0))]

@@ -6,14 +6,14 @@ With s = a + b, n = a - b and H_v = I - 2 v vᵀ / (v·v):
     T2 = H_n         the reflection (Householder), T b = a too                 det -1
     T3 = -H_s        the half turn about the bisector of a and b, T b = a too  det (-1)^{d-1}
 
-These are I + 2baᵀ - ssᵀ/(1 + a·b), I - nnᵀ/(1 - a·b) and ssᵀ/(1 + a·b) - I (kexue.fm/archives/8453) without their
-divisions. As a and b approach, n is a small difference of which rounding leaves only the part orthogonal to s
-meaningful; that part alone is used, and likewise for s when b approaches -a.
+These are I + 2baᵀ - ssᵀ/(1 + a·b), I - nnᵀ/(1 - a·b) and ssᵀ/(1 + a·b) - I (kexue.fm/archives/8453) without
+their divisions. As a and b approach, n is a small difference of which rounding spares only the part orthogonal
+to s; that part alone is used, and likewise for s when b approaches -a.
 
-Where T is not determined by a and b it is chosen by a rule: T2 at a = b reflects along, and T1 and T3 at a = -b
-turn about, the part orthogonal to a of the coordinate axis along which a is shortest (the first of these). T a = b
-and the determinant hold there too. Gradients are finite everywhere, and zero through the chosen axis; near the
-points named they grow as 1/|s| or 1/|n|, as the maps themselves do.
+Where a and b do not determine T, a rule does: T2 at a = b reflects along, and T1 and T3 at a = -b turn about,
+the part orthogonal to a of the first coordinate axis along which a is shortest. T a = b and det T hold there
+too. Gradients are finite everywhere, and zero through the chosen axis; near these points they grow as
+1/|n| or 1/|s|, as the derivatives of the maps do.
 
 x, a and b are [..., d] with d >= 2, broadcast; only the directions of a and b count. ValueError for a or b of
 length zero or not finite, for d < 2 and for integer dtypes. float16 and bfloat16 are computed in float32; the
@@ -61,18 +61,31 @@ def _prepared(x: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         if not tensor.is_floating_point():
             raise ValueError(f"{name}: expected a floating dtype, got {tensor.dtype}")
         if tensor.dim() < 1 or tensor.shape[-1] != x.shape[-1] or tensor.shape[-1] < 2:
-            raise ValueError(f"{name}: expected shape [..., d], one d >= 2 for x, a and b, got {list(tensor.shape)}")
-    dtype = torch.promote_types(torch.promote_types(x.dtype, a.dtype), torch.promote_types(b.dtype, torch.float32))
+            expected = "shape [..., d] with one d >= 2 for x, a and b"
+            raise ValueError(f"{name}: expected {expected}, got {list(tensor.shape)}")
+    dtype = torch.float32
+    for tensor in (x, a, b):
+        dtype = torch.promote_types(dtype, tensor.dtype)
     return x.to(dtype), _direction("a", a.to(dtype)), _direction("b", b.to(dtype))
 
 
 def _direction(name: str, vectors: Tensor) -> Tensor:
-    largest = vectors.detach().abs().amax(-1, keepdim=True)  # taken out first, so that the squares cannot overflow
-    bad = ~((largest > 0) & largest.isfinite()).reshape(-1)
-    if bad.any():
-        raise ValueError(f"{name}: expected finite vectors other than 0, got another in row {int(bad.nonzero()[0])}")
+    """Over the length; over the largest component first, so that no square is too large or too small."""
+    largest = vectors.detach().abs().amax(-1, keepdim=True)
+    bad = (~((largest > 0) & largest.isfinite())).reshape(-1).nonzero()
+    if len(bad):
+        row = vectors.detach().reshape(-1, vectors.shape[-1])[bad[0, 0]]
+        raise ValueError(
+            f"{name}: expected finite vectors other than 0, got {_shown(row)} in row {int(bad[0])}"
+        )
     scaled = vectors / largest
-    return scaled / torch.linalg.vector_norm(scaled, dim=-1, keepdim=True)
+    unit: Tensor = scaled / torch.linalg.vector_norm(scaled, dim=-1, keepdim=True)
+    return unit
+
+
+def _shown(vector: Tensor) -> str:
+    start = ", ".join(f"{number:g}" for number in vector[:4].tolist())
+    return f"[{start}{', ...' if len(vector) > 4 else ''}]"
 
 
 def _householder(x: Tensor, normal: Tensor) -> Tensor:
@@ -80,7 +93,7 @@ def _householder(x: Tensor, normal: Tensor) -> Tensor:
 
 
 def _bisector(a: Tensor, b: Tensor) -> Tensor:
-    """The direction of a + b, to full precision also where a + b is small; an axis orthogonal to a where it is 0."""
+    """A vector along a + b, to full precision also where that is small; across a where it is lost."""
     total, difference = a + b, a - b
     small = _dot(a, b) < 0
     length = torch.where(small, _dot(difference, difference), 1)

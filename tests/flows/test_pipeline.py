@@ -84,9 +84,9 @@ def test_a_killed_stage_is_tried_again(served_toy) -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, None), (signal.SIGKILL, -9)]
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 130), (signal.SIGKILL, -9)]
 )
-def test_a_run_that_is_stopped_leaves_nothing(served_toy, eventually, number: int, code: int | None) -> None:
+def test_a_run_that_is_stopped_leaves_nothing(served_toy, eventually, number: int, code: int) -> None:
     toy = served_toy
     toy.tell("hang-prepare")
     with toy.start("prepare") as run:
@@ -97,7 +97,7 @@ def test_a_run_that_is_stopped_leaves_nothing(served_toy, eventually, number: in
         output, _ = run.communicate(timeout=60)
     _, alive = psutil.wait_procs(family, timeout=30)
     assert not [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
-    assert run.returncode == code if code else run.returncode != 0, output
+    assert run.returncode == code, output
     assert (toy.root / ".dvc/tmp/rwlock").read_text() == "{}"
     assert toy.started() == ["prepare"], "stopped, not tried again"
 
@@ -118,7 +118,21 @@ def test_a_second_run_in_the_same_workspace_is_refused(served_toy) -> None:
     assert f"\nanother pipeline run (process 4711) is working in {served_toy.root}\n" in output
 
 
-def test_no_server_is_needed(toy) -> None:
+def test_no_server_is_needed_and_its_stand_in_does_not_stay(toy, eventually) -> None:
+    """Stopped by SIGTERM and then run again, both with the temporary server that Prefect starts itself."""
+    hang = toy.tell("hang-prepare")
+    with toy.start("prepare") as run:
+        eventually((toy.root / "pid-prepare").exists, "the stage runs", 180)
+        family = psutil.Process(run.pid).children(recursive=True)
+        assert any("uvicorn" in process.cmdline() for process in family), "the temporary server runs"
+        run.terminate()
+        output, _ = run.communicate(timeout=60)
+    _, alive = psutil.wait_procs(family, timeout=30)
+    assert not [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
+    assert run.returncode == 130, output
+
+    hang.unlink()
+    toy.started()
     code, output = toy.run("prepare")
     assert (code, toy.started()) == (0, ["prepare"]), output
     assert (toy.root / ".run" / "prefect" / "prefect.db").exists()

@@ -74,6 +74,18 @@ def test_sigint_comes_first(eventually) -> None:
     assert lines == ["ready", "saved"]
 
 
+def test_a_command_hears_sigint_even_if_its_owner_ignores_it() -> None:
+    lines: list[str] = []
+    script = "import signal; print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)"
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with Commands() as commands:
+            commands.run([sys.executable, "-c", script], on_line=lines.append)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert lines == ["True"]
+
+
 def test_closing_ends_the_whole_group(stubborn: list[str], eventually) -> None:
     lines: list[str] = []
     with Commands(QUICK) as commands:

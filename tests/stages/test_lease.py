@@ -96,9 +96,7 @@ def test_who_asks_for_none_sees_none() -> None:
         assert os.environ["CUDA_VISIBLE_DEVICES"] == ""
 
 
-@pytest.mark.parametrize(
-    ("visible", "expected"), [("3, 5", ("3", "5")), ("", ()), ("-1", ()), ("GPU-ab", ("GPU-ab",))]
-)
+@pytest.mark.parametrize(("visible", "expected"), [("3, 5", ("3", "5")), ("", ()), ("-1", ()), ("GPU-ab", ("GPU-ab",))])
 def test_keeps_to_the_devices_it_was_given(
     monkeypatch: pytest.MonkeyPatch, visible: str, expected: tuple[str, ...]
 ) -> None:

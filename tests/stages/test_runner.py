@@ -109,9 +109,7 @@ def params(folder: Path, **train: Any) -> None:
 
 
 def start(name: str = "train") -> "subprocess.Popen[str]":
-    return subprocess.Popen(
-        [sys.executable, "toy.py", name], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    return subprocess.Popen([sys.executable, "toy.py", name], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def finish(process: "subprocess.Popen[str]") -> tuple[int, str, str]:
@@ -233,9 +231,7 @@ def test_a_bug_keeps_its_traceback(house: Path) -> None:
     assert err.startswith("Traceback") and err.endswith("ZeroDivisionError: a bug\n")
 
 
-def test_a_second_trainer_of_the_same_configuration_is_refused(
-    house: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_second_trainer_of_the_same_configuration_is_refused(house: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "HANDOVER_SECONDS", 0.0)
     me = identify(house, "train")
     with runner._checkpoint(me) as folder:
@@ -292,9 +288,7 @@ def test_progress_lines_are_few_and_restart_with_a_new_loop(
     ]
 
 
-def test_the_workspace_is_found_from_the_current_directory(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_workspace_is_found_from_the_current_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     copy = tmp_path / ".dvc/tmp/exps/tmpabc/sub"
     (copy / ".dvc").mkdir(parents=True)
     (copy / "data").mkdir()

@@ -335,9 +335,7 @@ names = st.text(max_size=4) | st.text("./ -:@", max_size=5)
 
 
 @settings(max_examples=60, deadline=None)
-@given(
-    st.dictionaries(names, leaves | st.dictionaries(names, leaves | st.lists(leaves, max_size=2)), max_size=4)
-)
+@given(st.dictionaries(names, leaves | st.dictionaries(names, leaves | st.lists(leaves, max_size=2)), max_size=4))
 @example({"a/../b": 1.0, "": 2, "//": 3, "全 部": {"F1@10%": 0.5}})
 def test_every_name_is_made_acceptable_to_mlflow(values: dict[str, Any]) -> None:
     from mlflow.utils.validation import _validate_metric_name, _validate_param_name

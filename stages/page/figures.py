@@ -1,0 +1,115 @@
+"""The figures of the report, as PNG files. Labels are English: not every machine has a Chinese font."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import matplotlib
+from matplotlib.axes import Axes
+
+from stages.page.ledger import Ledger
+
+matplotlib.use("Agg")
+
+from matplotlib import pyplot as plt  # noqa: E402 - the backend is chosen first, for machines without a screen
+
+NARROW, WIDE, CONTROL = "#8aa4c8", "#1f5fa8", "#c2703d"
+WIDTH, HEIGHT = 7.0, 3.6
+
+
+@contextmanager
+def drawing(path: Path, panels: int = 1) -> Iterator[list[Axes]]:
+    figure, axes = plt.subplots(1, panels, figsize=(WIDTH if panels == 1 else 10.0, HEIGHT), squeeze=False)
+    for axis in axes[0]:
+        axis.spines[["top", "right"]].set_visible(False)
+        axis.grid(alpha=0.25)
+    yield list(axes[0])
+    figure.tight_layout()
+    # Without the metadata the same numbers give the same bytes.
+    figure.savefig(path, dpi=110, metadata={"Software": None})
+    plt.close(figure)
+
+
+def pretraining(ledger: Ledger, path: Path) -> None:
+    names = [("pretrain", "narrow", NARROW), ("pretrain_wide", "widened, trained on", WIDE)]
+    if ledger.scratch is not None:
+        names.append(("pretrain_scratch", "wide from random weights", CONTROL))
+    with drawing(path) as (axis,):
+        for name, label, colour in names:
+            curve = ledger.curve(name).dropna(subset=["dev_loss"])
+            axis.plot(curve["flops"] / 1e12, curve["dev_loss"], "o-", ms=3, label=label, color=colour)
+        axis.set_xlabel("training compute, TFLOP (the widened run begins where the narrow one ended)")
+        axis.set_ylabel("MLM dev loss, nats")
+        axis.legend(frameon=False)
+
+
+def dimension(ledger: Ledger, path: Path) -> None:
+    report, curve = ledger.report("dimension"), ledger.curve("dimension")
+    with drawing(path) as (axis,):
+        axis.plot(curve["dimension"], curve["dev_loss"], "o-", color=WIDE, label="skip-gram, dev")
+        axis.plot(curve["dimension"], curve["train_loss"], "o--", color=NARROW, label="skip-gram, train")
+        axis.axvline(report["embedding_rule"], color=CONTROL, label=f"the rule: n = {report['embedding_rule']}")
+        axis.set_xlabel(f"dimension of the token vectors (vocabulary {report['vocabulary']})")
+        axis.set_ylabel("nats per context token")
+        axis.legend(frameon=False)
+
+
+def similarity(ledger: Ledger, path: Path) -> None:
+    table = ledger.report("roformer_sim")["table"]
+    names = ["TF-IDF", "untrained [CLS]", "untrained mean", "teacher", "roformer_sim"]
+    with drawing(path, panels=2) as axes:
+        for axis, key, title in zip(
+            axes, ("recall_at_1", "spearman"), ("recall@1, held-out groups", "Spearman with the grades"), strict=True
+        ):
+            colours = [CONTROL, NARROW, NARROW, NARROW, WIDE]
+            axis.barh(names, [table[name][key] for name in names], color=colours)
+            axis.set_title(title, fontsize=10)
+
+
+def kl(ledger: Ledger, path: Path) -> None:
+    curve = ledger.curve("vmf_vae")
+    with drawing(path, panels=2) as axes:
+        for gaussian, label, colour in ((0, "vMF", WIDE), (1, "Gaussian", CONTROL)):
+            rows = curve[curve["gaussian"] == gaussian]
+            if rows.empty:
+                continue
+            for axis, key in zip(axes, ("kl", "reconstruction"), strict=True):
+                known = rows.dropna(subset=[key])
+                axis.plot(known["step"], known[key], color=colour, label=label)
+        axes[0].set_ylabel("KL(q(z|x) || p(z)), nats a sentence")
+        axes[1].set_ylabel("reconstruction, nats a sentence")
+        for axis in axes:
+            axis.set_xlabel("step")
+            axis.legend(frameon=False)
+
+
+def tasks(ledger: Ledger, path: Path) -> None:
+    reports = {name: ledger.task(name) for name in ledger.tasks}
+    with drawing(path) as (axis,):
+        for place, (key, label, colour) in enumerate(
+            (("majority", "majority", "#bbbbbb"), ("baseline", "baseline", CONTROL), ("score", "rosphere", WIDE))
+        ):
+            heights = [report[key] for report in reports.values()]
+            axis.bar([x + 0.27 * (place - 1) for x in range(len(reports))], heights, 0.25, label=label, color=colour)
+        axis.set_xticks(range(len(reports)), [f"{name}\n({r['metric']})" for name, r in reports.items()])
+        axis.legend(frameon=False)
+
+
+FIGURES = {
+    "pretraining": pretraining,
+    "dimension": dimension,
+    "similarity": similarity,
+    "kl": kl,
+    "tasks": tasks,
+}
+
+
+def draw(ledger: Ledger, folder: Path) -> dict[str, Path]:
+    """All figures; returns their files by name."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = {name: folder / f"{name}.png" for name in FIGURES}
+    for name, figure in FIGURES.items():
+        figure(ledger, paths[name])
+    return paths

@@ -1,0 +1,86 @@
+"""What the other stages left in reports/: read once, and nothing that is not there is made up."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from rosphere.errors import InputError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ledger:
+    """The reports folder."""
+
+    folder: Path
+    tasks: list[str]
+
+    def report(self, word: str) -> dict[str, Any]:
+        return self._read(self.folder / f"{word}.json")
+
+    def task(self, name: str) -> dict[str, Any]:
+        return self._read(self.folder / "tasks" / f"{name}.json")
+
+    def examples(self, word: str) -> dict[str, Any]:
+        return self._read(self.folder / "examples" / f"{word}.json")
+
+    def speed(self, name: str) -> dict[str, float]:
+        return self._read(self.folder / "speed" / f"{name}.json")
+
+    def curve(self, name: str) -> pd.DataFrame:
+        return pd.read_csv(self.folder / "curves" / f"{name}.csv")
+
+    @property
+    def stages(self) -> list[str]:
+        """Stages with a speed, in the order of the graph."""
+        words = ["prepare", "dimension", "pretrain", "widen", "pretrain_wide", "pretrain_scratch", "simbert"]
+        return [*words, "roformer_sim", "vmf_vae", *(f"evaluate-{task}" for task in self.tasks)]
+
+    @property
+    def scratch(self) -> dict[str, Any] | None:
+        """The control's report, None where it was switched off."""
+        report = self.report("pretrain_scratch")
+        return report if report.get("enabled", True) else None
+
+    @property
+    def gaussian(self) -> dict[str, float] | None:
+        """The Gaussian twin's measures, None where it was switched off."""
+        return self.report("vmf_vae").get("gaussian")
+
+    @staticmethod
+    def _read(path: Path) -> dict[str, Any]:
+        try:
+            values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        except json.JSONDecodeError as error:
+            raise InputError(f"{path}: not JSON: {error}") from error
+        return values
+
+
+def flops_to_reach(curve: pd.DataFrame, loss: float) -> float | None:
+    """FLOPs at which a curve's dev loss first falls to ``loss``, by linear interpolation; None if it never does."""
+    known = curve.dropna(subset=["dev_loss"])
+    before: tuple[float, float] | None = None
+    for flops, value in zip(known["flops"], known["dev_loss"], strict=True):
+        if value <= loss:
+            if before is None:
+                return float(flops)
+            share = (before[1] - loss) / (before[1] - value) if before[1] > value else 1.0
+            return before[0] + share * (float(flops) - before[0])
+        before = (float(flops), float(value))
+    return None
+
+
+def savings(ledger: Ledger) -> float | None:
+    """Share of FLOPs that widening saved at the loss where the worse of the two runs ended.
+
+    None where the control was switched off, or where the control came out better: then nothing was saved.
+    """
+    if ledger.scratch is None:
+        return None
+    goal = ledger.scratch["dev_loss"]
+    reached = flops_to_reach(ledger.curve("pretrain_wide"), goal)
+    return None if reached is None else 1.0 - reached / ledger.scratch["flops"]

@@ -1,0 +1,156 @@
+"""The numbers of the report as tables: a title, a head, rows of text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from stages.page.ledger import Ledger, savings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+    def markdown(self) -> str:
+        lines = ["| " + " | ".join(self.head) + " |", "|" + " --- |" * len(self.head)]
+        return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in self.rows])
+
+
+def main(ledger: Ledger) -> Table:
+    """One line per system: what it should do and what it did."""
+    widen, wide, sim = ledger.report("widen"), ledger.report("pretrain_wide"), ledger.report("roformer_sim")
+    narrow, vae = ledger.report("pretrain"), ledger.report("vmf_vae")["vmf"]
+    gap, table = widen["max_logit_gap"], sim["table"]
+    rows = [
+        ("widening", "largest logit change, float64 / float32", f"{gap['float64']:.1e} / {gap['float32']:.1e}"),
+        ("widening", "dev loss before / after widening", f"{narrow['dev_loss']:.4f} / {wide['dev_loss_at_start']:.4f}"),
+        ("pretraining", "dev loss narrow / widened and trained on", f"{narrow['dev_loss']:.3f} / {wide['dev_loss']:.3f}"),
+        *_control(ledger),
+        (
+            "RoFormer-Sim",
+            "recall@1 on held-out groups (untrained mean / TF-IDF)",
+            f"{sim['recall_at_1']:.3f} ({table['untrained mean']['recall_at_1']:.3f} / {table['TF-IDF']['recall_at_1']:.3f})",
+        ),
+        (
+            "RoFormer-Sim",
+            "Spearman with the grades (untrained mean / TF-IDF)",
+            f"{sim['spearman']:.3f} ({table['untrained mean']['spearman']:.3f} / {table['TF-IDF']['spearman']:.3f})",
+        ),
+        ("vMF-VAE", "KL measured / closed form, nats", f"{vae['kl']:.3f} / {vae['kl_closed_form']:.3f}"),
+        *_twin(ledger),
+        *(_task(ledger, name) for name in ledger.tasks),
+    ]
+    return Table(head=("system", "measure", "value"), rows=rows)
+
+
+def _control(ledger: Ledger) -> list[tuple[str, str, str]]:
+    if ledger.scratch is None:
+        return []
+    saved = savings(ledger)
+    said = "none: the control came out better" if saved is None else f"{saved:.0%}"
+    return [
+        ("pretraining", "dev loss from random weights, equal FLOPs", f"{ledger.scratch['dev_loss']:.3f}"),
+        ("pretraining", "FLOPs saved at the control's final loss", said),
+    ]
+
+
+def _twin(ledger: Ledger) -> list[tuple[str, str, str]]:
+    if ledger.gaussian is None:
+        return []
+    vmf = ledger.report("vmf_vae")["vmf"]
+    return [
+        ("vMF-VAE", "KL of the Gaussian twin, nats", f"{ledger.gaussian['kl']:.3f}"),
+        (
+            "vMF-VAE",
+            "token accuracy of reconstruction, vMF / Gaussian",
+            f"{vmf['token_accuracy']:.3f} / {ledger.gaussian['token_accuracy']:.3f}",
+        ),
+    ]
+
+
+def _task(ledger: Ledger, name: str) -> tuple[str, str, str]:
+    report = ledger.task(name)
+    beaten = "" if report["score"] > report["baseline"] else ", which is NOT beaten"
+    kind = "CLUE" if report["clue"] else "sample task"
+    measure = f"{report['metric']} (majority / {report['baseline_name']}{beaten})"
+    return (
+        f"{kind} {name}",
+        measure,
+        f"{report['score']:.3f} ({report['majority']:.3f} / {report['baseline']:.3f})",
+    )
+
+
+def similarity(ledger: Ledger) -> Table:
+    table = ledger.report("roformer_sim")["table"]
+    rows = [
+        (name, *(f"{values[key]:.3f}" for key in ("recall_at_1", "recall_at_5", "spearman")))
+        for name, values in table.items()
+    ]
+    return Table(head=("encoder", "recall@1", "recall@5", "Spearman"), rows=rows)
+
+
+VAE_ROWS = {
+    "reconstruction": "reconstruction, nats a sentence",
+    "kl": "KL, nats a sentence (Monte Carlo)",
+    "kl_closed_form": "KL, nats a sentence (closed form)",
+    "bound_ppl": "bound on the perplexity per token",
+    "token_accuracy": "token accuracy",
+    "mutual_information": "mutual information, nats",
+    "active_units": "active units",
+}
+
+
+def vae(ledger: Ledger) -> Table:
+    report = ledger.report("vmf_vae")
+    kinds = [kind for kind in ("vmf", "gaussian") if kind in report]
+    rows = [(label, *(f"{report[kind][key]:.4g}" for kind in kinds)) for key, label in VAE_ROWS.items()]
+    return Table(head=("held-out sentences", *kinds), rows=rows)
+
+
+def widening(ledger: Ledger) -> Table:
+    report = ledger.report("widen")
+    rows = [
+        ("largest logit change, float64", f"{report['max_logit_gap']['float64']:.2e}"),
+        ("largest logit change, float32", f"{report['max_logit_gap']['float32']:.2e}"),
+        ("standard deviation of the logits", f"{report['logit_std']:.3f}"),
+        *(
+            (name.replace("_", " ") + ", before and after", f"{report[name]['before']:.4g} → {report[name]['after']:.4g}")
+            for name in ("parameters", "flops_per_token")
+        ),
+        ("distance of the copies (0: they can never part)", f"{report['copies_distance']:.3f}"),
+    ]
+    return Table(head=("certificate", "value"), rows=rows)
+
+
+def dimension(ledger: Ledger) -> Table:
+    report = ledger.report("dimension")
+    rows = [
+        ("token vectors", f"{report['vocabulary']} tokens", f"{report['embedding_log_formula']:.1f}",
+         str(report["embedding_rule"]), str(report["embedding_size"])),
+        ("attention heads", f"{report['sequence']} positions", f"{report['head_log_formula']:.1f}",
+         str(report["head_rule"]), str(report["head_size"])),
+    ]
+    return Table(head=("what", "N", "8.33 log N", "smallest n by the exact rule", "chosen"), rows=rows)
+
+
+def data(ledger: Ledger) -> Table:
+    report = ledger.report("prepare")
+    rows = [(key.replace("_", " "), str(value)) for key, value in report["text"].items()]
+    rows += [(f"{split}: {key}", str(n)) for split, counts in report["corpus"].items() for key, n in counts.items()]
+    rows += [("vocabulary", str(report["vocabulary"]))]
+    rows += [(f"pairs: {key.replace('_', ' ')}", str(value)) for key, value in report["pairs"].items()]
+    rows += [(f"task {n}: {key.replace('_', ' ')}", str(v)) for n, c in report["tasks"].items() for key, v in c.items()]
+    return Table(head=("data", "count"), rows=rows)
+
+
+def speed(ledger: Ledger) -> Table:
+    rows = []
+    for name in ledger.stages:
+        values = ledger.speed(name)
+        rate = values.get("steps_per_second")
+        report = ledger.report(name) if name.startswith("pretrain") else {}
+        tokens = f"{rate * report['tokens'] / report['steps']:,.0f}" if rate and "tokens" in report else ""
+        rows.append((name, f"{values['seconds']:.1f}", f"{rate:.2f}" if rate else "", tokens))
+    return Table(head=("stage", "seconds", "steps/s", "tokens/s"), rows=rows)

@@ -1,0 +1,100 @@
+"""report: everything the stages found, on one page a person can look at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from stages import runner
+from stages.page import figures, html, tables
+from stages.page.ledger import Ledger, savings
+
+REPORTS = Path("reports")
+
+
+def sections(ledger: Ledger, drawn: Mapping[str, Path]) -> dict[str, Sequence[str]]:
+    sim, vae = ledger.examples("roformer_sim"), ledger.examples("vmf_vae")
+    return {
+        "At a glance": [html.table(tables.main(ledger))],
+        "Pretraining and widening": [
+            html.figure(drawn["pretraining"], "MLM dev loss against FLOPs"),
+            html.note(savings_sentence(ledger)),
+            html.table(tables.widening(ledger)),
+        ],
+        "Sentence similarity": [
+            html.figure(drawn["similarity"], "recall and Spearman of the encoders"),
+            html.table(tables.similarity(ledger)),
+            html.note("Nearest held-out questions, for the first question of the first held-out groups:"),
+            html.beside(sim["neighbours"], "question", "nearest"),
+            html.note("Paraphrases written by the model for the same questions, best first by its own similarity:"),
+            html.beside(sim["paraphrases"], "question", "output"),
+        ],
+        "Text VAE": [
+            html.figure(drawn["kl"], "KL and reconstruction over training"),
+            html.table(tables.vae(ledger)),
+            html.note("Reconstructions of held-out sentences from a point on the sphere:"),
+            html.beside(vae["vmf"]["reconstructions"], "sentence", "output"),
+            html.note("Along the great circle between the first two:"),
+            html.table(tables.Table(head=("t", "sentence"), rows=_numbered(vae["vmf"]["interpolation"]))),
+            html.note("Decoded from the uniform prior:"),
+            html.table(tables.Table(head=("#", "sentence"), rows=_numbered(vae["vmf"]["samples"]))),
+        ],
+        "Tasks": [html.figure(drawn["tasks"], "task scores beside baselines"), *map(html.note, verdicts(ledger))],
+        "The dimension rule": [
+            html.table(tables.dimension(ledger)),
+            html.figure(drawn["dimension"], "skip-gram loss against dimension"),
+        ],
+        "Data and time": [
+            html.folded("what was read, kept and dropped", html.table(tables.data(ledger))),
+            html.folded("how long it took on this machine", html.table(tables.speed(ledger))),
+        ],
+    }
+
+
+def _numbered(lines: Sequence[str]) -> list[tuple[str, str]]:
+    return [(str(number), line or "(nothing)") for number, line in enumerate(lines)]
+
+
+def savings_sentence(ledger: Ledger) -> str:
+    if ledger.scratch is None:
+        return "The control (pretrain_scratch) is switched off, so nothing is said about savings."
+    saved = savings(ledger)
+    if saved is None:
+        return "The control from random weights ended with the lower loss: at this budget widening saved nothing."
+    return f"The widened model reached the control's final dev loss with {saved:.0%} fewer FLOPs, the narrow run included."
+
+
+def verdicts(ledger: Ledger) -> list[str]:
+    """One plain sentence a task."""
+    found = []
+    for name in ledger.tasks:
+        report = ledger.task(name)
+        parts = [
+            f"{name}: {report['metric']} {report['score']:.3f} on {report['dev_rows']} dev rows,",
+            "above" if report["score"] > report["majority"] else "NOT above",
+            f"the majority baseline ({report['majority']:.3f}) and",
+            "above" if report["score"] > report["baseline"] else "NOT above",
+            f"{report['baseline_name']} ({report['baseline']:.3f}).",
+        ]
+        found.append(" ".join(parts))
+    return found
+
+
+def summary(ledger: Ledger) -> str:
+    lines = ["# rosphere: report", "", tables.main(ledger).markdown(), "", savings_sentence(ledger), ""]
+    return "\n".join([*lines, *(f"- {verdict}" for verdict in verdicts(ledger)), ""])
+
+
+def main() -> None:
+    with runner.stage("report") as job:
+        ledger = Ledger(folder=REPORTS, tasks=job.scalar("tasks", list[str]))
+        drawn = figures.draw(ledger, REPORTS / "figures")
+        page = html.page("rosphere: report", sections(ledger, drawn))
+        (REPORTS / "index.html").write_text(page, encoding="utf-8")
+        (REPORTS / "summary.md").write_text(summary(ledger), encoding="utf-8")
+        for path in (REPORTS / "index.html", REPORTS / "summary.md", REPORTS / "figures"):
+            job.artifact(path)
+
+
+if __name__ == "__main__":
+    main()

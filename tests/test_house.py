@@ -1,0 +1,185 @@
+"""The rules of the house, kept by a test: who may import whom, one word for everything, deps that cover the code."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from stages import check
+
+ROOT = Path(__file__).resolve().parents[1]
+MATERIALS = ("encoder", "sphere", "text", "fitting", "checkpoint", "errors")
+# What a stage may import without naming it in its deps: how a run is watched must not make its result stale.
+HALLWAY = {
+    "runner",
+    "config",
+    "identity",
+    "lease",
+    "tracking",
+    "spool",
+    "courier",
+    "mlflow_runs",
+    "progress",
+    "signals",
+}
+TOOLS = {"check"}  # run by make, not by DVC
+FORBIDDEN_IN_LIBRARY = {"mlflow", "prefect", "dvc", "yaml", "ruamel", "argparse", "stages", "flows"}
+
+
+def modules(room: str) -> list[Path]:
+    return sorted((ROOT / room).rglob("*.py"))
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Dotted names that a file imports; ``from a import b`` gives a.b too, for b may be a module."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def file_of(name: str) -> Path | None:
+    """The file of a dotted module name of ours, if there is one."""
+    path = ROOT / name.replace(".", "/")
+    for candidate in (path.with_suffix(".py"), path / "__init__.py"):
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+def exempt(path: Path) -> bool:
+    """The hallway, and the exceptions: neither changes what a stage computes."""
+    return path == ROOT / "rosphere" / "errors.py" or (path.parent == ROOT / "stages" and path.stem in HALLWAY)
+
+
+def closure(path: Path) -> set[Path]:
+    """Every file of ours that importing ``path`` reads, the hallway apart."""
+    found: set[Path] = set()
+    waiting = [path]
+    while waiting:
+        current = waiting.pop()
+        if current in found:
+            continue
+        found.add(current)
+        for name in imports(current):
+            target = file_of(name)
+            if target is not None and not exempt(target) and target.stat().st_size:
+                waiting.append(target)
+    return found
+
+
+def pipeline() -> dict[str, dict[str, object]]:
+    return dict(YAML(typ="safe", pure=True).load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"])
+
+
+def params() -> dict[str, object]:
+    return dict(YAML(typ="safe", pure=True).load((ROOT / "params.yaml").read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize("path", modules("rosphere"), ids=lambda p: str(p.relative_to(ROOT)))
+def test_the_library_knows_nothing_of_those_who_use_it(path: Path) -> None:
+    allowed = {"argparse"} if path.name == "__main__.py" else set()
+    used = {name.split(".")[0] for name in imports(path)} & (FORBIDDEN_IN_LIBRARY - allowed)
+    assert not used, f"{path.relative_to(ROOT)} imports {used}"
+
+
+@pytest.mark.parametrize("material", MATERIALS)
+def test_materials_do_not_import_acts(material: str) -> None:
+    room = ROOT / "rosphere" / material
+    for path in modules(f"rosphere/{material}") if room.is_dir() else [room.with_suffix(".py")]:
+        ours = {name.split(".")[1] for name in imports(path) if name.startswith("rosphere.")}
+        assert ours <= set(MATERIALS), f"{path.relative_to(ROOT)} imports {ours - set(MATERIALS)}"
+
+
+def test_stages_do_not_import_one_another() -> None:
+    scripts = {Path(str(stage["cmd"]).split()[2].replace(".", "/")).name for stage in pipeline().values()}
+    for path in modules("stages"):
+        if path.stem in TOOLS:
+            continue
+        others = {name.split(".")[1] for name in imports(path) if name.startswith("stages.")} & scripts
+        assert not others - {path.stem}, f"{path.name} imports the stages {others}"
+
+
+def test_flows_import_neither_stages_nor_library() -> None:
+    for path in modules("flows"):
+        rooms = {name.split(".")[0] for name in imports(path)}
+        assert not rooms & {"stages", "rosphere"}, f"{path.name} imports {rooms & {'stages', 'rosphere'}}"
+
+
+@pytest.mark.parametrize("word", list(pipeline()))
+def test_a_stage_names_all_the_code_it_runs(word: str) -> None:
+    stage = pipeline()[word]
+    script = ROOT / (str(stage["cmd"]).split()[2].replace(".", "/") + ".py")
+    deps = [ROOT / str(dep) for dep in stage["deps"]]  # type: ignore[attr-defined]
+    missing = [path for path in closure(script) if not any(path == dep or dep in path.parents for dep in deps)]
+    assert not missing, f"dvc.yaml: {word}: deps lack {[str(path.relative_to(ROOT)) for path in missing]}"
+
+
+@pytest.mark.parametrize("word", list(pipeline()))
+def test_a_stage_names_no_code_that_it_does_not_run(word: str) -> None:
+    stage = pipeline()[word]
+    script = ROOT / (str(stage["cmd"]).split()[2].replace(".", "/") + ".py")
+    used = closure(script)
+    for dep in stage["deps"]:  # type: ignore[attr-defined]
+        path = ROOT / str(dep)
+        if path.suffix == ".py" or str(dep).startswith(("rosphere/", "stages/")):
+            assert any(path == file or path in file.parents for file in used), f"dvc.yaml: {word}: {dep} is not used"
+
+
+@pytest.mark.parametrize("word", list(pipeline()))
+def test_one_word_names_everything(word: str) -> None:
+    stage = pipeline()[word]
+    metrics = [next(iter(entry)) for entry in stage.get("metrics", [])]  # type: ignore[attr-defined]
+    expected = "reports/tasks/${item.task}.json" if word == "evaluate" else f"reports/{word}.json"
+    assert word == "report" or expected in metrics
+    assert word in params() or word == "report"
+    outs = [out if isinstance(out, str) else next(iter(out)) for out in stage.get("outs", [])]  # type: ignore[attr-defined]
+    models = [out for out in outs if out.startswith("models/")]
+    assert models in ([], [f"models/{word}"])
+
+
+def test_every_section_of_params_is_read_and_typed() -> None:
+    assert set(params()) == set(check.SECTIONS)
+
+
+def test_no_room_is_a_drawer() -> None:
+    drawers = {"utils", "util", "common", "helpers", "misc", "base", "manager"}
+    named = [path for room in ("rosphere", "stages", "flows") for path in modules(room) if path.stem in drawers]
+    assert not named
+
+
+def test_importing_does_nothing_but_define() -> None:
+    """No module calls something at its top level for its effect, the one backend choice of the figures apart."""
+    for room in ("rosphere", "stages"):
+        for path in modules(room):
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+            calls = [
+                ast.unparse(node.value)
+                for node in tree.body
+                if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)
+            ]
+            assert set(calls) <= {"matplotlib.use('Agg')"}, f"{path.relative_to(ROOT)} runs {calls} on import"
+
+
+def test_nothing_untrusted_is_unpickled() -> None:
+    for room in ("rosphere", "stages", "flows"):
+        for path in modules(room):
+            text = path.read_text(encoding="utf-8")
+            assert "import pickle" not in text and "trust_remote_code=True" not in text, path
+            assert "torch.load(" not in text or "weights_only=True" in text, path
+
+
+def test_git_holds_no_large_file() -> None:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    files = [ROOT / name for name in listed.stdout.split("\0") if name]
+    large = [str(path) for path in files if path.is_file() and path.stat().st_size > 2_000_000]
+    assert not large
