@@ -91,7 +91,7 @@ def info_nce(vectors_ND: Tensor, *, scale: float) -> Tensor:
 
     Rows 2i and 2i + 1 are partners; a vector is no candidate for itself. L = -mean_i log softmax_j(scale cos_ij).
     """
-    unit = F.normalize(vectors_ND.float(), dim=-1)
+    unit = _unit(vectors_ND)
     similarity = scale * unit @ unit.T
     similarity = similarity.masked_fill(torch.eye(len(unit), dtype=torch.bool, device=unit.device), -torch.inf)
     return F.cross_entropy(similarity, torch.arange(len(unit), device=unit.device) ^ 1)
@@ -99,5 +99,10 @@ def info_nce(vectors_ND: Tensor, *, scale: float) -> Tensor:
 
 def similarity_distillation(vectors_ND: Tensor, teacher_ND: Tensor, *, weight: float) -> Tensor:
     """weight / N^2 sum_ij (cos(u_i, u_j) - cos(v_i, v_j))^2 (kexue.fm/archives/8454)."""
-    unit, goal = F.normalize(vectors_ND.float(), dim=-1), F.normalize(teacher_ND.float(), dim=-1)
+    unit, goal = _unit(vectors_ND), _unit(teacher_ND)
     return weight * F.mse_loss(unit @ unit.T, goal @ goal.T)
+
+
+def _unit(vectors_ND: Tensor) -> Tensor:
+    """Unit rows, in float32 where they come in less."""
+    return F.normalize(vectors_ND.to(torch.promote_types(vectors_ND.dtype, torch.float32)), dim=-1)

@@ -6,7 +6,7 @@ p(i, j) ~ e^{<u_i, v_j>} as in Skip-gram. Its entropy is about 2 log N + h_n wit
     h_n = log E e^{n c} - n E[c e^{n c}] / E e^{n c} = -KL(vMF(d = n, kappa = n) || uniform)
 
 for the cosine c of the angle, and n is large enough when the entropy is negative. h_n is about
--(n/2) log((1 + sqrt 5)/2) = -0.2406 n for large n, so the rule is n > 8.31 log N (natural logarithm). It gives
+-(n/2) log((1 + sqrt 5)/2) = -0.2406 n for large n, and the rule n > 8.31 log N (natural logarithm). It gives
 an order of magnitude, not an optimum.
 """
 

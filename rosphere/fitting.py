@@ -177,8 +177,6 @@ class _Run(Generic[Batch]):
 
     def _log(self, done: int, *, evaluate: bool) -> None:
         """Closes the window: means of what the objective returned, and the evaluation."""
-        if not self.window and not evaluate:
-            return
         row = {"step": float(done), **_finite_means(self.window, done)}
         self.window = []
         if evaluate and self.callbacks.evaluate:

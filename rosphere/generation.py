@@ -19,7 +19,8 @@ def nucleus(logits_NV: Tensor, top_p: float, generator: torch.Generator) -> Tens
     Holtzman et al. 2020, arXiv 1904.09751.
     """
     probabilities, order = logits_NV.float().softmax(-1).sort(dim=-1, descending=True)
-    outside = probabilities.cumsum(-1) - probabilities >= top_p  # the first token is never outside
+    outside = probabilities.cumsum(-1) - probabilities >= top_p
+    outside[:, 0] = False  # top_p = 0 is greedy
     drawn = torch.multinomial(probabilities.masked_fill(outside, 0.0), 1, generator=generator)
     return order.gather(1, drawn).squeeze(1)
 

@@ -45,6 +45,8 @@ class PackedRows:
     """
 
     def __init__(self, corpus: Corpus, tokenizer: Tokenizer, *, length: int, seed: int) -> None:
+        if length < SHORTEST + 2:
+            raise InputError(f"length: expected rows of {SHORTEST + 2} tokens or more, got {length}")
         self.corpus, self.tokenizer, self.length, self.seed = corpus, tokenizer, length, seed
         self.rows = list(pack(corpus.lengths, length, np.random.default_rng([seed, 1])))
         if not self.rows:

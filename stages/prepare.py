@@ -70,19 +70,21 @@ def read_source(settings: Prepare, tasks: list[str], seed: int) -> Source:
             raise InputError("params.yaml: prepare.hub.text: expected the name of a dataset, got null")
         return hub.load(h.text, h.split, h.field, h.limit, h.pairs, {n: d for n, d in h.tasks.items() if n in tasks})
     s = settings.sample
-    sizes = {"sentiment": _two(s.sentiment, "sentiment"), "entities": _two(s.entities, "entities")}
+    sizes = {"sentiment": _two(s.sentiment, "sample.sentiment"), "entities": _two(s.entities, "sample.entities")}
     return sample.load(Path(s.faq), seed=seed, held_out=settings.held_out, **sizes)
 
 
 def _two(values: list[int], key: str) -> tuple[int, int]:
     if len(values) != 2:
-        raise InputError(f"params.yaml: prepare.sample.{key}: expected [train, dev], got {values}")
+        raise InputError(f"params.yaml: prepare.{key}: expected two numbers, got {values}")
     return values[0], values[1]
 
 
 def make_tokenizer(settings: Vocabulary, documents: list[str], folder: Path) -> tokenizer.Tokenizer:
     if settings.path is None:
-        vocabulary = tokenizer.train(documents, size=settings.size, minimum=settings.minimum)
+        vocabulary = tokenizer.train(
+            documents, size=settings.size, minimum=settings.minimum, lowercase=settings.lowercase
+        )
     else:
         vocabulary = tokenizer.read_vocabulary(Path(settings.path))
     tokenizer.save(vocabulary, folder, lowercase=settings.lowercase)
@@ -120,7 +122,7 @@ def prepare(settings: Prepare, tasks: list[str], *, seed: int, data: Path) -> di
     if not dev:
         raise InputError(f"params.yaml: prepare.dev_share: {settings.dev_share} of {len(documents)} documents is none")
     pieces = make_tokenizer(settings.vocabulary, train, data / "tokenizer")
-    shortest, longest = settings.sentence_characters
+    shortest, longest = _two(settings.sentence_characters, "sentence_characters")
     report: dict[str, Any] = {"source": dict(source.origin), "text": counts, "vocabulary": len(pieces)}
     report["corpus"] = {}
     for split, texts in (("train", train), ("dev", dev)):

@@ -56,6 +56,7 @@ def checked(
         missing = [key for key in task.fields if key not in row]
         if missing:
             raise InputError(f"{origin}:{number}: {name} needs {missing[0]!r}, the row has {', '.join(row)}")
+        _check_texts(task, row, f"{origin}:{number}")
         if split != "test" and row.get("label") == "-":
             counts["dropped_unlabelled"] += 1
             continue
@@ -66,6 +67,17 @@ def checked(
     return kept, counts
 
 
+def _check_texts(task: Task, row: Row, where: str) -> None:
+    given = {key: row[key] for key in task.fields}
+    expected = f"{where}: expected the text of {task.name} under {', '.join(task.fields)}, got {given}"
+    try:
+        texts = task.texts(row)
+    except (TypeError, KeyError) as error:
+        raise InputError(expected) from error
+    if not all(isinstance(text, str) for text in texts):
+        raise InputError(expected)
+
+
 def _check_label(task: Task, row: Mapping[str, Any], where: str) -> None:
     if "label" not in row:
         raise InputError(f"{where}: {task.name} needs 'label', the row has {', '.join(row)}")
@@ -74,3 +86,18 @@ def _check_label(task: Task, row: Mapping[str, Any], where: str) -> None:
     unknown = [label for label in labels if label not in task.labels]
     if unknown:
         raise InputError(f"{where}: label {unknown[0]!r} is none of {task.name}'s: {', '.join(task.labels)}")
+    if task.kind == "entities":
+        _check_spans(row, where)
+
+
+def _check_spans(row: Row, where: str) -> None:
+    expected = f"{where}: expected spans such as {{'name': {{'江泽民': [[0, 2]]}}}}"
+    for mentions in row["label"].values():
+        try:
+            spans = [(mention, begin, end) for mention, places in mentions.items() for begin, end in places]
+            wrong = [(begin, end, mention) for mention, begin, end in spans if row["text"][begin : end + 1] != mention]
+        except (AttributeError, TypeError, ValueError) as error:
+            raise InputError(f"{expected}, got {mentions!r}") from error
+        if wrong:
+            begin, end, mention = wrong[0]
+            raise InputError(f"{where}: {mention!r} does not stand at {begin} to {end} of {row['text']!r}")

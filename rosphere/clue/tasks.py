@@ -44,7 +44,10 @@ def _keywords(row: Row) -> tuple[str, ...]:
 def _coreference(row: Row) -> tuple[str, ...]:
     """span1 becomes _span1_ and span2 [span2]; the later one is marked first, so that offsets stay right."""
     text, target = row["text"], row["target"]
-    marks = [(target["span1_index"], target["span1_text"], "_{}_"), (target["span2_index"], target["span2_text"], "[{}]")]
+    marks = [
+        (target["span1_index"], target["span1_text"], "_{}_"),
+        (target["span2_index"], target["span2_text"], "[{}]"),
+    ]
     for begin, span, mark in sorted(marks, reverse=True):
         text = text[:begin] + mark.format(span) + text[begin + len(span) :]
     return (text,)

@@ -10,8 +10,8 @@ from typing import Any
 
 from rosphere.clue import reading as clue
 from rosphere.errors import InputError
-from rosphere.text.cleaning import clean
 from rosphere.preparation.source import Group, Row, Source
+from rosphere.text.cleaning import clean
 
 
 def load(text: str, split: str, field: str, limit: int | None, pairs: str | None, tasks: Mapping[str, str]) -> Source:
@@ -34,11 +34,12 @@ def load(text: str, split: str, field: str, limit: int | None, pairs: str | None
 def _rows(dataset: str, split: str) -> Iterator[dict[str, Any]]:
     """Rows of one split, streamed; a download that breaks off is one clear line."""
     from datasets import load_dataset
+    from huggingface_hub.utils import httpx  # type: ignore[attr-defined]  # httpx or httpx2, as that library uses
 
     name, _, configuration = dataset.partition(":")
     try:
         yield from load_dataset(name, configuration or None, split=split, streaming=True)
-    except (OSError, ValueError) as error:  # the library's and requests' network errors are OSErrors
+    except (OSError, ValueError, httpx.HTTPError) as error:  # a connection lost on the way is no OSError in httpx
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"hub dataset {dataset} [{split}]: download failed or was interrupted: {reason}") from error
 
@@ -47,7 +48,10 @@ def _groups(dataset: str) -> Iterator[Group]:
     for number, row in enumerate(_rows(dataset, "train")):
         if str(row.get("label", "1")) == "1":
             name = f"{dataset}:{number}"
-            yield Group(name=name, family=name, texts=(clean(row["sentence1"]), clean(row["sentence2"])))
+            texts = tuple(row.get(key) for key in ("sentence1", "sentence2"))
+            if not all(isinstance(text, str) for text in texts):
+                raise InputError(f"{dataset}[train] row {number}: expected texts sentence1 and sentence2, got {row}")
+            yield Group(name=name, family=name, texts=tuple(clean(str(text)) for text in texts))
 
 
 def _task(name: str, dataset: str) -> dict[str, list[Row]]:

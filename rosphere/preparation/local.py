@@ -8,9 +8,9 @@ from pathlib import Path
 
 from rosphere.clue import reading as clue
 from rosphere.errors import InputError
+from rosphere.preparation.source import Group, Source
 from rosphere.text import reading
 from rosphere.text.cleaning import clean
-from rosphere.preparation.source import Group, Source
 
 TEXT_SUFFIXES = (".txt", ".jsonl", ".json")
 
@@ -64,7 +64,7 @@ def read_groups(path: Path) -> Iterator[Group]:
         yield from _tabbed(path)
         return
     for number, row in reading.rows(path):
-        name = f"{path.stem}:{number}"
+        name = f"{path}:{number}"
         if "synonyms" in row:
             synonyms = row["synonyms"]
             if not isinstance(synonyms, list) or not synonyms or not all(isinstance(s, str) for s in synonyms):
@@ -83,5 +83,5 @@ def _tabbed(path: Path) -> Iterator[Group]:
         if len(fields) not in (2, 3):
             raise InputError(f"{path}:{number}: expected 2 texts and perhaps a label, got {len(fields)} fields")
         if len(fields) == 2 or fields[2] == "1":
-            name = f"{path.stem}:{number}"
+            name = f"{path}:{number}"
             yield Group(name=name, family=name, texts=(clean(fields[0]), clean(fields[1])))

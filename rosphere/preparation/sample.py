@@ -14,9 +14,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rosphere.errors import InputError
+from rosphere.preparation.source import Group, Row, Source
 from rosphere.text import reading, sentences
 from rosphere.text.cleaning import clean, fingerprint
-from rosphere.preparation.source import Group, Row, Source
 
 ENTITY = {"nr": "name", "ns": "place", "nt": "organization"}
 

@@ -10,9 +10,9 @@ from typing import Any
 
 from rosphere.clue.tasks import TASKS, Task
 from rosphere.errors import InputError
+from rosphere.preparation.source import Group, Row
 from rosphere.text import corpus, reading, sentences
 from rosphere.text.cleaning import Sieve, clean, fingerprint
-from rosphere.preparation.source import Group, Row
 from rosphere.text.tokenising import tokenise
 from rosphere.text.tokenizer import Tokenizer
 
@@ -74,19 +74,36 @@ def _write_groups(path: Path, groups: Iterable[tuple[Sequence[str], str]]) -> No
 
 def graded_pairs(groups: Sequence[Group], *, seed: int) -> list[Row]:
     """Held-out pairs with a grade: 2 the same meaning, 1 a near miss of one family, 0 unrelated; equal numbers."""
-    grades: dict[int, list[tuple[str, str]]] = {2: [], 1: [], 0: []}
+    families: dict[str, list[Group]] = {}
     for group in groups:
-        grades[2] += itertools.combinations(group.texts, 2)
-    for one, other in itertools.combinations(groups, 2):
-        grade = 1 if one.family == other.family else 0
-        grades[grade] += itertools.product(one.texts, other.texts)
+        families.setdefault(group.family, []).append(group)
+    same = [pair for group in groups for pair in itertools.combinations(group.texts, 2)]
+    near = [
+        pair
+        for family in families.values()
+        for one, other in itertools.combinations(family, 2)
+        for pair in itertools.product(one.texts, other.texts)
+    ]
+    sizes = [sum(len(group.texts) for group in family) for family in families.values()]
+    far = (sum(sizes) ** 2 - sum(size**2 for size in sizes)) // 2
+    size = min(count for count in (len(same), len(near), far) if count) if same else 0
     generator = random.Random(seed)
-    size = min(len(pairs) for pairs in grades.values() if pairs) if grades[2] else 0
-    rows: list[Row] = []
-    for grade, pairs in grades.items():
-        generator.shuffle(pairs)
-        rows += [{"sentence1": one, "sentence2": two, "score": grade} for one, two in pairs[:size]]
-    return rows
+    generator.shuffle(same)
+    generator.shuffle(near)
+    chosen = {2: same[:size], 1: near[:size], 0: _unrelated(groups, size if far else 0, generator)}
+    return [{"sentence1": a, "sentence2": b, "score": grade} for grade, pairs in chosen.items() for a, b in pairs]
+
+
+def _unrelated(groups: Sequence[Group], size: int, generator: random.Random) -> list[tuple[str, str]]:
+    """Different pairs across families, drawn one by one: there are as many as the square of all sentences."""
+    places = [(group, place) for group in groups for place in range(len(group.texts))]
+    drawn: dict[tuple[int, int], None] = {}
+    while len(drawn) < size:
+        one, two = sorted(generator.sample(range(len(places)), 2))
+        if places[one][0].family != places[two][0].family:
+            drawn[one, two] = None
+    texts = [group.texts[place] for group, place in places]
+    return [(texts[one], texts[two]) for one, two in drawn]
 
 
 def task_texts(tasks: Mapping[str, Mapping[str, Sequence[Row]]], splits: Sequence[str]) -> Iterator[str]:
@@ -105,7 +122,7 @@ def write_task(name: str, splits: Mapping[str, Sequence[Row]], folder: Path) -> 
     if not train or not splits["dev"]:
         raise InputError(f"task {name}: expected train and dev rows, got {len(train)} and {len(splits['dev'])}")
     parts = {**splits, "train": train}
-    counts: dict[str, Any] = {split: reading.write_rows(folder / f"{split}.jsonl", rows) for split, rows in parts.items()}
+    counts = {split: reading.write_rows(folder / f"{split}.jsonl", rows) for split, rows in parts.items()}
     return {**counts, "train_dropped_overlap": len(splits["train"]) - len(train)}
 
 

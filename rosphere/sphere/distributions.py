@@ -32,11 +32,10 @@ class VonMisesFisher(Distribution):
 
     def __init__(self, loc: Tensor, concentration: Tensor | float, validate_args: bool | None = None) -> None:
         arguments.check_floating("loc", loc)
-        kappa = torch.as_tensor(concentration, device=loc.device)
-        if isinstance(concentration, Tensor):
-            arguments.check_floating("concentration", kappa)
-        else:
-            kappa = kappa.to(loc.dtype)
+        kappa = concentration
+        if not isinstance(kappa, Tensor):
+            kappa = torch.tensor(float(kappa), dtype=loc.dtype, device=loc.device)
+        arguments.check_floating("concentration", kappa)
         shape = arguments.batch_shape(loc, kappa)
         validate = self._validate_args if validate_args is None else validate_args
         if validate:

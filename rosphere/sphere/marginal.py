@@ -14,8 +14,8 @@ Derivative: kappa is w's natural parameter, so the implicit derivative of a draw
 
     dw/dkappa = 1/p(w) * integral_w^1 (t - A) p(t) dt,    A = E w,
 
-whose mean is Var w = A'(kappa). In terms of the angle the integrand is an entire function for every d >= 2, and
-Gauss-Legendre quadrature over the part that counts gives it to 1e-9 or better, relatively.
+whose mean is Var w = A'(kappa). In the angle the integrand is entire for every d >= 2, and Gauss's quadrature
+over the part that counts gives it to 1e-9 or better, relatively.
 """
 
 import math

@@ -7,8 +7,8 @@ With s = a + b, n = a - b and H_v = I - 2 v vᵀ / (v·v):
     T3 = -H_s        the half turn about the bisector of a and b, T b = a too  det (-1)^{d-1}
 
 These are I + 2baᵀ - ssᵀ/(1 + a·b), I - nnᵀ/(1 - a·b) and ssᵀ/(1 + a·b) - I (kexue.fm/archives/8453) without
-their divisions. As a and b approach, n is a small difference of which rounding spares only the part orthogonal
-to s; that part alone is used, and likewise for s when b approaches -a.
+their divisions. As a and b approach, n is a small difference of which rounding spares only the part
+orthogonal to s; that part alone is used, and likewise for s when b approaches -a.
 
 Where a and b do not determine T, a rule does: T2 at a = b reflects along, and T1 and T3 at a = -b turn about,
 the part orthogonal to a of the first coordinate axis along which a is shortest. T a = b and det T hold there

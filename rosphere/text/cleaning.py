@@ -34,7 +34,8 @@ def _character(char: str) -> str:
 def clean(text: str) -> str:
     """Composed (NFC) text with full-width letters and digits narrowed, controls removed, blanks joined."""
     narrowed = "".join(map(_character, unicodedata.normalize("NFC", text)))
-    return SPACES.sub(" ", narrowed).strip()
+    # Composed once more: a narrowed "ﾞ", or a control that stood before an accent, leaves a loose combining mark.
+    return SPACES.sub(" ", unicodedata.normalize("NFC", narrowed)).strip()
 
 
 def fingerprint(text: str) -> bytes:
@@ -44,14 +45,16 @@ def fingerprint(text: str) -> bytes:
 
 
 class Sieve:
-    """Cleans a stream of texts and drops the short, the repeated, and those that are or contain a held-out text.
+    """Cleans a stream of texts and drops the short, the repeated, and those that are a held-out text or have one
+    as a sentence. (A held-out text of several sentences is recognised only where it is the whole text.)
 
     ``counts`` then says how many were read, kept, and dropped for each reason.
     """
 
     def __init__(self, *, minimum: int, held_out: Iterable[str] = ()) -> None:
         self.minimum = minimum
-        self.held_out = {fingerprint(text) for text in held_out}
+        # A held-out text of punctuation alone has no letters, and would match every sentence without letters.
+        self.held_out = {fingerprint(text) for text in held_out} - {fingerprint("")}
         self.seen: set[bytes] = set()
         self.counts: Counter[str] = Counter()
 

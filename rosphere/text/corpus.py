@@ -18,8 +18,10 @@ Document = tuple[NDArray[np.unsignedinteger], NDArray[np.bool_]]
 
 
 def write(documents: Iterable[Document], folder: Path, *, vocab_size: int, shard_tokens: int) -> int:
-    """Writes shards of about ``shard_tokens`` tokens; returns the number of tokens."""
+    """Writes shards of about ``shard_tokens`` tokens in place of any there; returns the number of tokens."""
     folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob("[0-9]*.*.npy"):  # a longer corpus before this one would show through
+        old.unlink()
     kind = np.uint16 if vocab_size <= 1 << 16 else np.uint32
     shard: list[Document] = []
     room, number, total = shard_tokens, 0, 0

@@ -33,6 +33,10 @@ def _tokenise_chunk(work: tuple[list[str], Path, bool]) -> list[corpus.Document]
     documents: list[corpus.Document] = []
     for text, encoding in zip(texts, Tokenizer(folder).encodings(texts), strict=True):
         ids = np.array(encoding.ids, dtype=np.uint32)
-        starts = word_starts(text, encoding.offsets) if whole_words else np.ones(len(ids), dtype=bool)
+        starts = np.ones(len(ids), dtype=bool)
+        if whole_words:
+            # jieba cuts what it does not know, kana for one, into characters; a piece "##x" still begins no word.
+            pieces = np.array([token.startswith("##") for token in encoding.tokens], dtype=bool)
+            starts = word_starts(text, encoding.offsets) & ~pieces
         documents.append((ids, starts))
     return documents

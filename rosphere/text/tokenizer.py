@@ -21,7 +21,7 @@ from rosphere.text import reading
 
 PAD, UNK, CLS, SEP, MASK = SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 UNUSED = tuple(f"[unused{number}]" for number in range(1, 11))
-WORD = re.compile(r"[a-z0-9]+")
+WORD = re.compile(r"[A-Za-z0-9]+")
 
 
 def is_ideograph(char: str) -> bool:
@@ -36,22 +36,33 @@ def is_ideograph(char: str) -> bool:
     )
 
 
-def train(texts: Iterable[str], *, size: int, minimum: int) -> list[str]:
+def is_punctuation(char: str) -> bool:
+    """What BERT's pre-tokeniser makes a token of its own: Unicode punctuation and all of ASCII's signs, "$" too."""
+    return unicodedata.category(char).startswith("P") or (char.isascii() and char.isprintable() and not char.isalnum())
+
+
+def fold(text: str) -> str:
+    """Small letters without accents, as BERT's normaliser with ``lowercase`` makes them."""
+    return "".join(c for c in unicodedata.normalize("NFD", text.lower()) if unicodedata.category(c) != "Mn")
+
+
+def train(texts: Iterable[str], *, size: int, minimum: int, lowercase: bool = True) -> list[str]:
     """A vocabulary of at most ``size`` entries that occur ``minimum`` times or more.
 
     Characters first, then whole Latin words and numbers, both by falling count (ties by code point, so that
-    the same corpus gives the same file). Characters that can stand inside a word get their "##" form too.
+    the same corpus gives the same file). Characters that can stand inside a word get their "##" form too: letters,
+    and signs such as "℃", "～" and "★", for BERT takes "36℃" as one word.
     """
     characters: Counter[str] = Counter()
     words: Counter[str] = Counter()
     for text in texts:
-        lowered = "".join(c for c in unicodedata.normalize("NFD", text.lower()) if unicodedata.category(c) != "Mn")
-        characters.update(lowered)
-        words.update(word for word in WORD.findall(lowered) if len(word) > 1)
+        seen = fold(text) if lowercase else text
+        characters.update(seen)
+        words.update(word for word in WORD.findall(seen) if len(word) > 1)
     vocabulary = [*SPECIALS, *UNUSED]
     for char, count in sorted(characters.items(), key=lambda item: (-item[1], item[0])):
         if count >= minimum and not char.isspace():
-            inside = char.isalnum() and not is_ideograph(char)
+            inside = not is_ideograph(char) and not is_punctuation(char)
             vocabulary += [char, f"##{char}"] if inside else [char]
     vocabulary += [word for word, count in sorted(words.items(), key=lambda i: (-i[1], i[0])) if count >= minimum]
     return vocabulary[:size]

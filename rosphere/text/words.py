@@ -23,7 +23,7 @@ def _segmenter() -> Any:
 def word_starts(text: str, offsets: Sequence[tuple[int, int]]) -> NDArray[np.bool_]:
     """For tokens with these character offsets: does the token begin a word?
 
-    A token that starts inside a word belongs to the word before it; pieces "##x" thus never begin one.
+    A token that starts inside a word belongs to the word before it.
     """
     boundaries = np.zeros(len(text) + 1, dtype=bool)
     position = 0

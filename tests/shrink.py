@@ -1,0 +1,52 @@
+"""Makes params.yaml small enough for a test: python tests/shrink.py params.yaml
+
+Numbers change, the graph does not. Comments and order are kept.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+SMALL: dict[str, Any] = {
+    "sizes.tiny": {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 64},
+    "sizes.tiny-wide": {"hidden_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 128},
+    "prepare": {"maximum_characters": 120000},
+    "prepare.sample": {"sentiment": [200, 60], "entities": [200, 60]},
+    "dimension": {"dimensions": [4, 8], "tokens": 20000, "batch": 256},
+    "dimension.schedule": {"steps": 10, "log_every": 5},
+    "pretrain": {"sequence": 32, "rows": 4, "dev_rows": 16},
+    "pretrain.schedule": {"steps": 40, "evaluate_every": 20, "checkpoint_every": 10},
+    "pretrain_wide": {"sequence": 32, "rows": 4, "dev_rows": 16},
+    "pretrain_wide.schedule": {"steps": 20, "evaluate_every": 10, "checkpoint_every": 10},
+    "simbert": {"pairs": 8, "chunk": 8},
+    "simbert.schedule": {"steps": 6, "evaluate_every": 3, "log_every": 2},
+    "roformer_sim": {"pairs": 8, "chunk": 8, "whitening": 8, "samples": 4},
+    "roformer_sim.schedule": {"steps": 4, "evaluate_every": 2, "log_every": 2},
+    "vmf_vae": {"latent": 8, "decoder_layers": 1, "decoder_width": 32, "rows": 8},
+    "vmf_vae.schedule": {"steps": 8, "evaluate_every": 4, "log_every": 2},
+    "evaluate": {"epochs": 1, "rows": 32},
+}
+
+
+def shrink(path: Path) -> None:
+    yaml = YAML()
+    yaml.width = 200
+    params = yaml.load(path.read_text(encoding="utf-8"))
+    for place, values in SMALL.items():
+        section = params
+        for word in place.split("."):
+            section = section[word]
+        for key, value in values.items():
+            if key not in section:
+                raise KeyError(f"{path}: {place}.{key} is not a parameter any more")
+            section[key] = value
+    with path.open("w", encoding="utf-8") as file:
+        yaml.dump(params, file)
+
+
+if __name__ == "__main__":
+    shrink(Path(sys.argv[1]))

@@ -1,0 +1,118 @@
+"""The real graph at a toy size, in a folder of its own: what runs, what does not run again, what a kill costs."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.shrink import shrink
+
+ROOT = Path(__file__).resolve().parents[2]
+ROOMS = ("rosphere", "stages", "data/sample", "dvc.yaml", "params.yaml", ".dvcignore")
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the project, without git and without anything already made, with prepare done."""
+    folder = tmp_path_factory.mktemp("dag") / "project"
+    for room in ROOMS:
+        source, target = ROOT / room, folder / room
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, target)
+    shrink(folder / "params.yaml")
+    dvc(folder, "init", "--no-scm", "-q")
+    done = dvc(folder, "repro", "widen")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder
+
+
+def environment() -> dict[str, str]:
+    return {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "DVC_NO_ANALYTICS": "1",
+        "ROSPHERE_TRACKING": "0",
+        "OMP_NUM_THREADS": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+
+
+def dvc(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "dvc", "--wait-for-lock", *arguments]
+    return subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True)
+
+
+def stale(folder: Path, *targets: str) -> set[str]:
+    """What dvc says is not up to date. It names a stage whose upstream is stale only when that has run."""
+    return set(json.loads(dvc(folder, "status", "--json", *targets).stdout))
+
+
+def test_a_second_run_does_nothing(workspace: Path) -> None:
+    again = dvc(workspace, "repro", "widen")
+    assert again.returncode == 0
+    assert "Running stage" not in again.stdout
+    assert "up to date" in again.stdout
+
+
+def test_widening_lost_nothing(workspace: Path) -> None:
+    gap = json.loads((workspace / "reports/widen.json").read_text())["max_logit_gap"]
+    assert gap["float64"] <= 1e-10
+    assert gap["float32"] <= 1e-4
+
+
+def test_a_comment_reruns_nothing_and_a_number_reruns_its_stage(workspace: Path) -> None:
+    params = workspace / "params.yaml"
+    before = params.read_text(encoding="utf-8")
+    done = ["prepare", "pretrain", "widen"]
+    params.write_text(before + "\n# nothing\n", encoding="utf-8")
+    assert stale(workspace, *done) == set()
+    params.write_text(before.replace("noise: 0.3 ", "noise: 0.4 "), encoding="utf-8")
+    assert stale(workspace, *done) == {"widen"}
+    params.write_text(re.sub(r"kappa: [\d.]+", "kappa: 7.0", before), encoding="utf-8")
+    assert stale(workspace, *done) == set()
+    params.write_text(before, encoding="utf-8")
+
+
+def test_a_bad_number_is_one_line_and_keeps_earlier_outputs(workspace: Path) -> None:
+    params = workspace / "params.yaml"
+    before = params.read_text(encoding="utf-8")
+    params.write_text(before.replace("steps: 40", "steps: many"), encoding="utf-8")
+    said = subprocess.run(
+        [sys.executable, "-m", "stages.check"], cwd=workspace, env=environment(), capture_output=True, text=True
+    )
+    params.write_text(before, encoding="utf-8")
+    assert said.returncode == 1
+    assert said.stderr.strip() == "error: params.yaml: pretrain.schedule.steps: expected int, got 'many' (str)"
+    assert (workspace / "models/pretrain/model.safetensors").is_file()
+
+
+@pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGTERM])
+def test_a_killed_pretraining_resumes_and_ends_as_if_nothing_had_happened(workspace: Path, sign: signal.Signals) -> None:
+    report, weights = workspace / "reports/pretrain.json", workspace / "models/pretrain/model.safetensors"
+    untouched = report.read_bytes(), weights.read_bytes()
+    command = [sys.executable, "-m", "stages.pretrain", "pretrain"]
+    # A run long enough to be caught; its own fingerprint keeps its checkpoint apart from the first run's.
+    first = subprocess.Popen(command, cwd=workspace, env=environment(), stdout=subprocess.DEVNULL)
+    saved = workspace / ".run" / "ckpt" / "pretrain"
+    deadline = time.monotonic() + 60
+    while not list(saved.glob("*/state.safetensors")) and time.monotonic() < deadline and first.poll() is None:
+        time.sleep(0.005)
+    first.send_signal(sign)
+    first.wait()
+    assert first.returncode in (-signal.SIGKILL, 143), "the run was over before it could be killed"
+    assert list(saved.glob("*/state.safetensors")), "no checkpoint was left"
+    assert not report.exists(), "a killed stage must leave no report"
+    subprocess.run(command, cwd=workspace, env=environment(), check=True, capture_output=True)
+    assert (report.read_bytes(), weights.read_bytes()) == untouched

@@ -1,0 +1,344 @@
+"""The training loop: its pace by literals, its optimizer by hand, its resumption bit by bit."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from rosphere import fitting
+from rosphere.errors import InputError, Interrupted
+from rosphere.fitting import Callbacks, History, Schedule
+
+STEPS = 12
+
+
+class Killed(BaseException):
+    """Stands for kill -9: nothing of ours catches it."""
+
+
+def network(seed: int = 0) -> nn.Sequential:
+    torch.manual_seed(seed)
+    return nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Dropout(0.3), nn.LayerNorm(8), nn.Linear(8, 1))
+
+
+def batches(step: int) -> tuple[Tensor, Tensor, int]:
+    x = torch.randn(6, 4, generator=torch.Generator().manual_seed(step))
+    return x, x.sum(1, keepdim=True).sin(), step
+
+
+@dataclass
+class Witness:
+    """An objective that remembers which steps it saw."""
+
+    steps: list[int] = field(default_factory=list)
+
+    def __call__(
+        self, model: nn.Module, batch: tuple[Tensor, Tensor, int], backward: fitting.Backward
+    ) -> dict[str, Tensor | float]:
+        x, y, step = batch
+        self.steps.append(step)
+        loss = nn.functional.mse_loss(model(x), y)
+        backward(loss)
+        return {"loss": loss.detach(), "step_squared": float(step**2)}
+
+
+def train(
+    model: nn.Module, schedule: Schedule, *, witness: Witness | None = None, **options: Any
+) -> History:
+    return fitting.fit(model, batches, witness or Witness(), schedule, seed=3, wish="no", **options)
+
+
+def schedule(**changes: Any) -> Schedule:
+    return Schedule(**{"steps": STEPS, "learning_rate": 0.05, "log_every": 4, **changes})
+
+
+def same_weights(one: nn.Module, other: nn.Module) -> bool:
+    return all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
+
+
+# --- the schedule
+
+
+def test_the_linear_rate_rises_and_falls_in_equal_steps_and_never_is_zero() -> None:
+    pace = Schedule(steps=10, learning_rate=0.8, warmup=0.4)
+    expected = [0.2, 0.4, 0.6, 0.8, *(0.8 * n / 7 for n in (6, 5, 4, 3, 2, 1))]
+    assert [pace.rate(step) for step in range(10)] == pytest.approx(expected, rel=1e-12)
+
+
+def test_the_cosine_and_constant_rates() -> None:
+    cosine = Schedule(steps=4, learning_rate=2.0, warmup=0.25, decay="cosine")
+    half = math.sqrt(0.5)
+    assert [cosine.rate(step) for step in range(4)] == pytest.approx([2.0, 1 + half, 1.0, 1 - half], rel=1e-12)
+    constant = Schedule(steps=4, learning_rate=2.0, warmup=0.5, decay="constant")
+    assert [constant.rate(step) for step in range(4)] == [1.0, 2.0, 2.0, 2.0]
+
+
+@given(
+    steps=st.integers(1, 300),
+    warmup=st.floats(0, 0.99),
+    decay=st.sampled_from(["linear", "cosine", "constant"]),
+)
+def test_the_rate_stays_in_bounds_and_has_one_peak(steps: int, warmup: float, decay: Any) -> None:
+    rates = [Schedule(steps=steps, learning_rate=1.0, warmup=warmup, decay=decay).rate(s) for s in range(steps)]
+    assert all(0 < rate <= 1 for rate in rates)
+    peak = rates.index(max(rates))
+    assert max(rates) == 1.0
+    assert rates[: peak + 1] == sorted(rates[: peak + 1])
+    assert rates[peak:] == sorted(rates[peak:], reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [({"steps": 0}, "steps: expected 1 or more, got 0"), ({"warmup": 1.0}, r"warmup: .* in \[0, 1\), got 1.0")],
+)
+def test_refuses_a_schedule_without_steps_or_without_decay(wrong: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        schedule(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("wish", "gpu", "gpu_bf16", "tiles", "expected"),
+    [
+        ("no", True, True, True, "no"),
+        ("bf16", False, False, False, "bf16"),
+        ("auto", True, True, False, "bf16"),
+        ("auto", True, False, True, "no"),
+        ("auto", False, False, True, "bf16"),
+        ("auto", False, True, False, "no"),
+    ],
+)
+def test_precision(
+    wish: str, gpu: bool, gpu_bf16: bool, tiles: bool, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: gpu_bf16)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: tiles)
+    assert fitting.precision(wish) == expected
+
+
+# --- the optimizer
+
+
+def adamw_by_hand(model: nn.Module, pace: Schedule, loss: Callable[[int], Tensor]) -> None:
+    """Loshchilov and Hutter 2019 (arXiv 1711.05101), with the gradient's norm bounded by pace.clip."""
+    moments: dict[Tensor, tuple[Tensor, Tensor]] = {
+        p: (torch.zeros_like(p), torch.zeros_like(p)) for p in model.parameters()
+    }
+    for step in range(pace.steps):
+        gradients = torch.autograd.grad(loss(step), list(moments))
+        norm = math.sqrt(sum(float(g.square().sum()) for g in gradients))
+        bound = min(1.0, pace.clip / (norm + 1e-6))
+        for (p, (m, v)), g in zip(moments.items(), gradients, strict=True):
+            m.mul_(0.9).add_(bound * g, alpha=0.1)
+            v.mul_(0.999).add_((bound * g).square(), alpha=0.001)
+            unbiased_m, unbiased_v = m / (1 - 0.9 ** (step + 1)), v / (1 - 0.999 ** (step + 1))
+            decay = pace.weight_decay if p.ndim > 1 else 0.0
+            with torch.no_grad():
+                p.mul_(1 - pace.rate(step) * decay).sub_(pace.rate(step) * unbiased_m / (unbiased_v.sqrt() + 1e-8))
+
+
+@pytest.mark.parametrize("clip", [0.05, 1e9])
+def test_a_run_is_adamw_written_out(clip: float) -> None:
+    ours, hand = nn.Linear(4, 3).double(), nn.Linear(4, 3).double()
+    hand.load_state_dict(ours.state_dict())
+    pace = Schedule(steps=6, learning_rate=0.03, warmup=0.5, weight_decay=0.2, clip=clip)
+
+    def loss(model: nn.Module, step: int) -> Tensor:
+        x = torch.randn(5, 4, generator=torch.Generator().manual_seed(step), dtype=torch.float64)
+        return (step + 1) * model(x).square().mean()
+
+    def objective(model: nn.Module, step: int, backward: fitting.Backward) -> dict[str, Tensor | float]:
+        backward(value := loss(model, step))
+        return {"loss": value.detach()}
+
+    start = ours.weight.detach().clone()
+    fitting.fit(ours, lambda step: step, objective, pace, seed=0, wish="no")
+    adamw_by_hand(hand, pace, lambda step: loss(hand, step))
+    for a, b in zip(ours.parameters(), hand.parameters(), strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=1e-12)
+    assert (ours.weight - start).abs().max() > 0.01
+
+
+def test_weight_decay_shrinks_matrices_alone() -> None:
+    model = network()
+    before = [p.detach().clone() for p in model.parameters()]
+
+    def nothing(model: nn.Module, batch: object, backward: fitting.Backward) -> dict[str, Tensor | float]:
+        backward(0.0 * sum(p.sum() for p in model.parameters()))  # type: ignore[arg-type]
+        return {"loss": 0.0}
+
+    pace = Schedule(steps=2, learning_rate=0.5, warmup=0.0, decay="constant", weight_decay=0.1)
+    fitting.fit(model, batches, nothing, pace, seed=0, wish="no")
+    for old, new in zip(before, model.parameters(), strict=True):
+        torch.testing.assert_close(new.detach(), old * (0.95**2 if old.ndim > 1 else 1.0), rtol=1e-6, atol=0)
+
+
+def test_frozen_parameters_stay() -> None:
+    model = network()
+    model[0].requires_grad_(False)
+    frozen = model[0].weight.clone()
+    train(model, schedule())
+    assert torch.equal(model[0].weight, frozen)
+    assert not same_weights(model, network())
+
+
+# --- the history
+
+
+def test_rows_are_means_over_the_steps_since_the_last_row() -> None:
+    told: list[tuple[int, int, Mapping[str, float]]] = []
+    history = train(
+        network(),
+        schedule(steps=5, log_every=2),
+        callbacks=Callbacks(
+            progress=lambda *news: told.append(news), evaluate=lambda: {"dev": 7.0}
+        ),
+    )
+    assert [row["step"] for row in history] == [2, 4, 5]
+    assert [row["step_squared"] for row in history] == [0.5, 6.5, 16.0]
+    assert ["dev" in row for row in history] == [False, False, True]
+    assert [(done, total, dict(metrics)) for done, total, metrics in told] == [
+        (int(row["step"]), 5, {key: value for key, value in row.items() if key != "step"}) for row in history
+    ]
+
+
+def test_evaluates_before_the_first_step_and_without_dropout_or_gradients() -> None:
+    model, modes = network(), []
+
+    def evaluate() -> dict[str, float]:
+        modes.append((model.training, torch.is_grad_enabled()))
+        return {"dev": float(len(modes))}
+
+    history = train(model, schedule(steps=6, evaluate_every=4, log_every=3), callbacks=Callbacks(evaluate=evaluate))
+    assert modes == [(False, False)] * 3
+    assert [(row["step"], row.get("dev")) for row in history] == [(0, 1.0), (3, None), (4, 2.0), (6, 3.0)]
+    assert model.training is False  # as the last evaluation left it
+
+
+@pytest.mark.parametrize("where", ["log", "checkpoint"])
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_loss_that_is_not_finite_ends_the_run(where: str, value: float, tmp_path: Path) -> None:
+    def objective(
+        model: nn.Module, batch: tuple[Tensor, Tensor, int], backward: fitting.Backward
+    ) -> dict[str, Tensor | float]:
+        backward(model(batch[0]).sum())
+        return {"loss": torch.tensor(value if batch[2] == 5 else 1.0)}
+
+    every = {"log": {"log_every": 3, "checkpoint_every": 4}, "checkpoint": {"log_every": 99, "checkpoint_every": 3}}
+    with pytest.raises(FloatingPointError, match="step 6: the loss is not finite"):
+        fitting.fit(network(), batches, objective, schedule(**every[where]), seed=0, folder=tmp_path, wish="no")
+
+
+# --- stopping and resuming
+
+
+def interrupted(folder: Path, pace: Schedule, stops: set[int], kills: set[int]) -> tuple[nn.Module, History, int]:
+    """Runs to the end through polite stops and kills after these steps, each once, from fresh weights each time."""
+    stops, kills = set(stops), set(kills)
+    for attempt in range(2 * STEPS):
+        model, witness = network(seed=attempt), Witness()  # other weights: what counts is the checkpoint
+        if not (folder / "state.safetensors").exists():
+            model = network()
+
+        def stopping(witness: Witness = witness) -> bool:
+            done = witness.steps[-1] + 1
+            if done in kills:
+                kills.remove(done)
+                raise Killed
+            if done in stops:
+                stops.remove(done)
+                return True
+            return False
+
+        def evaluate(model: nn.Module = model) -> dict[str, float]:
+            return {"dev": float(model(batches(99)[0]).sum())}
+
+        calls = Callbacks(stopping=stopping, evaluate=evaluate)
+        try:
+            return model, train(model, pace, witness=witness, folder=folder, callbacks=calls), attempt
+        except (Interrupted, Killed):
+            continue
+    raise AssertionError("the run never ended")
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    stops=st.sets(st.integers(1, STEPS - 1), max_size=3),
+    kills=st.sets(st.integers(1, STEPS - 1), max_size=2),
+    log_every=st.integers(1, 5),
+    evaluate_every=st.integers(0, 5),
+    checkpoint_every=st.integers(1, 7),
+)
+def test_a_run_cut_anywhere_ends_with_the_same_bits(
+    stops: set[int], kills: set[int], log_every: int, evaluate_every: int, checkpoint_every: int
+) -> None:
+    pace = schedule(log_every=log_every, evaluate_every=evaluate_every, checkpoint_every=checkpoint_every)
+    with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as other:
+        whole, history, _ = interrupted(Path(one), pace, set(), set())
+        pieces, resumed, attempts = interrupted(Path(other), pace, stops, kills - stops)
+    assert attempts >= len(stops)
+    assert same_weights(whole, pieces)
+    assert resumed == history
+
+
+def test_dropout_is_at_work_in_these_runs() -> None:
+    one, other = network(), network()
+    train(one, schedule())
+    fitting.fit(other, batches, Witness(), schedule(), seed=4, wish="no")
+    assert not same_weights(one, other)
+
+
+def test_a_stop_names_the_step_and_the_next_call_goes_on_after_it(tmp_path: Path) -> None:
+    first, second = Witness(), Witness()
+    with pytest.raises(Interrupted, match="stopped after step 5 of 12"):
+        train(
+            network(), schedule(), witness=first, folder=tmp_path, callbacks=Callbacks(stopping=lambda: len(first.steps) == 5)
+        )
+    train(network(), schedule(), witness=second, folder=tmp_path)
+    assert (first.steps, second.steps) == ([0, 1, 2, 3, 4], [5, 6, 7, 8, 9, 10, 11])
+
+
+def test_a_stop_at_the_last_step_is_the_end() -> None:
+    history = train(network(), schedule(steps=1), callbacks=Callbacks(stopping=lambda: True))
+    assert [row["step"] for row in history] == [1]
+
+
+# --- batches
+
+
+def test_batches_move_with_their_containers() -> None:
+    device = torch.device("meta")
+    mover = SimpleNamespace(to=lambda device: f"to {device}")
+    moved = fitting._moved({"a": (torch.zeros(2), [torch.ones(1)]), "b": mover, "c": "text"}, device)
+    assert moved["a"][0].device == moved["a"][1][0].device == device
+    assert (moved["b"], moved["c"]) == ("to meta", "text")
+
+
+def test_an_error_in_the_thread_of_batches_is_raised_here() -> None:
+    def broken(step: int) -> tuple[Tensor, Tensor, int]:
+        if step == 2:
+            raise InputError("row 17: empty")
+        return batches(step)
+
+    with pytest.raises(InputError, match="row 17: empty"):
+        fitting.fit(network(), broken, Witness(), schedule(), seed=0, wish="no")
+
+
+@pytest.fixture(autouse=True)
+def _fresh_accelerate() -> Iterator[None]:
+    """Accelerate keeps its precision in a global state; leave none behind."""
+    from accelerate.state import AcceleratorState
+
+    yield
+    AcceleratorState._reset_state(True)

@@ -1,0 +1,217 @@
+"""The sentence encoder: UniLM's mask holds, folders are read by others, the order of texts does not matter."""
+
+from __future__ import annotations
+
+import dataclasses
+import socket
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn import functional as F
+
+from rosphere import similarity
+from rosphere.encoder import folder as folders
+from rosphere.encoder import masks
+from rosphere.encoder.config import EncoderConfig
+from rosphere.encoder.model import MaskedLanguageModel
+from rosphere.errors import InputError
+from rosphere.pairs import Batch
+from rosphere.similarity import SimilarityModel
+from rosphere.text import tokenizer
+from rosphere.text.tokenizer import Tokenizer
+
+TEXTS = ["今天天气不错", "今天天气很好", "我喜欢北京", "怎么办理信用卡？", "卡", "推荐一辆 red 车", "电影" * 40, "我不喜欢红苹果，你呢"]
+
+
+@pytest.fixture(scope="module")
+def tokens(tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
+    folder = tmp_path_factory.mktemp("tokenizer")
+    tokenizer.save(tokenizer.train(TEXTS, size=200, minimum=1), folder)
+    return Tokenizer(folder)
+
+
+@pytest.fixture(scope="module")
+def model(tokens: Tokenizer) -> SimilarityModel:
+    torch.manual_seed(0)
+    found = SimilarityModel(MaskedLanguageModel(EncoderConfig(
+        vocab_size=len(tokens),
+        embedding_size=12,
+        hidden_size=24,
+        num_hidden_layers=2,
+        num_attention_heads=3,
+        intermediate_size=40,
+    )))
+    for parameter in found.parameters():
+        parameter.data += 0.2 * torch.randn_like(parameter)
+    return found.eval()
+
+
+@pytest.fixture
+def offline(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: Any) -> None:
+        raise AssertionError(f"a connection to {arguments[1:]}")
+
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+
+
+def joint(source: list[int], target: list[int], tokens: Tokenizer, room: int) -> Batch:
+    """[CLS] source [SEP] target [SEP], padded to ``room``."""
+    sequence = [tokens.cls, *source, tokens.sep, *target, tokens.sep]
+    places = torch.arange(room)[None]
+    return Batch(
+        ids_NL=torch.tensor([sequence + [tokens.pad] * (room - len(sequence))]),
+        segments_NL=(places >= len(source) + 2).long(),
+        keep_NL=(places < len(sequence)).long(),
+        sentence_N=torch.tensor([0]),
+    )
+
+
+# --- the model
+
+
+@settings(max_examples=20, deadline=None)
+@given(data=st.data())
+def test_the_sources_vector_does_not_depend_on_the_target(
+    data: st.DataObject, model: SimilarityModel, tokens: Tokenizer
+) -> None:
+    sentence = st.lists(st.integers(15, len(tokens) - 1), min_size=1, max_size=8)
+    source, one, other = data.draw(sentence), data.draw(sentence), data.draw(sentence)
+    with torch.no_grad():
+        first, second = (model(joint(source, target, tokens, 20), 1)[0] for target in (one, other))
+        alone = model.vectors(torch.tensor([[tokens.cls, *source, tokens.sep]]), torch.ones(1, len(source) + 2))
+    torch.testing.assert_close(first, second, rtol=0, atol=1e-5)
+    torch.testing.assert_close(F.normalize(first, dim=-1), alone, rtol=0, atol=1e-5)
+
+
+def test_the_vector_does_depend_on_the_source(model: SimilarityModel, tokens: Tokenizer) -> None:
+    with torch.no_grad():
+        one, other = (model(joint(source, [20, 21], tokens, 12), 1)[0] for source in ([22, 23], [23, 22]))
+    assert (one - other).abs().max() > 0.01
+
+
+def test_the_language_loss_is_teacher_forcing_on_the_target(model: SimilarityModel, tokens: Tokenizer) -> None:
+    source, target = [20, 25, 30], [21, 26]
+    batch = joint(source, target, tokens, 13)
+    with torch.no_grad():
+        found = model(batch, 3)[1]
+        nll = 0.0
+        for step, token in enumerate([*target, tokens.sep]):  # each token from a pass of its own
+            prefix = torch.tensor([[tokens.cls, *source, tokens.sep, *target[:step]]])
+            segments = (torch.arange(prefix.shape[1]) >= len(source) + 2).long()[None]
+            mask = masks.seq2seq(segments, torch.ones_like(prefix))
+            nll -= float(model.language(prefix, mask, segments)[0, -1].log_softmax(-1)[token])
+    assert float(found) == pytest.approx(nll / 3, abs=1e-5)
+
+
+def test_rows_share_the_mean_by_their_tokens(model: SimilarityModel, tokens: Tokenizer) -> None:
+    rows = [joint([20], [21, 22, 23], tokens, 9), joint([24, 25], [26], tokens, 9)]
+    both = Batch(**{
+        field.name: torch.cat([getattr(row, field.name) for row in rows]) for field in dataclasses.fields(Batch)
+    })
+    with torch.no_grad():
+        parts = [float(model(row, 6)[1]) for row in rows]
+        assert float(model(both, 6)[1]) == pytest.approx(sum(parts), abs=1e-5)
+
+
+def test_the_pooler_starts_as_the_identity() -> None:
+    config = EncoderConfig(
+        vocab_size=20,
+        embedding_size=8,
+        hidden_size=8,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=8,
+    )
+    fresh = SimilarityModel(MaskedLanguageModel(config))
+    x = torch.randn(3, 8)
+    assert torch.equal(fresh.pooler(x), x)
+
+
+# --- texts to vectors
+
+
+def test_the_order_and_the_company_of_texts_do_not_matter(
+    model: SimilarityModel, tokens: Tokenizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = similarity.encode(model, tokens, TEXTS)
+    backward = similarity.encode(model, tokens, TEXTS[::-1])[::-1]
+    alone = np.concatenate([similarity.encode(model, tokens, [text]) for text in TEXTS])
+    monkeypatch.setattr(similarity, "TOKENS_A_BATCH", 3 * 64)
+    threes = similarity.encode(model, tokens, TEXTS)
+    for other in (backward, alone, threes):
+        np.testing.assert_allclose(other, whole, rtol=0, atol=1e-6)
+    assert np.abs(whole - whole[::-1]).max() > 0.1
+
+
+def test_vectors_are_unit_and_cut_at_the_longest(model: SimilarityModel, tokens: Tokenizer) -> None:
+    found = similarity.encode(model, tokens, ["电影" * 3, "电影" * 9], longest=8)
+    np.testing.assert_allclose(found[0], found[1], rtol=0, atol=1e-6)
+    np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, rtol=0, atol=1e-6)
+    assert np.abs(similarity.encode(model, tokens, ["电影" * 9], longest=20) - found[1]).max() > 1e-3
+
+
+def test_encoding_is_without_dropout(model: SimilarityModel, tokens: Tokenizer) -> None:
+    model.train()
+    one = similarity.encode(model, tokens, TEXTS)
+    assert np.array_equal(one, similarity.encode(model, tokens, TEXTS))
+
+
+def test_the_mean_pool_leaves_padding_out(model: SimilarityModel, tokens: Tokenizer) -> None:
+    found = similarity.mean_pooled(model.language, tokens, TEXTS)
+    for number, text in enumerate(TEXTS[:5]):
+        ids = torch.tensor([[tokens.cls, *tokens.ids([text])[0], tokens.sep]])
+        with torch.no_grad():
+            expected = F.normalize(model.language.encoder(ids).mean(1), dim=-1)[0]
+        np.testing.assert_allclose(found[number], expected.numpy(), rtol=0, atol=1e-5)
+
+
+# --- folders
+
+
+def test_sentence_transformers_gives_the_same_vectors(
+    model: SimilarityModel, tokens: Tokenizer, tmp_path: Path, offline: None
+) -> None:
+    from sentence_transformers import SentenceTransformer
+
+    similarity.save(model, tmp_path, tokenizer=tokens.folder)
+    theirs = SentenceTransformer(str(tmp_path), device="cpu", local_files_only=True)
+    found = theirs.encode(TEXTS, show_progress_bar=False)
+    np.testing.assert_allclose(found, similarity.encode(model, tokens, TEXTS), rtol=0, atol=1e-5)
+    cosines = theirs.similarity(found[:2], found).numpy()
+    np.testing.assert_allclose(cosines, found[:2] @ found.T, rtol=0, atol=1e-5)
+
+
+def test_transformers_reads_the_language_model(
+    model: SimilarityModel, tokens: Tokenizer, tmp_path: Path, offline: None
+) -> None:
+    from transformers import AutoModelForMaskedLM, AutoTokenizer
+
+    similarity.save(model, tmp_path, tokenizer=tokens.folder)
+    theirs = AutoModelForMaskedLM.from_pretrained(tmp_path, local_files_only=True).eval()
+    words = AutoTokenizer.from_pretrained(tmp_path, local_files_only=True)
+    given_ = words(TEXTS[0], return_tensors="pt")
+    assert given_["input_ids"].tolist() == [[tokens.cls, *tokens.ids(TEXTS[:1])[0], tokens.sep]]
+    with torch.no_grad():
+        torch.testing.assert_close(
+            theirs(**given_).logits, model.eval().language(given_["input_ids"]), rtol=0, atol=1e-4
+        )
+
+
+def test_a_round_trip_changes_no_bit(model: SimilarityModel, tokens: Tokenizer, tmp_path: Path) -> None:
+    similarity.save(model, tmp_path, tokenizer=tokens.folder)
+    again = similarity.load(tmp_path, dropout=0.3)
+    assert again.language.config.hidden_dropout_prob == 0.3
+    expected = model.state_dict()
+    assert all(torch.equal(tensor, expected[name]) for name, tensor in again.state_dict().items())
+
+
+def test_refuses_a_folder_without_a_pooler(model: SimilarityModel, tokens: Tokenizer, tmp_path: Path) -> None:
+    folders.save(model.language, tmp_path, tokenizer=tokens.folder)
+    with pytest.raises(InputError, match="not a sentence encoder, 2_Dense/model.safetensors is missing"):
+        similarity.load(tmp_path)

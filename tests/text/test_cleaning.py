@@ -1,0 +1,129 @@
+"""Cleaning: literal cases, and properties on any text."""
+
+from __future__ import annotations
+
+import unicodedata
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from rosphere.text import sentences
+from rosphere.text.cleaning import Sieve, clean, fingerprint
+
+ANY_TEXT = st.text(max_size=40)
+# Characters whose narrowing, removal or composition can set off another.
+TRICKY = st.text(alphabet="aeＡ１ｶﾞ\u3099\u0301\u200d\ufeff\u3000 \t\n\x00ﷺ한ㄱﾡﾢ，。②…ẛſ㍿", max_size=12)
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        ("ＡＢＣ１２３", "ABC123"),
+        ("你好，世界。“引文”…②％～", "你好，世界。“引文”…②％～"),  # NFKC would turn these into ASCII
+        ("  两\t个\u3000\u00a0空格\r\n", "两 个 空格"),
+        ("零\u200b宽\ufeff字\u00ad符", "零宽字符"),
+        ("响铃\x07删除", "响铃删除"),
+        ("半角ｶﾞｷﾞ", "半角ガギ"),
+        ("e\u0301te\u0301", "été"),
+        ("豈\uf900", "豈豈"),  # a compatibility ideograph
+        ("", ""),
+        ("\u3000\n", ""),
+    ],
+)
+def test_clean(raw: str, expected: str) -> None:
+    assert clean(raw) == expected
+
+
+@given(st.one_of(ANY_TEXT, TRICKY))
+@example("ｶﾞ")  # the narrowed sound mark must join its letter
+@example("e\u200d\u0301")  # and an accent its letter, once the joiner between them is gone
+def test_cleaning_twice_changes_nothing_more(text: str) -> None:
+    assert clean(clean(text)) == clean(text)
+
+
+@given(st.one_of(ANY_TEXT, TRICKY))
+def test_what_is_left_is_composed_and_without_controls_and_double_blanks(text: str) -> None:
+    cleaned = clean(text)
+    assert unicodedata.is_normalized("NFC", cleaned)
+    assert not {unicodedata.category(char) for char in cleaned} & {"Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp"}
+    assert cleaned == " ".join(cleaned.split())
+
+
+@given(st.text(alphabet="你好世界中国，。！？「」abcXYZ012", max_size=30))
+def test_clean_text_comes_through_unchanged(text: str) -> None:
+    assert clean(text) == text
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("Hello，世界！", "hello 世界", True),
+        ("世界，你好", "你好，世界", False),
+        ("第1名", "第2名", False),
+        ("。。。", "——", True),
+    ],
+)
+def test_fingerprint_sees_letters_and_digits_only(one: str, other: str, same: bool) -> None:
+    assert (fingerprint(one) == fingerprint(other)) is same
+
+
+def test_sieve_counts_every_text_once_under_its_reason() -> None:
+    sieve = Sieve(minimum=4, held_out=["怎么退货？"])
+    texts = [
+        "今天天气很好。",
+        "今天天气，很好！",  # the same letters
+        "短句",
+        "怎么退货",  # is held out
+        "您好。怎么退货？谢谢。",  # quotes what is held out
+        "怎么退货呢？",  # another sentence
+        "ＡＢＣ公司上市",
+    ]
+    assert list(sieve(texts)) == ["今天天气很好。", "怎么退货呢？", "ABC公司上市"]
+    assert dict(sieve.counts) == {
+        "read": 7,
+        "kept": 3,
+        "changed": 1,
+        "dropped_duplicate": 1,
+        "dropped_short": 1,
+        "dropped_held_out": 2,
+    }
+
+
+def test_a_held_out_text_without_letters_does_not_empty_the_corpus() -> None:
+    sieve = Sieve(minimum=2, held_out=["？？？", "***"])
+    assert list(sieve(["你好。 —— 再见。"])) == ["你好。 —— 再见。"]
+
+
+@given(st.lists(st.text(alphabet="甲乙丙丁，。 ", max_size=6), max_size=12), st.lists(st.text("甲乙", max_size=3)))
+def test_sieve_keeps_distinct_texts_none_of_them_held_out(texts: list[str], held_out: list[str]) -> None:
+    sieve = Sieve(minimum=2, held_out=held_out)
+    kept = list(sieve(texts))
+    marks = [fingerprint(text) for text in kept]
+    banned = {fingerprint(text) for text in held_out if clean(text)}
+    assert len(set(marks)) == len(marks)
+    assert not banned & set(marks)
+    assert not banned & {fingerprint(part) for text in kept for part in sentences.split(text)}
+    dropped = sum(count for reason, count in sieve.counts.items() if reason.startswith("dropped"))
+    assert sieve.counts["read"] == len(texts) == len(kept) + dropped
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("他来了。她走了！真的？", ["他来了。", "她走了！", "真的？"]),
+        ("他说：“好。”她走了", ["他说：“好。”", "她走了"]),
+        ("等等……再说；好", ["等等……", "再说；", "好"]),
+        ("没有句号", ["没有句号"]),
+        ("价格3.5元，不贵", ["价格3.5元，不贵"]),
+        ("！！", []),
+        ("", []),
+    ],
+)
+def test_sentences_with_their_closing_marks(text: str, expected: list[str]) -> None:
+    assert sentences.split(text) == expected
+
+
+@given(st.text(alphabet="甲乙丙，。！？；…”」 ", max_size=30))
+def test_sentences_lose_no_letter_and_keep_the_order(text: str) -> None:
+    assert fingerprint("".join(sentences.split(text))) == fingerprint(text)

@@ -1,0 +1,165 @@
+"""Our tokenizer folder against transformers, and a BERT vocabulary in small."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from rosphere.errors import InputError
+from rosphere.text import tokenizer
+from rosphere.text.tokenizer import SPECIALS, UNUSED, Tokenizer
+
+TEXTS = [
+    "房间36℃很热，★★★推荐，3～5天。",
+    "我用iPhone 12买了café的票，价格$99.5！",
+    "ありがとう，谢谢你；Hello WORLD hello world",
+    "微笑😀😀，a→b。",
+]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("tokenizer")
+    tokenizer.save(tokenizer.train(TEXTS, size=1000, minimum=1), folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def pieces(folder: Path) -> Tokenizer:
+    return Tokenizer(folder)
+
+
+def made(folder: Path, texts: list[str], *, lowercase: bool = True) -> Tokenizer:
+    vocabulary = tokenizer.train(texts, size=1000, minimum=1, lowercase=lowercase)
+    tokenizer.save(vocabulary, folder, lowercase=lowercase)
+    return Tokenizer(folder)
+
+
+@pytest.mark.parametrize("text", [*TEXTS, "没见过的字：龘", "", "  前后 空格  ", "e\u0301té", "[MASK]在这里"])
+def test_transformers_loads_our_folder_and_gives_the_same_ids(folder: Path, pieces: Tokenizer, text: str) -> None:
+    from transformers import AutoTokenizer
+
+    theirs = AutoTokenizer.from_pretrained(folder)
+    assert theirs(text, add_special_tokens=False)["input_ids"] == pieces.ids([text])[0]
+    assert theirs(text)["input_ids"] == [pieces.cls, *pieces.ids([text])[0], pieces.sep]
+    assert [theirs.pad_token_id, theirs.unk_token_id, theirs.cls_token_id, theirs.sep_token_id] == [
+        pieces.pad, pieces.unk, pieces.cls, pieces.sep,
+    ]
+    assert theirs.mask_token_id == pieces.mask
+    assert len(theirs) == len(pieces)
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_decoding_agrees_with_transformers_but_for_blanks(folder: Path, pieces: Tokenizer, text: str) -> None:
+    from transformers import AutoTokenizer
+
+    ids = pieces.ids([text])[0]
+    theirs = AutoTokenizer.from_pretrained(folder).decode([pieces.cls, *ids, pieces.sep], skip_special_tokens=True)
+    assert pieces.decode([pieces.cls, *ids, pieces.sep, pieces.pad]).replace(" ", "") == theirs.replace(" ", "")
+
+
+def test_decoding_puts_blanks_only_between_latin_words(pieces: Tokenizer) -> None:
+    assert pieces.decode(pieces.ids(["我用 iPhone 12 买了 hello world 的票"])[0]) == "我用iphone 12买了hello world的票"
+
+
+@given(st.text(alphabet="房间很热推荐天我用买了的票谢你价格，。！；", max_size=30))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_chinese_text_survives_a_round_trip(pieces: Tokenizer, text: str) -> None:
+    encoding = pieces.encodings([text])[0]
+    assert pieces.decode(encoding.ids) == text
+    assert encoding.offsets == [(place, place + 1) for place in range(len(text))]
+
+
+@pytest.mark.parametrize("text", ["36℃", "★★★", "3～5天", "😀😀", "a→b", "12×3", "ありがとう"])
+def test_signs_inside_words_are_no_unknowns(tmp_path: Path, text: str) -> None:
+    """BERT splits at punctuation only: "36℃" is one word, unknown as a whole if "##℃" is missing."""
+    pieces = made(tmp_path, [text, "0123456789"])
+    assert pieces.unk not in pieces.ids([text])[0]
+    assert pieces.decode(pieces.ids([text])[0]) == text
+
+
+@given(st.text(max_size=20))
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_every_text_is_known_to_a_tokenizer_trained_on_it(tmp_path: Path, text: str) -> None:
+    import unicodedata
+
+    from rosphere.text.cleaning import clean
+
+    # Characters younger than a library's Unicode tables are taken for letters by one and for unassigned by another.
+    text = "".join(char for char in clean(text) if unicodedata.category(char)[0] not in "MC")
+    pieces = made(tmp_path, [text])
+    odd = [token for encoding in pieces.encodings([text]) for token in encoding.tokens if token == "[UNK]"]
+    assert not odd or any(0x2B820 <= ord(char) <= 0x2B91F for char in text)
+
+
+@pytest.mark.parametrize("lowercase", [True, False])
+def test_capitals_are_known_whether_kept_or_folded(tmp_path: Path, lowercase: bool) -> None:
+    pieces = made(tmp_path, ["Hello NLP"], lowercase=lowercase)
+    assert pieces.unk not in pieces.ids(["Hello NLP"])[0]
+    assert pieces.decode(pieces.ids(["Hello NLP"])[0]) == ("hello nlp" if lowercase else "Hello NLP")
+
+
+def test_vocabulary_by_count_then_code_point() -> None:
+    vocabulary = tokenizer.train(["乙甲甲丙", "ab ab", "丙，"], size=1000, minimum=2)
+    assert vocabulary == [*SPECIALS, *UNUSED, "a", "##a", "b", "##b", "丙", "甲", "ab"]
+
+
+def test_vocabulary_is_cut_at_its_size_and_has_no_entry_twice() -> None:
+    whole = tokenizer.train(TEXTS, size=1000, minimum=1)
+    assert len(set(whole)) == len(whole)
+    assert tokenizer.train(TEXTS, size=30, minimum=1) == whole[:30]
+    assert tokenizer.train(list(reversed(TEXTS)), size=1000, minimum=1) == whole
+
+
+def test_a_vocabulary_file_reads_as_it_was_written(folder: Path) -> None:
+    assert tokenizer.read_vocabulary(folder / "vocab.txt") == tokenizer.train(TEXTS, size=1000, minimum=1)
+
+
+@pytest.mark.parametrize(
+    ("entries", "complaint"),
+    [
+        ([*SPECIALS[:4], "甲"], r"vocab\.txt: the special token \[MASK\] is missing"),
+        ([], r"vocab\.txt: the special token \[PAD\] is missing"),
+        ([*SPECIALS, "甲", "乙", "甲"], r"vocab\.txt: '甲' stands in it more than once \(line 6\)"),
+    ],
+)
+def test_a_bad_vocabulary_is_refused(tmp_path: Path, entries: list[str], complaint: str) -> None:
+    path = tmp_path / "vocab.txt"
+    path.write_text("".join(f"{entry}\n" for entry in entries), encoding="utf-8")
+    with pytest.raises(InputError, match=complaint):
+        tokenizer.read_vocabulary(path)
+
+
+def test_a_folder_without_a_tokenizer_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"tokenizer\.json is missing"):
+        Tokenizer(tmp_path)
+
+
+def test_a_tokenizer_without_special_tokens_is_refused(tmp_path: Path) -> None:
+    tokenizer.save([*SPECIALS[:4], "甲"], tmp_path)
+    with pytest.raises(InputError, match=r"the tokenizer has no \[MASK\]"):
+        Tokenizer(tmp_path)
+
+
+def test_a_model_of_another_vocabulary_is_refused(pieces: Tokenizer) -> None:
+    pieces.require(len(pieces), model=Path("models/some"))
+    with pytest.raises(InputError, match=rf"models/some: the model has 7 token vectors, .* has {len(pieces)} tokens"):
+        pieces.require(7, model=Path("models/some"))
+
+
+def test_ideographs_are_what_the_backend_sets_apart(pieces: Tokenizer) -> None:
+    """The backend leaves out one block of extension E (U+2B820 to U+2B91F); ours takes it for ideographs."""
+    for code in (0x3400, 0x4DBF, 0x4E00, 0x9FFF, 0xF900, 0x20000, 0x2A6DF, 0x3041, 0x61, 0xAC00, 0x2460, 0x3007):
+        char = chr(code)
+        apart = pieces.backend.normalizer.normalize_str(f"{char}{char}").count(" ") > 0
+        assert apart is tokenizer.is_ideograph(char), hex(code)
+
+
+def test_punctuation_is_what_the_backend_sets_apart(pieces: Tokenizer) -> None:
+    for code in (*range(0x21, 0x7F), *range(0xA1, 0x180), *range(0x2010, 0x2028), 0x2103, 0x2605, 0x3001, 0xFF0C, 0xFF5E):
+        char = chr(code)
+        apart = len(pieces.backend.pre_tokenizer.pre_tokenize_str(f"甲{char}乙")) == 3
+        assert apart is tokenizer.is_punctuation(char), hex(code)

@@ -1,0 +1,88 @@
+"""Word starts laid over tokens, and tokenising in one process or several."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import jieba
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from rosphere.text import tokenising, tokenizer
+from rosphere.text.tokenizer import Tokenizer
+from rosphere.text.words import word_starts
+
+TEXT = "北京大学的学生用iPhone打电话，ありがとう。"
+
+
+@pytest.fixture(scope="module")
+def pieces(tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
+    folder = tmp_path_factory.mktemp("tokenizer")
+    tokenizer.save(tokenizer.train([TEXT], size=500, minimum=1), folder)
+    return Tokenizer(folder)
+
+
+def characters(text: str) -> list[tuple[int, int]]:
+    return [(place, place + 1) for place in range(len(text))]
+
+
+def test_words_of_a_known_sentence() -> None:
+    starts = word_starts("北京大学的学生", characters("北京大学的学生"))
+    assert starts.tolist() == [True, False, False, False, True, True, False]
+
+
+def test_no_tokens_no_starts() -> None:
+    assert word_starts("", []).shape == (0,)
+    assert word_starts("北京", []).dtype == bool
+
+
+@given(st.text(alphabet="北京大学的生产力abc12。， の\U00020000", max_size=30))
+@settings(deadline=None)
+def test_over_characters_the_starts_are_jiebas_words(text: str) -> None:
+    words, word = [], ""
+    for char, start in zip(text, word_starts(text, characters(text)), strict=True):
+        if start and word:
+            words.append(word)
+            word = ""
+        word += char
+    assert [*words, *([word] if word else [])] == list(jieba.cut(text))
+
+
+def test_a_piece_inside_a_word_begins_none(pieces: Tokenizer) -> None:
+    ((_, starts),) = tokenising.tokenise([TEXT], pieces, True)
+    tokens = pieces.encodings([TEXT])[0].tokens
+    begin = dict(zip(tokens, starts.tolist(), strict=True))
+    assert [begin["北"], begin["京"], begin["iphone"], begin["打"], begin["，"]] == [True, False, True, True, True]
+    assert begin["あ"] is True  # jieba does not know kana and cuts it into characters
+    assert not any(begin[token] for token in tokens if token.startswith("##"))
+
+
+def test_without_whole_words_every_token_is_its_own(pieces: Tokenizer) -> None:
+    ((ids, starts),) = tokenising.tokenise([TEXT], pieces, False)
+    assert starts.all()
+    assert len(starts) == len(ids)
+
+
+@given(st.lists(st.text(alphabet=TEXT, max_size=8), max_size=7), st.integers(1, 3))
+@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_chunks_keep_the_order(pieces: Tokenizer, texts: list[str], size: int) -> None:
+    """Fewer than four chunks stay in this process."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tokenising, "CHUNK", max(size, len(texts) // 3 + 1))
+        found = [(ids.tolist(), starts.tolist()) for ids, starts in tokenising.tokenise(texts, pieces, True)]
+    assert [ids for ids, _ in found] == pieces.ids(texts)
+    assert all(len(ids) == len(starts) for ids, starts in found)
+
+
+def test_several_processes_give_what_one_gives(pieces: Tokenizer, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = [TEXT[place:] for place in range(12)]
+    alone = [(ids.tolist(), starts.tolist()) for ids, starts in tokenising.tokenise(texts, pieces, True)]
+    monkeypatch.setattr(tokenising, "CHUNK", 3)
+    together = [(ids.tolist(), starts.tolist()) for ids, starts in tokenising.tokenise(texts, pieces, True)]
+    assert together == alone
+    assert [ids for ids, _ in alone] == pieces.ids(texts)
+
+
+def test_the_folder_travels_to_the_workers(pieces: Tokenizer) -> None:
+    assert Tokenizer(Path(pieces.folder)).ids([TEXT]) == pieces.ids([TEXT])
