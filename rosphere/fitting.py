@@ -1,7 +1,7 @@
 """The one training loop. It knows nothing of any model: batches by number, an objective, callbacks.
 
-Step s of a run depends on (seed, s) alone: the batch is ``batches(s)`` and the random state is set from (seed, s) before
-the objective runs. A run that was killed and resumed therefore ends with the bytes of one that was not.
+Step s of a run depends on (seed, s) alone: the batch is ``batches(s)`` and the random state is set from (seed, s)
+before the objective runs. A run that was killed and resumed therefore ends with the bytes of one that was not.
 """
 
 from __future__ import annotations

@@ -15,7 +15,8 @@ def recall(vectors_ND: Vectors, group_N: NDArray[np.int64], queries: NDArray[np.
     """Share of queries with a sentence of their own group among the k nearest others (cosine; unit rows)."""
     similarity = vectors_ND[queries] @ vectors_ND.T
     similarity[np.arange(len(queries)), queries] = -np.inf
-    nearest = np.argsort(-similarity, axis=1, kind="stable")[:, :k]
+    others = len(vectors_ND) - 1  # the query itself comes last
+    nearest = np.argsort(-similarity, axis=1, kind="stable")[:, : min(k, others)]
     return float((group_N[nearest] == group_N[queries][:, None]).any(1).mean())
 
 

@@ -86,7 +86,8 @@ class SentenceVAE(nn.Module):
         x_BLH = self.decoder.encoder.embed(ids_BL) + self.enter(scale * latent_BD)[:, None]
         mask = None
         if keep_BL is not None:
-            mask = masks.padded(keep_BL) & torch.ones(2 * ids_BL.shape[1:], dtype=torch.bool, device=ids_BL.device).tril()
+            past = torch.ones(2 * ids_BL.shape[1:], dtype=torch.bool, device=ids_BL.device).tril()
+            mask = masks.padded(keep_BL) & past
         return self.decoder.logits(self.decoder.encoder.transform(x_BLH, mask, cache)).float()
 
     def reconstruction(self, latent_BD: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -188,7 +189,7 @@ def decode(model: SentenceVAE, latent_BD: Tensor, *, cls: int, sep: int, longest
 def geodesic(a_D: Tensor, b_D: Tensor, steps: int) -> Tensor:
     """``steps`` points [steps, D] on the shortest arc from a to b, ends included (unit vectors, a != -b)."""
     angle = torch.acos((a_D @ b_D).clamp(-1, 1))
-    t = torch.linspace(0, 1, steps, device=a_D.device)[:, None]
+    t = torch.linspace(0, 1, steps, dtype=a_D.dtype, device=a_D.device)[:, None]
     if float(angle) < 1e-6:
         return a_D.expand(steps, -1)
     return (torch.sin((1 - t) * angle) * a_D + torch.sin(t * angle) * b_D) / torch.sin(angle)

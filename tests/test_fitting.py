@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -21,6 +23,15 @@ from rosphere.errors import InputError, Interrupted
 from rosphere.fitting import Callbacks, History, Schedule
 
 STEPS = 12
+
+
+@pytest.fixture(autouse=True)
+def _fresh_accelerate() -> Iterator[None]:
+    """Accelerate keeps its precision in a global state; leave none behind."""
+    from accelerate.state import AcceleratorState
+
+    yield
+    AcceleratorState._reset_state(True)
 
 
 class Killed(BaseException):
@@ -53,9 +64,7 @@ class Witness:
         return {"loss": loss.detach(), "step_squared": float(step**2)}
 
 
-def train(
-    model: nn.Module, schedule: Schedule, *, witness: Witness | None = None, **options: Any
-) -> History:
+def train(model: nn.Module, schedule: Schedule, *, witness: Witness | None = None, **options: Any) -> History:
     return fitting.fit(model, batches, witness or Witness(), schedule, seed=3, wish="no", **options)
 
 
@@ -79,7 +88,9 @@ def test_the_linear_rate_rises_and_falls_in_equal_steps_and_never_is_zero() -> N
 def test_the_cosine_and_constant_rates() -> None:
     cosine = Schedule(steps=4, learning_rate=2.0, warmup=0.25, decay="cosine")
     half = math.sqrt(0.5)
-    assert [cosine.rate(step) for step in range(4)] == pytest.approx([2.0, 1 + half, 1.0, 1 - half], rel=1e-12)
+    assert [cosine.rate(step) for step in range(4)] == pytest.approx(
+        [2.0, 1 + half, 1.0, 1 - half], rel=1e-12
+    )
     constant = Schedule(steps=4, learning_rate=2.0, warmup=0.5, decay="constant")
     assert [constant.rate(step) for step in range(4)] == [1.0, 2.0, 2.0, 2.0]
 
@@ -90,7 +101,9 @@ def test_the_cosine_and_constant_rates() -> None:
     decay=st.sampled_from(["linear", "cosine", "constant"]),
 )
 def test_the_rate_stays_in_bounds_and_has_one_peak(steps: int, warmup: float, decay: Any) -> None:
-    rates = [Schedule(steps=steps, learning_rate=1.0, warmup=warmup, decay=decay).rate(s) for s in range(steps)]
+    rates = [
+        Schedule(steps=steps, learning_rate=1.0, warmup=warmup, decay=decay).rate(s) for s in range(steps)
+    ]
     assert all(0 < rate <= 1 for rate in rates)
     peak = rates.index(max(rates))
     assert max(rates) == 1.0
@@ -100,7 +113,10 @@ def test_the_rate_stays_in_bounds_and_has_one_peak(steps: int, warmup: float, de
 
 @pytest.mark.parametrize(
     ("wrong", "message"),
-    [({"steps": 0}, "steps: expected 1 or more, got 0"), ({"warmup": 1.0}, r"warmup: .* in \[0, 1\), got 1.0")],
+    [
+        ({"steps": 0}, "steps: expected 1 or more, got 0"),
+        ({"warmup": 1.0}, r"warmup: .* in \[0, 1\), got 1.0"),
+    ],
 )
 def test_refuses_a_schedule_without_steps_or_without_decay(wrong: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
@@ -145,7 +161,9 @@ def adamw_by_hand(model: nn.Module, pace: Schedule, loss: Callable[[int], Tensor
             unbiased_m, unbiased_v = m / (1 - 0.9 ** (step + 1)), v / (1 - 0.999 ** (step + 1))
             decay = pace.weight_decay if p.ndim > 1 else 0.0
             with torch.no_grad():
-                p.mul_(1 - pace.rate(step) * decay).sub_(pace.rate(step) * unbiased_m / (unbiased_v.sqrt() + 1e-8))
+                p.mul_(1 - pace.rate(step) * decay).sub_(
+                    pace.rate(step) * unbiased_m / (unbiased_v.sqrt() + 1e-8)
+                )
 
 
 @pytest.mark.parametrize("clip", [0.05, 1e9])
@@ -201,9 +219,7 @@ def test_rows_are_means_over_the_steps_since_the_last_row() -> None:
     history = train(
         network(),
         schedule(steps=5, log_every=2),
-        callbacks=Callbacks(
-            progress=lambda *news: told.append(news), evaluate=lambda: {"dev": 7.0}
-        ),
+        callbacks=Callbacks(progress=lambda *news: told.append(news), evaluate=lambda: {"dev": 7.0}),
     )
     assert [row["step"] for row in history] == [2, 4, 5]
     assert [row["step_squared"] for row in history] == [0.5, 6.5, 16.0]
@@ -220,7 +236,9 @@ def test_evaluates_before_the_first_step_and_without_dropout_or_gradients() -> N
         modes.append((model.training, torch.is_grad_enabled()))
         return {"dev": float(len(modes))}
 
-    history = train(model, schedule(steps=6, evaluate_every=4, log_every=3), callbacks=Callbacks(evaluate=evaluate))
+    history = train(
+        model, schedule(steps=6, evaluate_every=4, log_every=3), callbacks=Callbacks(evaluate=evaluate)
+    )
     assert modes == [(False, False)] * 3
     assert [(row["step"], row.get("dev")) for row in history] == [(0, 1.0), (3, None), (4, 2.0), (6, 3.0)]
     assert model.training is False  # as the last evaluation left it
@@ -235,16 +253,23 @@ def test_a_loss_that_is_not_finite_ends_the_run(where: str, value: float, tmp_pa
         backward(model(batch[0]).sum())
         return {"loss": torch.tensor(value if batch[2] == 5 else 1.0)}
 
-    every = {"log": {"log_every": 3, "checkpoint_every": 4}, "checkpoint": {"log_every": 99, "checkpoint_every": 3}}
+    every = {
+        "log": {"log_every": 3, "checkpoint_every": 4},
+        "checkpoint": {"log_every": 99, "checkpoint_every": 3},
+    }
     with pytest.raises(FloatingPointError, match="step 6: the loss is not finite"):
-        fitting.fit(network(), batches, objective, schedule(**every[where]), seed=0, folder=tmp_path, wish="no")
+        fitting.fit(
+            network(), batches, objective, schedule(**every[where]), seed=0, folder=tmp_path, wish="no"
+        )
 
 
 # --- stopping and resuming
 
 
-def interrupted(folder: Path, pace: Schedule, stops: set[int], kills: set[int]) -> tuple[nn.Module, History, int]:
-    """Runs to the end through polite stops and kills after these steps, each once, from fresh weights each time."""
+def interrupted(
+    folder: Path, pace: Schedule, stops: set[int], kills: set[int]
+) -> tuple[nn.Module, History, int]:
+    """Runs to the end through polite stops and kills after these steps, from fresh weights each time."""
     stops, kills = set(stops), set(kills)
     for attempt in range(2 * STEPS):
         model, witness = network(seed=attempt), Witness()  # other weights: what counts is the checkpoint
@@ -292,18 +317,35 @@ def test_a_run_cut_anywhere_ends_with_the_same_bits(
     assert resumed == history
 
 
-def test_dropout_is_at_work_in_these_runs() -> None:
-    one, other = network(), network()
-    train(one, schedule())
-    fitting.fit(other, batches, Witness(), schedule(), seed=4, wish="no")
-    assert not same_weights(one, other)
+def test_each_step_of_each_seed_has_a_random_state_of_its_own_and_dropout() -> None:
+    drawn: list[tuple[float, float, float]] = []
+    modes: list[bool] = []
+
+    def objective(model: nn.Module, batch: object, backward: fitting.Backward) -> dict[str, Tensor | float]:
+        drawn.append((random.random(), float(np.random.random()), float(torch.rand(()))))
+        modes.append(model.training)
+        backward(model(torch.zeros(1, 4)).sum())
+        return {}
+
+    pace = schedule(evaluate_every=2)
+    for seed in (3, 4, 3):
+        callbacks = Callbacks(evaluate=dict)
+        fitting.fit(network(), batches, objective, pace, seed=seed, callbacks=callbacks, wish="no")
+    assert drawn[2 * STEPS :] == drawn[:STEPS]
+    for numbers in zip(*drawn[: 2 * STEPS], strict=True):
+        assert len(set(numbers)) == 2 * STEPS
+    assert modes == [True] * 3 * STEPS
 
 
 def test_a_stop_names_the_step_and_the_next_call_goes_on_after_it(tmp_path: Path) -> None:
     first, second = Witness(), Witness()
     with pytest.raises(Interrupted, match="stopped after step 5 of 12"):
         train(
-            network(), schedule(), witness=first, folder=tmp_path, callbacks=Callbacks(stopping=lambda: len(first.steps) == 5)
+            network(),
+            schedule(),
+            witness=first,
+            folder=tmp_path,
+            callbacks=Callbacks(stopping=lambda: len(first.steps) == 5),
         )
     train(network(), schedule(), witness=second, folder=tmp_path)
     assert (first.steps, second.steps) == ([0, 1, 2, 3, 4], [5, 6, 7, 8, 9, 10, 11])
@@ -333,12 +375,3 @@ def test_an_error_in_the_thread_of_batches_is_raised_here() -> None:
 
     with pytest.raises(InputError, match="row 17: empty"):
         fitting.fit(network(), broken, Witness(), schedule(), seed=0, wish="no")
-
-
-@pytest.fixture(autouse=True)
-def _fresh_accelerate() -> Iterator[None]:
-    """Accelerate keeps its precision in a global state; leave none behind."""
-    from accelerate.state import AcceleratorState
-
-    yield
-    AcceleratorState._reset_state(True)

@@ -32,7 +32,9 @@ LENGTHS = (3, 8, 9, 17, 40, 25, 7, 12, 60, 11, 8, 30)
 @pytest.fixture(scope="module")
 def tokens(tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
     folder = tmp_path_factory.mktemp("tokenizer")
-    tokenizer.save(tokenizer.train(["春眠不觉晓处处闻啼鸟夜来风雨声花落知多少床前明月光"], size=99, minimum=1), folder)
+    tokenizer.save(
+        tokenizer.train(["春眠不觉晓处处闻啼鸟夜来风雨声花落知多少床前明月光"], size=99, minimum=1), folder
+    )
     return Tokenizer(folder)
 
 
@@ -55,14 +57,16 @@ def rows(tokens: Tokenizer, tmp_path: Path) -> PackedRows:
 
 def perturbed(vocabulary: int) -> MaskedLanguageModel:
     torch.manual_seed(0)
-    model = MaskedLanguageModel(EncoderConfig(
-        vocab_size=vocabulary,
-        embedding_size=12,
-        hidden_size=24,
-        num_hidden_layers=2,
-        num_attention_heads=3,
-        intermediate_size=40,
-    ))
+    model = MaskedLanguageModel(
+        EncoderConfig(
+            vocab_size=vocabulary,
+            embedding_size=12,
+            hidden_size=24,
+            num_hidden_layers=2,
+            num_attention_heads=3,
+            intermediate_size=40,
+        )
+    )
     for parameter in model.parameters():
         parameter.data += 0.2 * torch.randn_like(parameter)
     return model.eval()
@@ -76,7 +80,9 @@ def perturbed(vocabulary: int) -> MaskedLanguageModel:
     length=st.integers(SHORTEST + 2, 40),
     seed=st.integers(0, 10**6),
 )
-def test_every_token_stands_in_one_row_save_for_short_tails(lengths: list[int], length: int, seed: int) -> None:
+def test_every_token_stands_in_one_row_save_for_short_tails(
+    lengths: list[int], length: int, seed: int
+) -> None:
     packed = list(pack(np.array(lengths, dtype=np.int64), length, np.random.default_rng(seed)))
     for row in packed:
         assert row
@@ -92,7 +98,9 @@ def test_every_token_stands_in_one_row_save_for_short_tails(lengths: list[int], 
 
 @settings(max_examples=25, deadline=None)
 @given(
-    lengths=st.lists(st.integers(0, 40), min_size=1, max_size=12).filter(lambda found: max(found) >= SHORTEST),
+    lengths=st.lists(st.integers(0, 40), min_size=1, max_size=12).filter(
+        lambda found: max(found) >= SHORTEST
+    ),
     length=st.integers(SHORTEST + 2, 32),
     seed=st.integers(0, 10**6),
 )
@@ -139,8 +147,11 @@ def unpacked(batch: mlm.Batch, tokens: Tokenizer) -> mlm.Batch:
             ids.append(F.pad(batch.ids_BL[row, places], (0, length - len(places)), value=tokens.pad))
     assert sorted(order) == list(range(len(batch.labels_M)))
     stacked = torch.stack(ids)
-    kept = [len(torch.nonzero(batch.documents_BL[row] == document))
-            for row in range(len(batch.ids_BL)) for document in range(1, int(batch.documents_BL[row].max()) + 1)]
+    kept = [
+        len(torch.nonzero(batch.documents_BL[row] == document))
+        for row in range(len(batch.ids_BL))
+        for document in range(1, int(batch.documents_BL[row].max()) + 1)
+    ]
     return mlm.Batch(
         ids_BL=stacked,
         documents_BL=(torch.arange(length) < torch.tensor(kept)[:, None]).long(),
@@ -158,9 +169,12 @@ def test_the_packed_loss_is_that_of_one_document_a_row(step: int, rows: PackedRo
     with torch.no_grad():
         value, hits = mlm.loss(model, batch)
         expected = F.cross_entropy(
-            model(alone.ids_BL, masks.padded(alone.documents_BL)).flatten(0, 1)[alone.positions_M], alone.labels_M
+            model(alone.ids_BL, masks.padded(alone.documents_BL)).flatten(0, 1)[alone.positions_M],
+            alone.labels_M,
         )
-        leaking = mlm.loss(model, dataclasses.replace(batch, documents_BL=torch.ones_like(batch.documents_BL)))[0]
+        leaking = mlm.loss(
+            model, dataclasses.replace(batch, documents_BL=torch.ones_like(batch.documents_BL))
+        )[0]
     assert abs(float(value - expected)) <= 1e-5
     assert abs(float(leaking - expected)) >= 1e-3
     assert float(mlm.loss(model, alone)[1]) == float(hits)
@@ -169,7 +183,9 @@ def test_the_packed_loss_is_that_of_one_document_a_row(step: int, rows: PackedRo
 def test_the_gradient_reaches_every_parameter_that_a_pass_uses(rows: PackedRows) -> None:
     model = perturbed(len(rows.tokenizer))
     mlm.loss(model, mlm.training_batch(rows, 0, size=4, rate=0.3))[0].backward()
-    assert [name for name, weight in model.named_parameters() if weight.grad is None or not weight.grad.any()] == []
+    assert [
+        name for name, weight in model.named_parameters() if weight.grad is None or not weight.grad.any()
+    ] == []
 
 
 # --- masking
@@ -269,10 +285,15 @@ def test_the_dev_set_is_the_mean_over_all_predictions_and_stays_the_same(rows: P
     assert len({len(batch.labels_M) for batch in dev.batches}) > 1  # a mean of means would be another number
     with torch.no_grad():
         found = dev(model)
-        logits = torch.cat([
-            model(batch.ids_BL, masks.packed(batch.documents_BL)).flatten(0, 1)[batch.positions_M] for batch in dev.batches
-        ])
+        logits = torch.cat(
+            [
+                model(batch.ids_BL, masks.packed(batch.documents_BL)).flatten(0, 1)[batch.positions_M]
+                for batch in dev.batches
+            ]
+        )
         labels = torch.cat([batch.labels_M for batch in dev.batches])
         assert found["dev_loss"] == pytest.approx(float(F.cross_entropy(logits, labels)), abs=1e-5)
-        assert found["dev_accuracy"] == pytest.approx(float((logits.argmax(-1) == labels).float().mean()), abs=1e-6)
+        assert found["dev_accuracy"] == pytest.approx(
+            float((logits.argmax(-1) == labels).float().mean()), abs=1e-6
+        )
         assert DevSet(rows, size=3, limit=7, rate=0.3)(model) == found

@@ -1,4 +1,4 @@
-"""The sentence encoder: UniLM's mask holds, folders are read by others, the order of texts does not matter."""
+"""The sentence encoder: UniLM's mask holds, others read its folders, the order of texts is free."""
 
 from __future__ import annotations
 
@@ -25,7 +25,16 @@ from rosphere.similarity import SimilarityModel
 from rosphere.text import tokenizer
 from rosphere.text.tokenizer import Tokenizer
 
-TEXTS = ["今天天气不错", "今天天气很好", "我喜欢北京", "怎么办理信用卡？", "卡", "推荐一辆 red 车", "电影" * 40, "我不喜欢红苹果，你呢"]
+TEXTS = [
+    "今天天气不错",
+    "今天天气很好",
+    "我喜欢北京",
+    "怎么办理信用卡？",
+    "卡",
+    "推荐一辆 red 车",
+    "电影" * 40,
+    "我不喜欢红苹果，你呢",
+]
 
 
 @pytest.fixture(scope="module")
@@ -38,14 +47,18 @@ def tokens(tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
 @pytest.fixture(scope="module")
 def model(tokens: Tokenizer) -> SimilarityModel:
     torch.manual_seed(0)
-    found = SimilarityModel(MaskedLanguageModel(EncoderConfig(
-        vocab_size=len(tokens),
-        embedding_size=12,
-        hidden_size=24,
-        num_hidden_layers=2,
-        num_attention_heads=3,
-        intermediate_size=40,
-    )))
+    found = SimilarityModel(
+        MaskedLanguageModel(
+            EncoderConfig(
+                vocab_size=len(tokens),
+                embedding_size=12,
+                hidden_size=24,
+                num_hidden_layers=2,
+                num_attention_heads=3,
+                intermediate_size=40,
+            )
+        )
+    )
     for parameter in found.parameters():
         parameter.data += 0.2 * torch.randn_like(parameter)
     return found.eval()
@@ -84,7 +97,9 @@ def test_the_sources_vector_does_not_depend_on_the_target(
     source, one, other = data.draw(sentence), data.draw(sentence), data.draw(sentence)
     with torch.no_grad():
         first, second = (model(joint(source, target, tokens, 20), 1)[0] for target in (one, other))
-        alone = model.vectors(torch.tensor([[tokens.cls, *source, tokens.sep]]), torch.ones(1, len(source) + 2))
+        alone = model.vectors(
+            torch.tensor([[tokens.cls, *source, tokens.sep]]), torch.ones(1, len(source) + 2)
+        )
     torch.testing.assert_close(first, second, rtol=0, atol=1e-5)
     torch.testing.assert_close(F.normalize(first, dim=-1), alone, rtol=0, atol=1e-5)
 
@@ -95,7 +110,9 @@ def test_the_vector_does_depend_on_the_source(model: SimilarityModel, tokens: To
     assert (one - other).abs().max() > 0.01
 
 
-def test_the_language_loss_is_teacher_forcing_on_the_target(model: SimilarityModel, tokens: Tokenizer) -> None:
+def test_the_language_loss_is_teacher_forcing_on_the_target(
+    model: SimilarityModel, tokens: Tokenizer
+) -> None:
     source, target = [20, 25, 30], [21, 26]
     batch = joint(source, target, tokens, 13)
     with torch.no_grad():
@@ -111,9 +128,12 @@ def test_the_language_loss_is_teacher_forcing_on_the_target(model: SimilarityMod
 
 def test_rows_share_the_mean_by_their_tokens(model: SimilarityModel, tokens: Tokenizer) -> None:
     rows = [joint([20], [21, 22, 23], tokens, 9), joint([24, 25], [26], tokens, 9)]
-    both = Batch(**{
-        field.name: torch.cat([getattr(row, field.name) for row in rows]) for field in dataclasses.fields(Batch)
-    })
+    both = Batch(
+        **{
+            field.name: torch.cat([getattr(row, field.name) for row in rows])
+            for field in dataclasses.fields(Batch)
+        }
+    )
     with torch.no_grad():
         parts = [float(model(row, 6)[1]) for row in rows]
         assert float(model(both, 6)[1]) == pytest.approx(sum(parts), abs=1e-5)

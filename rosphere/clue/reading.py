@@ -91,13 +91,13 @@ def _check_label(task: Task, row: Mapping[str, Any], where: str) -> None:
 
 
 def _check_spans(row: Row, where: str) -> None:
-    expected = f"{where}: expected spans such as {{'name': {{'江泽民': [[0, 2]]}}}}"
-    for mentions in row["label"].values():
-        try:
-            spans = [(mention, begin, end) for mention, places in mentions.items() for begin, end in places]
-            wrong = [(begin, end, mention) for mention, begin, end in spans if row["text"][begin : end + 1] != mention]
-        except (AttributeError, TypeError, ValueError) as error:
-            raise InputError(f"{expected}, got {mentions!r}") from error
-        if wrong:
-            begin, end, mention = wrong[0]
-            raise InputError(f"{where}: {mention!r} does not stand at {begin} to {end} of {row['text']!r}")
+    given, text = row["label"], row["text"]
+    try:
+        spans = [(m, b, e) for mentions in given.values() for m, places in mentions.items() for b, e in places]
+        wrong = [(mention, begin, end) for mention, begin, end in spans if text[begin : end + 1] != mention]
+    except (AttributeError, TypeError, ValueError) as error:
+        form = "{'name': {'江泽民': [[0, 2]]}}"
+        raise InputError(f"{where}: expected spans such as {form}, got {given!r}") from error
+    if wrong:
+        mention, begin, end = wrong[0]
+        raise InputError(f"{where}: {mention!r} does not stand at {begin} to {end} of {text!r}")

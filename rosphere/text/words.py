@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
@@ -13,7 +14,9 @@ from numpy.typing import NDArray
 
 @cache
 def _segmenter() -> Any:
-    import jieba
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # at its first import Python complains of the escapes in jieba's own source
+        import jieba
 
     jieba.setLogLevel(logging.WARNING)
     jieba.initialize()

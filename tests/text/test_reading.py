@@ -13,7 +13,9 @@ from rosphere.errors import InputError
 from rosphere.text import reading
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
+    max_leaves=4,
 )
 
 
@@ -67,7 +69,7 @@ def test_blank_lines_are_skipped_and_still_counted(tmp_path: Path) -> None:
     assert list(reading.rows(path)) == [(1, {"a": 1}), (4, {"a": 2})]
 
 
-@given(st.lists(st.dictionaries(st.text(), JSON, max_size=3), max_size=5))
+@given(st.lists(st.dictionaries(st.text(max_size=5), JSON, max_size=3), max_size=4))
 def test_rows_survive_a_round_trip(tmp_path_factory: pytest.TempPathFactory, rows: list[dict[str, Any]]) -> None:
     path = tmp_path_factory.mktemp("rows") / "a" / "rows.jsonl"
     assert reading.write_rows(path, rows) == len(rows)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from rosphere.errors import InputError
 from rosphere.text import tokenizer
+from rosphere.text.cleaning import clean
 from rosphere.text.tokenizer import SPECIALS, UNUSED, Tokenizer
 
 TEXTS = [
@@ -18,6 +19,9 @@ TEXTS = [
     "ありがとう，谢谢你；Hello WORLD hello world",
     "微笑😀😀，a→b。",
 ]
+# Latin, Greek, Cyrillic; signs; kana and ideographs; full width; emoji. The backend's table of punctuation ends with
+# Unicode 8, Python's goes on: rare scripts have marks of which only one of them knows.
+BLOCKS = ((0x20, 0x5FF), (0x2010, 0x2E42), (0x3000, 0x9FFF), (0xFF00, 0xFFEF), (0x1F300, 0x1F64F))
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +77,7 @@ def test_chinese_text_survives_a_round_trip(pieces: Tokenizer, text: str) -> Non
     assert encoding.offsets == [(place, place + 1) for place in range(len(text))]
 
 
-@pytest.mark.parametrize("text", ["36℃", "★★★", "3～5天", "😀😀", "a→b", "12×3", "ありがとう"])
+@pytest.mark.parametrize("text", ["36℃", "★★★", "3～5天", "😀😀", "a→b", "12×3", "さよなら"])
 def test_signs_inside_words_are_no_unknowns(tmp_path: Path, text: str) -> None:
     """BERT splits at punctuation only: "36℃" is one word, unknown as a whole if "##℃" is missing."""
     pieces = made(tmp_path, [text, "0123456789"])
@@ -81,18 +85,12 @@ def test_signs_inside_words_are_no_unknowns(tmp_path: Path, text: str) -> None:
     assert pieces.decode(pieces.ids([text])[0]) == text
 
 
-@given(st.text(max_size=20))
-@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.text(st.one_of(*(st.characters(min_codepoint=a, max_codepoint=b) for a, b in BLOCKS)), max_size=20))
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_every_text_is_known_to_a_tokenizer_trained_on_it(tmp_path: Path, text: str) -> None:
-    import unicodedata
-
-    from rosphere.text.cleaning import clean
-
-    # Characters younger than a library's Unicode tables are taken for letters by one and for unassigned by another.
-    text = "".join(char for char in clean(text) if unicodedata.category(char)[0] not in "MC")
+    text = clean(text).replace("[", "")  # "[UNK]" written out is [UNK], as in every BERT tokenizer
     pieces = made(tmp_path, [text])
-    odd = [token for encoding in pieces.encodings([text]) for token in encoding.tokens if token == "[UNK]"]
-    assert not odd or any(0x2B820 <= ord(char) <= 0x2B91F for char in text)
+    assert pieces.unk not in pieces.ids([text])[0]
 
 
 @pytest.mark.parametrize("lowercase", [True, False])
@@ -159,7 +157,7 @@ def test_ideographs_are_what_the_backend_sets_apart(pieces: Tokenizer) -> None:
 
 
 def test_punctuation_is_what_the_backend_sets_apart(pieces: Tokenizer) -> None:
-    for code in (*range(0x21, 0x7F), *range(0xA1, 0x180), *range(0x2010, 0x2028), 0x2103, 0x2605, 0x3001, 0xFF0C, 0xFF5E):
+    for code in (*range(0x21, 0x7F), *range(0xA1, 0x180), *range(0x2010, 0x2028), 0x2103, 0x3001, 0xFF0C, 0xFF5E):
         char = chr(code)
         apart = len(pieces.backend.pre_tokenizer.pre_tokenize_str(f"甲{char}乙")) == 3
         assert apart is tokenizer.is_punctuation(char), hex(code)

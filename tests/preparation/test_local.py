@@ -1,0 +1,183 @@
+"""The user's own files; and, where ROSPHERE_DATA names them, the real CLUE files."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from rosphere.clue.examples import gold_spans
+from rosphere.errors import InputError
+from rosphere.preparation import local, writing
+from rosphere.preparation.source import Source
+from rosphere.text.cleaning import fingerprint
+
+REAL = os.environ.get("ROSPHERE_DATA")
+needs_data = pytest.mark.skipif(REAL is None, reason="ROSPHERE_DATA does not name a folder with clue/ and pairs/")
+
+
+def write(path: Path, *lines: object) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    texts = (line if isinstance(line, str) else json.dumps(line, ensure_ascii=False) for line in lines)
+    path.write_text("".join(f"{text}\n" for text in texts), encoding="utf-8")
+    return path
+
+
+def load(text: Sequence[Path], pairs: Sequence[Path] = (), tasks: Path | None = None, *names: str) -> Source:
+    return local.load(list(map(str, text)), list(map(str, pairs)), str(tasks) if tasks else None, names)
+
+
+def test_text_from_files_folders_and_globs(tmp_path: Path) -> None:
+    write(tmp_path / "a" / "one.txt", "第一行", "第二行")
+    write(tmp_path / "a" / "deep" / "two.jsonl", {"text": "第三行", "id": 1}, {"text": "第四行"})
+    write(tmp_path / "a" / "notes.md", "不读")
+    expected = ["第三行", "第四行", "第一行", "第二行"]
+    assert list(load([tmp_path / "a"]).documents()) == expected
+    assert list(load([tmp_path / "a" / "**" / "*.jsonl", tmp_path / "a" / "one.txt"]).documents()) == expected
+    source = load([tmp_path / "a"])
+    assert list(source.documents()) == list(source.documents()), "documents can be read more than once"
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ([{"text": "怎么退货", "synonyms": ["如何退货", "退货　流程"]}], [("怎么退货", "如何退货", "退货 流程")]),
+        (
+            [
+                {"sentence1": "甲", "sentence2": "乙", "label": "1"},
+                {"sentence1": "丙", "sentence2": "丁", "label": "0"},
+                {"sentence1": "戊", "sentence2": "己", "label": 1},
+                {"sentence1": "庚", "sentence2": "辛"},
+            ],
+            [("甲", "乙"), ("戊", "己"), ("庚", "辛")],
+        ),
+    ],
+)
+def test_groups_of_json_lines(tmp_path: Path, lines: list[object], expected: list[tuple[str, ...]]) -> None:
+    groups = list(local.read_groups(write(tmp_path / "pairs.jsonl", *lines)))
+    assert [group.texts for group in groups] == expected
+    assert len({group.family for group in groups}) == len(groups)
+
+
+@pytest.mark.parametrize("suffix", [".txt", ".tsv"])
+def test_groups_of_tab_separated_pairs(tmp_path: Path, suffix: str) -> None:
+    path = write(tmp_path / f"pairs{suffix}", "甲\t乙\t1", "丙\t丁\t0", "戊\tＡ")
+    assert [group.texts for group in local.read_groups(path)] == [("甲", "乙"), ("戊", "A")]
+
+
+def test_files_of_one_name_do_not_share_families(tmp_path: Path) -> None:
+    """Else line 1 of one train.txt would pass for a near miss of line 1 of another."""
+    paths = [write(tmp_path / name / "train.txt", f"{name}一\t{name}二\t1") for name in ("甲", "乙")]
+    source = load([paths[0]], paths)
+    assert len({group.family for group in source.groups}) == 2
+    assert len({group.name for group in source.groups}) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "complaint"),
+    [
+        ("a.txt", "只有一段", r"a\.txt:2: expected 2 texts and perhaps a label, got 1 fields"),
+        ("a.txt", "甲\t乙\t1\t多", r"a\.txt:2: expected 2 texts and perhaps a label, got 4 fields"),
+        ("a.jsonl", {"text": "甲", "synonyms": []}, r"a\.jsonl:2: expected a list of texts under 'synonyms', got \["),
+        ("a.jsonl", {"text": "甲", "synonyms": "乙"}, r"a\.jsonl:2: expected a list of texts under 'synonyms', got '"),
+        ("a.jsonl", {"synonyms": ["乙"]}, r"a\.jsonl:2: expected text under 'text', got nothing"),
+        ("a.jsonl", {"sentence1": "甲"}, r"a\.jsonl:2: expected text under 'sentence2', got nothing"),
+        ("a.jsonl", "{", r"a\.jsonl:2: not JSON"),
+    ],
+)
+def test_a_malformed_pair_is_refused_with_its_line(tmp_path: Path, name: str, line: object, complaint: str) -> None:
+    good = "甲\t乙" if name.endswith("txt") else {"sentence1": "甲", "sentence2": "乙"}
+    path = write(tmp_path / name, good, line)
+    with pytest.raises(InputError, match=complaint):
+        load([path], [path])
+
+
+def test_text_of_the_wrong_field_is_refused_with_its_line(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.jsonl", {"text": "好"}, {"content": "好"})
+    with pytest.raises(InputError, match=r"a\.jsonl:2: expected text under 'text', got nothing"):
+        list(load([path]).documents())
+
+
+def test_missing_and_empty_sources_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"params\.yaml: prepare\.local\.text: expected files, .* got none"):
+        load([])
+    with pytest.raises(InputError, match=r"params\.yaml: prepare\.local\.text: nothing found at .*gone"):
+        load([tmp_path / "gone"])
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(InputError, match=r"prepare\.local\.text: nothing found at .*folder"):
+        load([tmp_path / "folder"])
+    (tmp_path / "empty.txt").touch()
+    with pytest.raises(InputError, match=r"empty\.txt: the file is empty"):
+        load([tmp_path / "empty.txt"])
+    text = write(tmp_path / "a.txt", "好")
+    with pytest.raises(InputError, match=r"params\.yaml: prepare\.local\.pairs: nothing found at .*gone"):
+        load([text], [tmp_path / "gone"])
+
+
+def test_only_the_named_tasks_are_read(tmp_path: Path) -> None:
+    text = write(tmp_path / "a.txt", "好")
+    for split in ("train", "dev"):
+        write(tmp_path / "tasks" / "tnews" / f"{split}.json", {"sentence": f"新闻{split}", "label": "100"})
+    assert list(load([text], [], tmp_path / "tasks", "tnews").tasks) == ["tnews"]
+    assert load([text], [], None, "tnews").tasks == {}
+    with pytest.raises(InputError, match=r"afqmc: no such folder \(task afqmc\)"):
+        load([text], [], tmp_path / "tasks", "afqmc")
+
+
+@needs_data
+def test_the_real_clue_files_fit_their_declarations(tmp_path: Path) -> None:
+    clue = Path(str(REAL)) / "clue"
+    names = [name for name in ("afqmc", "iflytek", "cluewsc2020", "csl", "cluener") if (clue / name).is_dir()]
+    source = load([clue / "afqmc" / "dev.json"], [], clue, *names)
+    sizes = {name: (len(splits["train"]), len(splits["dev"])) for name, splits in source.tasks.items()}
+    published = {"afqmc": (34334, 4316), "cluewsc2020": (1244, 304), "csl": (20000, 3000), "cluener": (10748, 1343)}
+    assert {name: size for name, size in sizes.items() if name in published} == published
+    assert sizes["iflytek"][1] == 2599
+
+
+@needs_data
+def test_real_coreference_spans_stand_where_they_say() -> None:
+    clue = Path(str(REAL)) / "clue"
+    rows = load([clue / "afqmc" / "dev.json"], [], clue, "cluewsc2020").tasks["cluewsc2020"]["dev"]
+    for row in rows:
+        for span in ("span1", "span2"):
+            begin, text = row["target"][f"{span}_index"], row["target"][f"{span}_text"]
+            assert row["text"][begin : begin + len(text)] == text
+
+
+@needs_data
+def test_924_real_tnews_sentences_are_in_train_and_dev(tmp_path: Path) -> None:
+    clue = Path(str(REAL)) / "clue"
+    splits = load([clue / "afqmc" / "dev.json"], [], clue, "tnews").tasks["tnews"]
+    dev = {row["sentence"] for row in splits["dev"]}
+    assert len(dev & {row["sentence"] for row in splits["train"]}) == 924
+    counts = writing.write_task("tnews", splits, tmp_path)
+    assert counts["train"] + counts["train_dropped_overlap"] == 53360
+    marks = {fingerprint(row["sentence"]) for row in splits["dev"]}
+    with (tmp_path / "train.jsonl").open(encoding="utf-8") as file:
+        assert not any(fingerprint(json.loads(line)["sentence"]) in marks for line in file)
+
+
+@needs_data
+def test_real_ocnli_rows_without_a_label_are_dropped() -> None:
+    folder = Path(str(REAL)) / "clue"
+    splits = load([folder / "afqmc" / "dev.json"], [], folder, "ocnli").tasks["ocnli"]
+    assert {split: len(rows) for split, rows in splits.items()} == {"train": 50437, "dev": 2950, "test": 3000}
+    assert {row["label"] for row in splits["dev"]} == {"contradiction", "entailment", "neutral"}
+
+
+@needs_data
+def test_real_entities_survive_tokenisation(tmp_path: Path) -> None:
+    from rosphere.clue.examples import examples
+    from rosphere.clue.tasks import TASKS
+    from rosphere.text import tokenizer
+
+    clue = Path(str(REAL)) / "clue"
+    rows = load([clue / "afqmc" / "dev.json"], [], clue, "cluener").tasks["cluener"]["dev"]
+    tokenizer.save(tokenizer.train([row["text"] for row in rows], size=10_000, minimum=1), tmp_path)
+    made = examples(TASKS["cluener"], rows, tokenizer.Tokenizer(tmp_path))
+    gold, kept = sum(len(gold_spans(row)) for row in rows), sum(len(example.target) for example in made)
+    assert kept / gold > 0.99

@@ -1,0 +1,180 @@
+"""From a source to files: counts that add up, and dev that training never saw."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rosphere.errors import InputError
+from rosphere.preparation import writing
+from rosphere.preparation.source import Group
+from rosphere.text import tokenizer
+from rosphere.text.cleaning import fingerprint
+from rosphere.text.corpus import Corpus
+from rosphere.text.tokenizer import Tokenizer
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def group(name: str, family: str, *texts: str) -> Group:
+    return Group(name=name, family=family, texts=texts)
+
+
+GROUPS = [
+    group("a", "f", "甲一", "甲二", "甲三"),
+    group("b", "f", "乙一", "乙二"),
+    group("c", "g", "丙一", "丙二"),
+    group("d", "h", "丁一", "丁二", "丁三"),
+]
+
+
+def test_dev_is_chosen_by_content_at_its_share() -> None:
+    texts = [f"第{number}篇文章" for number in range(4000)]
+    chosen = [text for text in texts if writing.is_dev(text, 0.1)]
+    assert 320 < len(chosen) < 480  # 400 expected, standard deviation 19
+    assert {text for text in texts if writing.is_dev(text, 0.05)} < set(chosen)
+    assert not any(writing.is_dev(text, 0.0) for text in texts)
+    assert all(writing.is_dev(text, 1.0) for text in texts)
+    assert writing.is_dev("你好，世界", 0.3) is writing.is_dev("你好世界！", 0.3)
+
+
+def test_short_sentences_are_distinct_and_between_the_lengths() -> None:
+    documents = ["一二三。一二三四。一二三四五！", "一二三四。短。"]
+    assert writing.short_sentences(documents, 4, 5) == ["一二三。", "一二三四。"]
+
+
+def test_documents_are_counted() -> None:
+    documents, counts = writing.clean_documents(["一二三四", "一二", "一二三四。"], minimum=3, held_out=[])
+    assert documents == ["一二三四"]
+    assert counts == {"read": 3, "kept": 1, "changed": 0, "dropped_short": 1, "dropped_duplicate": 1}
+
+
+def test_a_source_without_usable_text_is_refused_with_the_counts() -> None:
+    with pytest.raises(InputError, match=r"no usable text: \{'read': 2, 'dropped_short': 2.*\}"):
+        writing.clean_documents(["一", "二"], minimum=3, held_out=[])
+
+
+def pieces(folder: Path) -> Tokenizer:
+    tokenizer.save(tokenizer.train(["一二三四五"], size=100, minimum=1), folder)
+    return Tokenizer(folder)
+
+
+def test_a_corpus_is_counted_and_empty_documents_dropped(tmp_path: Path) -> None:
+    t = pieces(tmp_path / "tokenizer")
+    counts = writing.write_corpus(["一二三", "", "四五"], tmp_path / "corpus", t, whole_words=True)
+    assert counts == {"documents": 3, "tokens": 5}
+    corpus = Corpus(tmp_path / "corpus")
+    assert [t.decode(corpus.document(number)[0].tolist()) for number in range(len(corpus))] == ["一二三", "四五"]
+
+
+def test_a_corpus_without_tokens_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"corpus: no tokens were left of 2 documents"):
+        writing.write_corpus(["", " "], tmp_path / "corpus", pieces(tmp_path / "tokenizer"), whole_words=True)
+
+
+def test_held_out_sentences_are_removed_from_training_groups(tmp_path: Path) -> None:
+    train = [group("a", "f", "甲一", "甲二", "乙一！"), group("c", "g", "丙一", "乙二")]
+    dev = [group("b", "h", "乙一", "乙二")]
+    counts = writing.write_groups(train, dev, tmp_path, seed=1)
+    assert counts == {
+        "train_groups": 1,
+        "train_sentences": 2,
+        "train_sentences_dropped_overlap": 3,  # 乙一！, 乙二, and 丙一, which is left alone
+        "dev_groups": 1,
+        "dev_sentences": 2,
+        "gold_pairs": 1,
+    }
+    assert read(tmp_path / "train.jsonl") == [{"text": "甲一", "synonyms": ["甲二"], "family": ""}]
+    assert read(tmp_path / "dev.jsonl") == [{"text": "乙一", "synonyms": ["乙二"], "family": "h"}]
+    assert read(tmp_path / "gold.jsonl") == [{"sentence1": "乙一", "sentence2": "乙二", "score": 2}]
+
+
+def grade(groups: list[Group], one: str, other: str) -> int:
+    (first,), (second,) = ([g for g in groups if text in g.texts] for text in (one, other))
+    return 2 if first is second else int(first.family == second.family)
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("fghi"), st.integers(1, 4)), max_size=6),
+    st.integers(0, 3),
+)
+def test_graded_pairs_are_right_distinct_and_as_many_of_each_grade(shape: list[tuple[str, int]], seed: int) -> None:
+    groups = [group(str(n), f, *(f"{n}:{place}" for place in range(size))) for n, (f, size) in enumerate(shape)]
+    texts = [text for g in groups for text in g.texts]
+    possible: dict[int, int] = {2: 0, 1: 0, 0: 0}
+    for one, other in itertools.combinations(texts, 2):
+        possible[grade(groups, one, other)] += 1
+    rows = writing.graded_pairs(groups, seed=seed)
+    assert all(row["score"] == grade(groups, row["sentence1"], row["sentence2"]) for row in rows)
+    pairs = {frozenset((row["sentence1"], row["sentence2"])) for row in rows}
+    assert len(pairs) == len(rows)
+    size = min((count for count in possible.values() if count), default=0) if possible[2] else 0
+    counts = {score: sum(row["score"] == score for row in rows) for score in possible}
+    assert counts == {score: size if count else 0 for score, count in possible.items()}
+
+
+def test_graded_pairs_of_many_groups_are_drawn_and_not_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """20,000 groups of two have 8 * 10^8 unrelated pairs: a list of them would not fit into memory."""
+    groups = [group(str(n), str(n), f"{n}a", f"{n}b") for n in range(20_000)]
+    rows = writing.graded_pairs(groups, seed=1)
+    assert len(rows) == 40_000
+    assert writing.graded_pairs(groups[:50], seed=1) == writing.graded_pairs(groups[:50], seed=1)
+    assert writing.graded_pairs(groups[:50], seed=1) != writing.graded_pairs(groups[:50], seed=2)
+
+
+def test_task_texts_are_the_segments_of_the_named_splits() -> None:
+    tasks = {
+        "afqmc": {"dev": [{"sentence1": "甲", "sentence2": "Ａ"}], "train": [{"sentence1": "不", "sentence2": "要"}]},
+        "tnews": {"test": [{"sentence": "丙"}]},
+    }
+    assert list(writing.task_texts(tasks, ("dev", "test"))) == ["甲", "A", "丙"]
+
+
+def rows(*sentences: str) -> list[dict[str, str]]:
+    return [{"sentence": sentence, "label": "100"} for sentence in sentences]
+
+
+def test_training_rows_that_stand_in_dev_are_dropped_and_counted(tmp_path: Path) -> None:
+    test = [{"sentence": "丙", "id": 0}]
+    splits = {"train": rows("甲，乙", "丙", "丁", "丁"), "dev": rows("甲乙！", "戊"), "test": test}
+    counts = writing.write_task("tnews", splits, tmp_path)
+    assert counts == {"train": 3, "dev": 2, "test": 1, "train_dropped_overlap": 1}
+    assert read(tmp_path / "train.jsonl") == rows("丙", "丁", "丁")
+    assert read(tmp_path / "dev.jsonl") == rows("甲乙！", "戊")
+    assert read(tmp_path / "test.jsonl") == test
+
+
+@pytest.mark.parametrize(
+    ("splits", "complaint"),
+    [
+        ({"train": rows("甲"), "dev": rows("甲")}, "task tnews: expected train and dev rows, got 0 and 1"),
+        ({"train": rows("甲"), "dev": []}, "task tnews: expected train and dev rows, got 1 and 0"),
+    ],
+)
+def test_a_task_with_nothing_to_train_or_measure_on_is_refused(
+    tmp_path: Path, splits: dict[str, list[dict[str, str]]], complaint: str
+) -> None:
+    with pytest.raises(InputError, match=complaint):
+        writing.write_task("tnews", splits, tmp_path)
+
+
+@given(st.lists(st.text("甲乙，", max_size=3)), st.lists(st.text("甲乙，", max_size=3), min_size=1))
+def test_train_and_dev_of_a_task_are_disjoint(
+    tmp_path_factory: pytest.TempPathFactory, train: list[str], dev: list[str]
+) -> None:
+    folder = tmp_path_factory.mktemp("task")
+    splits = {"train": rows(*train, "唯一"), "dev": rows(*dev)}
+    counts = writing.write_task("tnews", splits, folder)
+    ours, theirs = (
+        {fingerprint(row["sentence"]) for row in read(folder / f"{split}.jsonl")} for split in ("train", "dev")
+    )
+    assert not ours & theirs
+    assert counts["train"] + counts["train_dropped_overlap"] == len(train) + 1

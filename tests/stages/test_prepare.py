@@ -1,0 +1,237 @@
+"""prepare from end to end on a tiny local source, and every bad input that a user may bring."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rosphere.errors import InputError
+from rosphere.text import sentences
+from rosphere.text.cleaning import fingerprint
+from rosphere.text.corpus import Corpus
+from rosphere.text.tokenizer import SPECIALS, Tokenizer
+from stages import prepare as stage
+from stages.prepare import Hub, Local, Prepare, Sample, Vocabulary
+
+GOODS = ["衬衫", "手机", "电脑", "书包", "台灯", "雨伞", "茶杯", "皮鞋", "耳机", "键盘"]
+
+
+def write(path: Path, *lines: object) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    texts = (line if isinstance(line, str) else json.dumps(line, ensure_ascii=False) for line in lines)
+    path.write_text("".join(f"{text}\n" for text in texts), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """200 documents, ten groups, one task: with repeats, short lines, and quotations of what is held out."""
+    folder = tmp_path / "source"
+    documents = [f"我在第{n}家店买了{GOODS[n % 10]}，用了{n}天。质量还不错！" for n in range(200)]
+    odd = [documents[0], "太短", "店员走了。新闻一号很长！他没有回答。", "我在第２０２家店买了手机，用了９９天。"]
+    write(folder / "text.txt", *documents, *odd)
+    groups = [{"text": f"怎么退{goods}", "synonyms": [f"如何退掉{goods}", f"{goods}的退货流程"]} for goods in GOODS]
+    write(folder / "pairs.jsonl", *groups)
+    train = [{"sentence": f"训练新闻{n}号", "label": "100"} for n in range(6)]
+    write(folder / "tasks" / "tnews" / "train.json", *train, {"sentence": "新闻一号，很长", "label": "101"})
+    write(folder / "tasks" / "tnews" / "dev.json", {"sentence": "新闻一号很长", "label": "101"})
+    write(folder / "tasks" / "tnews" / "test.json", {"sentence": "新闻二号很长", "id": 0})
+    return folder
+
+
+def settings(folder: Path, /, **changes: Any) -> Prepare:
+    made = Prepare(
+        source="local",
+        sample=Sample(faq="data/sample/faq", sentiment=[20, 10], entities=[20, 10]),
+        local=Local(text=[str(folder / "text.txt")], pairs=[str(folder / "pairs.jsonl")], tasks=str(folder / "tasks")),
+        hub=Hub(text=None, split="train", field="text", limit=None, pairs=None, tasks={}),
+        vocabulary=Vocabulary(path=None, size=500, minimum=1, lowercase=True),
+        whole_words=True,
+        minimum_characters=8,
+        maximum_characters=None,
+        dev_share=0.2,
+        held_out=0.3,
+        sentence_characters=[6, 24],
+    )
+    return dataclasses.replace(made, **changes)
+
+
+def local(source: Path, **changes: Any) -> Prepare:
+    """Settings with changes under ``local``."""
+    made = settings(source)
+    return dataclasses.replace(made, local=dataclasses.replace(made.local, **changes))
+
+
+def run(made: Prepare, folder: Path, tasks: Sequence[str] = ("tnews",), seed: int = 8) -> dict[str, Any]:
+    return stage.prepare(made, list(tasks), seed=seed, data=folder)
+
+
+def rows(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def texts(folder: Path, tokenizer: Tokenizer) -> list[str]:
+    corpus = Corpus(folder)
+    return [tokenizer.decode(corpus.document(number)[0].tolist()) for number in range(len(corpus))]
+
+
+def test_from_end_to_end(source: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    report = run(settings(source), data)
+    assert report["text"] == {
+        "read": 204, "kept": 201, "changed": 1, "dropped_duplicate": 1, "dropped_short": 1, "dropped_held_out": 1,
+    }
+    assert report["tasks"] == {"tnews": {"train": 6, "dev": 1, "test": 1, "train_dropped_overlap": 1}}
+    assert report["pairs"] == {
+        "train_groups": 7, "train_sentences": 21, "train_sentences_dropped_overlap": 0,
+        "dev_groups": 3, "dev_sentences": 9, "gold_pairs": 18,
+    }
+    tokenizer = Tokenizer(data / "tokenizer")
+    assert report["vocabulary"] == len(tokenizer)
+    train, dev = (texts(data / "corpus" / split, tokenizer) for split in ("train", "dev"))
+    assert len(train) + len(dev) == 201
+    assert (report["corpus"]["train"]["documents"], report["corpus"]["dev"]["documents"]) == (len(train), len(dev))
+    assert report["corpus"]["train"]["tokens"] == Corpus(data / "corpus" / "train").lengths.sum()
+    assert "我在第202家店买了手机，用了99天。" in [*train, *dev]
+    assert not {fingerprint(text) for text in train} & {fingerprint(text) for text in dev}
+    for split, documents in (("train", train), ("dev", dev)):
+        expected = dict.fromkeys(s for text in documents for s in sentences.split(text) if 6 <= len(s) <= 24)
+        assert texts(data / "corpus" / f"sentences-{split}", tokenizer) == list(expected)
+    held_out = {text for group in rows(data / "pairs" / "dev.jsonl") for text in (group["text"], *group["synonyms"])}
+    trained = {text for group in rows(data / "pairs" / "train.jsonl") for text in (group["text"], *group["synonyms"])}
+    assert len(held_out) == 9 and not held_out & trained
+    assert [row["sentence"] for row in rows(data / "tasks" / "tnews" / "dev.jsonl")] == ["新闻一号很长"]
+
+
+def test_the_same_input_gives_the_same_files(source: Path, tmp_path: Path) -> None:
+    reports = [run(settings(source), tmp_path / name) for name in ("one", "two")]
+    assert reports[0] == reports[1]
+    files = sorted(path.relative_to(tmp_path / "one") for path in (tmp_path / "one").rglob("*") if path.is_file())
+    assert len(files) > 15
+    for path in files:
+        assert (tmp_path / "one" / path).read_bytes() == (tmp_path / "two" / path).read_bytes(), path
+
+
+def test_what_is_held_out_is_not_in_the_corpus(source: Path, tmp_path: Path) -> None:
+    quoting = [f"客服您好，{n}号顾客。怎么退{goods}？谢谢您的回答。" for n, goods in enumerate(GOODS)]
+    with (source / "text.txt").open("a", encoding="utf-8") as file:
+        file.write("\n".join(quoting) + "\n")
+    report = run(settings(source), tmp_path / "data")
+    assert report["text"]["dropped_held_out"] == 1 + 3  # three of the ten groups are held out
+    tokenizer = Tokenizer(tmp_path / "data" / "tokenizer")
+    held_out = {fingerprint(row["text"]) for row in rows(tmp_path / "data" / "pairs" / "dev.jsonl")}
+    for split in ("train", "dev"):
+        for text in texts(tmp_path / "data" / "corpus" / split, tokenizer):
+            assert not held_out & {fingerprint(sentence) for sentence in sentences.split(text)}
+
+
+def test_a_vocabulary_of_ones_own(source: Path, tmp_path: Path) -> None:
+    entries = [*SPECIALS, *"我在第家店买了用天质量还不错", "，", "。"]
+    path = write(tmp_path / "vocab.txt", *entries)
+    made = settings(source, vocabulary=Vocabulary(path=str(path), size=1, minimum=99, lowercase=False))
+    assert run(made, tmp_path / "data")["vocabulary"] == len(entries)
+    assert (tmp_path / "data" / "tokenizer" / "vocab.txt").read_text(encoding="utf-8").split() == entries
+
+
+def test_capitals_are_kept_where_they_are_asked_for(source: Path, tmp_path: Path) -> None:
+    write(source / "text.txt", *(f"ABC公司的第{n}号公告，请注意查收。" for n in range(50)))
+    run(settings(source, vocabulary=Vocabulary(path=None, size=500, minimum=1, lowercase=False)), tmp_path / "data")
+    tokenizer = Tokenizer(tmp_path / "data" / "tokenizer")
+    assert tokenizer.decode(tokenizer.ids(["ABC公司"])[0]) == "ABC公司"
+
+
+@pytest.mark.parametrize(
+    ("documents", "characters", "taken"),
+    [(["一二", "三四", "五"], None, 3), (["一二", "三四", "五"], 4, 2), (["一二", "三四"], 3, 1), (["一二"], 1, 0)],
+)
+def test_take(documents: list[str], characters: int | None, taken: int) -> None:
+    assert stage.take(documents, characters) == documents[:taken]
+
+
+def test_a_missing_source_is_refused(source: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"params\.yaml: prepare\.local\.text: nothing found at /gone"):
+        run(local(source, text=["/gone"]), tmp_path / "data")
+    with pytest.raises(InputError, match=r"params\.yaml: prepare\.local\.text: expected files, .* got none"):
+        run(local(source, text=[]), tmp_path / "data")
+    with pytest.raises(InputError, match=r"params\.yaml: prepare\.hub\.text: expected the name of a dataset, got null"):
+        run(settings(source, source="hub"), tmp_path / "data")
+
+
+def test_an_empty_source_is_refused(source: Path, tmp_path: Path) -> None:
+    (source / "text.txt").write_text("")
+    with pytest.raises(InputError, match=r"text\.txt: the file is empty"):
+        run(settings(source), tmp_path / "data")
+    write(source / "text.txt", "短", "", "短")
+    with pytest.raises(InputError, match=r"the source has no usable text: \{'read': 3, 'dropped_short': 3"):
+        run(settings(source), tmp_path / "data")
+
+
+def test_text_that_is_not_utf8_is_refused_with_file_and_line(source: Path, tmp_path: Path) -> None:
+    (source / "text.txt").write_bytes("第一行是好的。\n".encode() + "第二行不是。\n".encode("gbk"))
+    with pytest.raises(InputError, match=r"text\.txt:2: not UTF-8 \(byte 0 of the line\)"):
+        run(settings(source), tmp_path / "data")
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "complaint"),
+    [
+        ("pairs.jsonl", '{"text": "甲"', r"pairs\.jsonl:1: not JSON"),
+        ("pairs.jsonl", '{"sentence1": "甲"}', r"pairs\.jsonl:1: expected text under 'sentence2', got nothing"),
+        ("tasks/tnews/train.json", '{"sentence": "甲"}', r"train\.json:1: tnews needs 'label', the row has sentence"),
+        ("tasks/tnews/dev.json", '{"sentence": "甲", "label": "105"}', r"dev\.json:1: label '105' is none of tnews's"),
+        ("tasks/tnews/dev.json", '{"sentence": 3, "label": "100"}', r"dev\.json:1: expected the text of tnews"),
+        ("tasks/tnews/test.json", '{"text": "甲"}', r"test\.json:1: tnews needs 'sentence', the row has text"),
+    ],
+)
+def test_a_malformed_row_is_refused_with_file_and_line(
+    source: Path, tmp_path: Path, name: str, line: str, complaint: str
+) -> None:
+    write(source / name, line)
+    with pytest.raises(InputError, match=complaint):
+        run(settings(source), tmp_path / "data")
+
+
+def test_a_vocabulary_without_special_tokens_is_refused(source: Path, tmp_path: Path) -> None:
+    path = write(tmp_path / "vocab.txt", "我", "在")
+    made = settings(source, vocabulary=Vocabulary(path=str(path), size=500, minimum=1, lowercase=True))
+    with pytest.raises(InputError, match=r"vocab\.txt: the special token \[PAD\] is missing"):
+        run(made, tmp_path / "data")
+
+
+def test_tasks_that_are_not_there_are_refused(source: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"unknown task 'tnew'; declared are afqmc, tnews"):
+        run(settings(source), tmp_path / "data", tasks=["tnew"])
+    with pytest.raises(InputError, match=r"afqmc: no such folder \(task afqmc\)"):
+        run(settings(source), tmp_path / "data", tasks=["tnews", "afqmc"])
+    with pytest.raises(InputError, match=r"params\.yaml: tasks: the source local has no task 'tnews'"):
+        run(local(source, tasks=None), tmp_path / "data")
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"dev_share": 0.0}, r"params\.yaml: prepare\.dev_share: 0\.0 of 201 documents is none"),
+        ({"dev_share": 1.0}, r"corpus/train: no tokens were left of 0 documents"),
+        ({"sentence_characters": [6]}, r"params\.yaml: prepare\.sentence_characters: expected two numbers, got \[6\]"),
+        ({"sentence_characters": [90, 99]}, r"sentences-train: no tokens were left of 0 documents"),
+        (
+            {"source": "sample", "sample": Sample(faq="faq", sentiment=[1, 2, 3], entities=[1, 2])},
+            r"params\.yaml: prepare\.sample\.sentiment: expected two numbers, got \[1, 2, 3\]",
+        ),
+    ],
+)
+def test_impossible_settings_are_refused(source: Path, tmp_path: Path, changes: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(InputError, match=complaint):
+        run(settings(source, **changes), tmp_path / "data")
+
+
+def test_no_pairs_and_no_tasks_is_a_corpus_alone(source: Path, tmp_path: Path) -> None:
+    report = run(local(source, pairs=[], tasks=None), tmp_path / "data", tasks=[])
+    assert report["tasks"] == {}
+    assert report["pairs"]["train_groups"] == report["pairs"]["gold_pairs"] == 0
+    assert "dropped_held_out" not in report["text"]

@@ -1,0 +1,115 @@
+"""Retrieval figures against loops, scipy and by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from rosphere import retrieval
+
+
+def vectors(count: int, width: int, seed: int = 0) -> retrieval.Vectors:
+    return retrieval.unit(np.random.default_rng(seed).standard_normal((count, width)))
+
+
+@settings(deadline=None)
+@given(
+    count=st.integers(2, 20),
+    groups=st.integers(1, 6),
+    k=st.integers(1, 8),
+    seed=st.integers(0, 10**6),
+)
+def test_recall_is_the_loop(count: int, groups: int, k: int, seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    found = vectors(count, 3, seed)
+    group_of = generator.integers(0, groups, count)
+    queries = generator.permutation(count)[: max(1, count // 2)]
+    hits = 0
+    for query in queries:
+        others = [number for number in range(count) if number != query]
+        nearest = sorted(others, key=lambda other: -float(found[query] @ found[other]))[:k]
+        hits += any(group_of[other] == group_of[query] for other in nearest)
+    assert retrieval.recall(found, group_of, queries, k) == pytest.approx(hits / len(queries))
+
+
+def test_recall_literal() -> None:
+    """On a circle at 0, 10, 90 and 130 degrees: 0-10 and 90-130 are nearest to each other."""
+    angle = np.radians([0.0, 10.0, 90.0, 130.0])
+    circle = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    everyone = np.arange(4)
+    assert retrieval.recall(circle, np.array([0, 0, 1, 1]), everyone) == 1.0
+    assert retrieval.recall(circle, np.array([0, 1, 0, 1]), everyone) == 0.0
+    assert retrieval.recall(circle, np.array([0, 1, 1, 2]), everyone, k=2) == 0.5
+    assert retrieval.recall(circle, np.array([0, 0, 1, 2]), np.array([0, 3])) == 0.5
+
+
+def test_recall_leaves_the_vectors_as_they_are() -> None:
+    found = vectors(5, 3)
+    before = found.copy()
+    retrieval.recall(found, np.arange(5), np.arange(5))
+    assert np.array_equal(found, before)
+
+
+def test_spearman_with_ties_is_scipys_and_a_literal() -> None:
+    one, other = vectors(30, 5, 1), vectors(30, 5, 2)
+    scores = np.random.default_rng(3).integers(0, 4, 30).tolist()
+    cosines = [float(a @ b) for a, b in zip(one, other, strict=True)]
+    assert retrieval.spearman(one, other, scores) == pytest.approx(
+        stats.spearmanr(cosines, scores)[0], abs=1e-12
+    )
+    axis = np.tile([1.0, 0.0], (4, 1))
+    cosine = np.array([0.1, 0.4, 0.2, 0.9])
+    four = np.stack([cosine, np.sqrt(1 - cosine**2)], axis=1)
+    # ranks 1 3 2 4 against 1 2 3 4: 1 - 6 * 2 / (4 * 15)
+    assert retrieval.spearman(axis, four, [0, 1, 2, 3]) == pytest.approx(0.8, abs=1e-12)
+
+
+@pytest.mark.parametrize("dimensions", [None, 3])
+def test_whitened_vectors_have_mean_zero_and_unit_covariance(dimensions: int | None) -> None:
+    generator = np.random.default_rng(0)
+    raw = generator.standard_normal((300, 6)) @ generator.standard_normal((6, 6)) + 5
+    mean, matrix = retrieval.whitening(raw, dimensions)
+    white = (raw - mean) @ matrix
+    width = dimensions or 6
+    assert white.shape == (300, width)
+    np.testing.assert_allclose(np.cov(white.T), np.eye(width), atol=1e-10)
+    np.testing.assert_allclose(white.mean(0), 0, atol=1e-10)
+    assert np.abs(np.cov(raw.T) - np.eye(6)).max() > 0.5
+
+
+def test_whitening_keeps_the_directions_of_most_variance() -> None:
+    raw = np.random.default_rng(0).standard_normal((500, 3)) * [0.1, 10.0, 1.0]
+    matrix = retrieval.whitening(raw, 1)[1]
+    assert abs(matrix[1, 0]) > 50 * abs(matrix[[0, 2], 0]).max()
+
+
+def test_whitening_of_vectors_in_a_subspace_stays_finite() -> None:
+    raw = vectors(40, 5)
+    raw[:, 4] = raw[:, 0]
+    mean, matrix = retrieval.whitening(raw)
+    assert np.isfinite((raw - mean) @ matrix).all()
+
+
+def test_unit_rows_and_the_zero_row() -> None:
+    found = retrieval.unit(np.array([[3.0, 4.0], [0.0, 0.0]]))
+    assert found.tolist() == [[0.6, 0.8], [0.0, 0.0]]
+
+
+def test_tf_idf_finds_exact_duplicates_and_ranks_likeness() -> None:
+    texts = ["怎么退货", "信用卡怎么办理", "怎么退货", "信用卡如何办理", "今天天气不错"]
+    found = retrieval.tf_idf(texts, texts)
+    np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-12)
+    cosines = found @ found.T
+    assert cosines[0, 2] == pytest.approx(1.0, abs=1e-12)
+    assert cosines[0, 4] == 0.0
+    assert cosines[1, 3] > cosines[1, 0] > cosines[1, 4]
+    assert retrieval.recall(found, np.array([0, 1, 0, 1, 2]), np.arange(4)) == 1.0
+
+
+def test_tf_idf_is_fitted_on_the_first_argument_alone() -> None:
+    found = retrieval.tf_idf(["怎么退货"], ["退货", "天气"])
+    assert np.linalg.norm(found[0]) == pytest.approx(1.0)
+    assert not found[1].any()
