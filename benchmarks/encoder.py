@@ -58,7 +58,11 @@ def compare(size: str, rounds: int) -> dict[str, Any]:
     from transformers import RoFormerConfig, RoFormerForMaskedLM
 
     config = EncoderConfig(
-        vocab_size=VOCABULARY, embedding_size=80, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0, **SIZES[size]
+        vocab_size=VOCABULARY,
+        embedding_size=80,
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
+        **SIZES[size],
     )
     ours = MaskedLanguageModel(config)
     theirs = RoFormerForMaskedLM(RoFormerConfig(**to_json(config)))

@@ -78,9 +78,7 @@ class Graph:
                 needed.update(stage.upstream)
         return frozenset(needed)
 
-    def plan(
-        self, targets: Iterable[str] = (), *, force: bool = False, everything: bool = False
-    ) -> tuple[Stage, ...]:
+    def plan(self, targets: Iterable[str] = (), *, force: bool = False, everything: bool = False) -> tuple[Stage, ...]:
         """The stages to submit, in order.
 
         Only what may be stale, and of that only what the targets need; `everything` submits up-to-date
@@ -143,8 +141,7 @@ def read(root: Path) -> Graph:
         status = repo.status()
         return Graph(
             stages=tuple(
-                _from_dvc(node, graph.successors(node), reasons(status.get(node.addressing, [])))
-                for node in order
+                _from_dvc(node, graph.successors(node), reasons(status.get(node.addressing, []))) for node in order
             )
         )
 

@@ -135,9 +135,7 @@ def pipeline(
             graph = discover(root)
             plan = graph.plan(wanted, force=force, everything=all_stages)
             forced = graph.forced(wanted) if force else frozenset()
-            logger.info(
-                "stages that may run: %s", ", ".join(stage.name for stage in plan) or "none, all up to date"
-            )
+            logger.info("stages that may run: %s", ", ".join(stage.name for stage in plan) or "none, all up to date")
             before = _metrics(root, graph)
 
             def submit(stage: Stage, upstream: list[PrefectFuture[Any]]) -> PrefectFuture[Any]:
@@ -150,9 +148,7 @@ def pipeline(
     outcomes = [_outcome(name, future) for name, future in futures.items()]
     if outcomes:
         create_table_artifact([asdict(outcome) for outcome in outcomes], key="stages", description="what ran")
-        create_markdown_artifact(
-            metrics.table(before, _metrics(root, graph)), key="metrics", description="metrics"
-        )
+        create_markdown_artifact(metrics.table(before, _metrics(root, graph)), key="metrics", description="metrics")
     failure = describe_failure(futures)
     return Failed(message=failure) if failure else outcomes
 
@@ -205,9 +201,7 @@ def sole_run(root: Path) -> Iterator[None]:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             handle.seek(0)
-            raise PlanError(
-                f"another pipeline run (process {handle.read().strip()}) is working in {root}"
-            ) from None
+            raise PlanError(f"another pipeline run (process {handle.read().strip()}) is working in {root}") from None
         handle.truncate(0)
         handle.write(f"{os.getpid()}\n")
         handle.flush()
@@ -236,28 +230,20 @@ def describe_failure(futures: dict[str, PrefectFuture[Any]]) -> str:
     missing = [n for n, future in futures.items() if not future.state.is_completed() and n not in failed]
     if not failed and not missing:
         return ""
-    headline = f"failed: {', '.join(failed) or 'nothing'}" + (
-        f"; not run: {', '.join(missing)}" if missing else ""
-    )
+    headline = f"failed: {', '.join(failed) or 'nothing'}" + (f"; not run: {', '.join(missing)}" if missing else "")
     return "\n".join([headline, *(f"--- {name}: {state.message}" for name, state in failed.items())])
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m flows.pipeline", description="Bring the pipeline up to date."
-    )
-    parser.add_argument(
-        "targets", nargs="*", metavar="STAGE", help="a stage, a glob, or a word for all its @-stages"
-    )
+    parser = argparse.ArgumentParser(prog="python -m flows.pipeline", description="Bring the pipeline up to date.")
+    parser.add_argument("targets", nargs="*", metavar="STAGE", help="a stage, a glob, or a word for all its @-stages")
     parser.add_argument("--force", action="store_true", help="run the targets even if they are up to date")
     parser.add_argument("--all", action="store_true", help="submit stages that are up to date as well")
     parser.add_argument("--workers", type=int, default=environment.workers(), help="stages at once")
     given = parser.parse_args()
     run = pipeline.with_options(task_runner=at_once(given.workers))
     try:
-        with (
-            unwinding_on_terminate()
-        ):  # a SIGTERM that simply ended us would leave Prefect's temporary server
+        with unwinding_on_terminate():  # a SIGTERM that simply ended us would leave Prefect's temporary server
             state = run(given.targets, given.force, given.all, return_state=True)
     except KeyboardInterrupt:
         print("interrupted: every stage was stopped; the next run resumes", file=sys.stderr)

@@ -88,16 +88,12 @@ def require_free(servers: Sequence[Server]) -> None:
     """
     for server in servers:
         with socket.socket() as probe:
-            probe.setsockopt(
-                socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
-            )  # else a server just stopped would count
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # else a server just stopped would count
             try:
                 probe.bind((HOST, server.port))
             except OSError as error:
                 option = f"--{server.name.lower()}-port"
-                raise StartError(
-                    f"port {server.port} is taken, choose another with {option} ({error})"
-                ) from error
+                raise StartError(f"port {server.port} is taken, choose another with {option} ({error})") from error
 
 
 def serve(root: Path, servers: Sequence[Server]) -> None:
@@ -107,9 +103,7 @@ def serve(root: Path, servers: Sequence[Server]) -> None:
         StartError: a server ended, or does not answer in time.
     """
     with Commands() as commands:
-        threads = [
-            threading.Thread(target=_run, args=(server, root, commands), daemon=True) for server in servers
-        ]
+        threads = [threading.Thread(target=_run, args=(server, root, commands), daemon=True) for server in servers]
         for thread in threads:
             thread.start()
         prefect, mlflow = servers
@@ -146,9 +140,7 @@ def _wait(server: Server, thread: threading.Thread, root: Path) -> None:
         if not thread.is_alive():
             raise StartError(_ended(server, root))
         if time.monotonic() > deadline:
-            raise StartError(
-                f"{server.name} did not answer within {PATIENCE:.0f} s; see {_log(server, root)}"
-            )
+            raise StartError(f"{server.name} did not answer within {PATIENCE:.0f} s; see {_log(server, root)}")
         time.sleep(0.2)
 
 
@@ -163,9 +155,7 @@ def _log(server: Server, root: Path) -> Path:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m flows.ui", description="Prefect's and MLflow's UI on loopback."
-    )
+    parser = argparse.ArgumentParser(prog="python -m flows.ui", description="Prefect's and MLflow's UI on loopback.")
     parser.add_argument("--prefect-port", type=int, default=4200)
     parser.add_argument("--mlflow-port", type=int, default=5000)
     given = parser.parse_args()

@@ -15,6 +15,7 @@ from rosphere.pairs import Groups
 from rosphere.retrieval import Vectors
 from rosphere.text import reading
 
+
 @dataclass(frozen=True, kw_only=True)
 class Benchmark:
     """Held-out sentences as queries, training sentences as further candidates, and graded pairs.

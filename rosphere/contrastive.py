@@ -76,7 +76,7 @@ def accumulate(
     torch.clear_autocast_cache()
     vectors = torch.cat(parts).requires_grad_()
     value = loss(vectors)
-    gradients = torch.autograd.grad(value, vectors)[0].split([len(part) for part in parts])
+    gradients = torch.split(torch.autograd.grad(value, vectors)[0], [len(part) for part in parts])
     total = torch.zeros((), device=vectors.device)
     for chunk, state, gradient in zip(chunks, states, gradients, strict=True):
         with state.replayed():

@@ -42,8 +42,14 @@ def sample(
     prefix = torch.tensor([[tokenizer.cls, *source, tokenizer.sep]], device=device)
     hidden = model.encoder(prefix, None, None, cache)[:, -1].expand(count, -1)
     cache[:] = [(k.expand(count, -1, -1, -1), v.expand(count, -1, -1, -1)) for k, v in cache]
-    banned = torch.tensor([tokenizer.backend.token_to_id(t) for t in (*SPECIALS, *UNUSED) if t != "[SEP]"
-                           and tokenizer.backend.token_to_id(t) is not None], device=device)
+    banned = torch.tensor(
+        [
+            tokenizer.backend.token_to_id(t)
+            for t in (*SPECIALS, *UNUSED)
+            if t != "[SEP]" and tokenizer.backend.token_to_id(t) is not None
+        ],
+        device=device,
+    )
     drawn: list[Tensor] = []
     for _ in range(longest):
         logits = model.logits(hidden).index_fill(-1, banned, -torch.inf)
@@ -70,10 +76,8 @@ def paraphrases(
     """(sentence, cosine to ``text``), best first: distinct, not the input itself, at most ``keep``."""
     model.eval()
     generator = torch.Generator().manual_seed(seed)
-    source = tokenizer.ids([text])[0][: longest]
-    found = sample(
-        model.language, tokenizer, source, count=samples, longest=longest, top_p=top_p, generator=generator
-    )
+    source = tokenizer.ids([text])[0][:longest]
+    found = sample(model.language, tokenizer, source, count=samples, longest=longest, top_p=top_p, generator=generator)
     written = {tokenizer.decode(ids): None for ids in found if ids}
     written.pop(tokenizer.decode(source), None)
     if not written:

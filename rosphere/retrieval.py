@@ -26,7 +26,8 @@ def spearman(one_ND: Vectors, other_ND: Vectors, scores: Sequence[float]) -> flo
 
 
 def unit(vectors_ND: Vectors) -> Vectors:
-    return vectors_ND / np.maximum(np.linalg.norm(vectors_ND, axis=1, keepdims=True), 1e-12)
+    lengths = np.linalg.norm(vectors_ND, axis=1, keepdims=True)
+    return np.asarray(vectors_ND / np.maximum(lengths, 1e-12))
 
 
 def whitening(vectors_ND: Vectors, dimensions: int | None = None) -> tuple[Vectors, Vectors]:

@@ -123,10 +123,13 @@ def save(model: SimilarityModel, folder: Path, *, tokenizer: Path) -> None:
     ]
     for name in ("1_Pooling", DENSE, "3_Normalize"):
         (folder / name).mkdir(exist_ok=True)
-    _write(folder / "modules.json", [
-        {"idx": int(n), "name": n, "path": path, "type": f"sentence_transformers.models.{kind}"}
-        for n, path, kind in modules
-    ])
+    _write(
+        folder / "modules.json",
+        [
+            {"idx": int(n), "name": n, "path": path, "type": f"sentence_transformers.models.{kind}"}
+            for n, path, kind in modules
+        ],
+    )
     _write(folder / "sentence_bert_config.json", {"max_seq_length": 64, "do_lower_case": False})
     _write(folder / "config_sentence_transformers.json", {"similarity_fn_name": "cosine"})
     _write(folder / "1_Pooling" / "config.json", pooling)

@@ -80,27 +80,41 @@ class SentenceVAE(nn.Module):
         zero = torch.zeros(self.shape.latent, device=self.enter.weight.device)
         return Independent(Normal(zero, zero + 1), 1)
 
-    def logits(self, latent_BD: Tensor, ids_BL: Tensor, keep_BL: Tensor | None, cache: Cache | None = None) -> Tensor:
-        """Logits of the token after each input token. Scaled by sqrt(D): coordinates of unit vectors are small."""
+    def states(self, latent_BD: Tensor, ids_BL: Tensor, keep_BL: Tensor | None, cache: Cache | None = None) -> Tensor:
+        """The decoder's hidden states [B, L, H'], each of which predicts the token after its own.
+
+        Causal over ``keep_BL``; without it ids are one token after those that ``cache`` holds. On the sphere z is scaled
+        by sqrt(D), for the coordinates of a unit vector are small.
+        """
         scale = self.shape.latent**0.5 if self.shape.kind == "vmf" else 1.0
         x_BLH = self.decoder.encoder.embed(ids_BL) + self.enter(scale * latent_BD)[:, None]
         mask = None
         if keep_BL is not None:
             past = torch.ones(2 * ids_BL.shape[1:], dtype=torch.bool, device=ids_BL.device).tril()
             mask = masks.padded(keep_BL) & past
-        return self.decoder.logits(self.decoder.encoder.transform(x_BLH, mask, cache)).float()
+        return self.decoder.encoder.transform(x_BLH, mask, cache)
+
+    def logits(self, latent_BD: Tensor, ids_BL: Tensor, keep_BL: Tensor | None, cache: Cache | None = None) -> Tensor:
+        """Logits [B, L, V] of the token after each input token."""
+        return self.decoder.logits(self.states(latent_BD, ids_BL, keep_BL, cache)).float()
 
     def reconstruction(self, latent_BD: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
-        """-log p(x|z) per sentence [B] in nats, the end included, and the hits of the best guesses [B, L - 1]."""
-        inputs, targets = batch.ids_BL[:, :-1], batch.ids_BL[:, 1:]
+        """-log p(x|z) per sentence [B] in nats, the end included, and the hits of the best guesses [B, L - 1].
+
+        The vocabulary head, most of the work at this size, runs on real tokens only.
+        """
+        inputs, targets, real = batch.ids_BL[:, :-1], batch.ids_BL[:, 1:], batch.keep_BL[:, 1:].bool()
         if self.training and self.shape.word_dropout:
             hide = torch.rand(inputs.shape, device=inputs.device) < self.shape.word_dropout
             hide[:, 0] = False
             inputs = inputs.masked_fill(hide, self.mask_token)
-        logits = self.logits(latent_BD, inputs, batch.keep_BL[:, :-1])
-        keep = batch.keep_BL[:, 1:]
-        nll = F.cross_entropy(logits.transpose(1, 2), targets, reduction="none") * keep
-        return nll.sum(1), (logits.argmax(-1) == targets) & keep.bool()
+        states = self.states(latent_BD, inputs, batch.keep_BL[:, :-1])
+        logits = self.decoder.logits(states[real]).float()
+        nll = torch.zeros(real.shape, device=logits.device)
+        hits = torch.zeros_like(real)
+        nll[real] = F.cross_entropy(logits, targets[real], reduction="none")
+        hits[real] = logits.argmax(-1) == targets[real]
+        return nll.sum(1), hits
 
 
 def decoder_config(encoder: EncoderConfig, shape: Shape) -> EncoderConfig:

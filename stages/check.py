@@ -7,7 +7,6 @@ DVC deletes a stage's outputs before it runs the stage, so what can be seen to b
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -70,4 +69,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from rosphere import fitting, mlm
+from rosphere.checkpoint import History
 from rosphere.encoder import folder
 from rosphere.encoder.model import MaskedLanguageModel
-from rosphere.fitting import Callbacks, History, Schedule
+from rosphere.fitting import Callbacks, Schedule
 from rosphere.text.corpus import Corpus
 from rosphere.text.tokenizer import Tokenizer
 from stages import runner

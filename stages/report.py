@@ -61,7 +61,9 @@ def savings_sentence(ledger: Ledger) -> str:
     saved = savings(ledger)
     if saved is None:
         return "The control from random weights ended with the lower loss: at this budget widening saved nothing."
-    return f"The widened model reached the control's final dev loss with {saved:.0%} fewer FLOPs, the narrow run included."
+    return (
+        f"The widened model reached the control's final dev loss with {saved:.0%} fewer FLOPs, the narrow run included."
+    )
 
 
 def verdicts(ledger: Ledger) -> list[str]:

@@ -89,7 +89,9 @@ def main() -> None:
     with runner.stage("roformer_sim") as job:
         settings, seed = job.section(RoformerSim), job.scalar("seed", int)
         tokenizer = Tokenizer(DATA / "tokenizer")
-        train, dev = (Groups(DATA / "pairs" / f"{s}.jsonl", tokenizer, longest=settings.longest) for s in ("train", "dev"))
+        train, dev = (
+            Groups(DATA / "pairs" / f"{s}.jsonl", tokenizer, longest=settings.longest) for s in ("train", "dev")
+        )
         teacher = similarity.load(Path(settings.teacher))
         tokenizer.require(teacher.language.config.vocab_size, model=Path(settings.teacher))
         model = similarity.load(Path(settings.init), dropout=settings.dropout)
@@ -118,7 +120,9 @@ def main() -> None:
             settings.schedule,
             seed=seed,
             folder=job.checkpoint,
-            callbacks=Callbacks(progress=job.progress, stopping=job.stopping, evaluate=lambda: measure(encode(measure.texts))),
+            callbacks=Callbacks(
+                progress=job.progress, stopping=job.stopping, evaluate=lambda: measure(encode(measure.texts))
+            ),
         )
         similarity.save(model, TARGET, tokenizer=DATA / "tokenizer")
         job.curve(history)

@@ -45,7 +45,9 @@ def main() -> None:
     with runner.stage("simbert") as job:
         settings, seed = job.section(Simbert), job.scalar("seed", int)
         tokenizer = Tokenizer(DATA / "tokenizer")
-        train, dev = (Groups(DATA / "pairs" / f"{s}.jsonl", tokenizer, longest=settings.longest) for s in ("train", "dev"))
+        train, dev = (
+            Groups(DATA / "pairs" / f"{s}.jsonl", tokenizer, longest=settings.longest) for s in ("train", "dev")
+        )
         fitting.seed_everything(seed)
         model = SimilarityModel(folder.load(SOURCE, dropout=settings.dropout))
         tokenizer.require(model.language.config.vocab_size, model=SOURCE)

@@ -15,8 +15,9 @@ from torch import Tensor, nn
 from torch.distributions import kl_divergence
 
 from rosphere import fitting, similarity, vae
+from rosphere.checkpoint import History
 from rosphere.encoder import folder
-from rosphere.fitting import Callbacks, History, Schedule
+from rosphere.fitting import Callbacks, Schedule
 from rosphere.text.corpus import Corpus
 from rosphere.text.tokenizer import Tokenizer
 from rosphere.vae import Batch, SentenceVAE, Shape
@@ -64,7 +65,9 @@ class Sentences:
         return [self.batch(list(range(start, min(start + size, count)))) for start in range(0, count, size)]
 
 
-def train(shape: Shape, settings: VmfVae, job: runner.Job, train_set: Sentences, dev: list[Batch]) -> tuple[SentenceVAE, History]:
+def train(
+    shape: Shape, settings: VmfVae, job: runner.Job, train_set: Sentences, dev: list[Batch]
+) -> tuple[SentenceVAE, History]:
     seed, tokenizer = job.scalar("seed", int), Tokenizer(DATA / "tokenizer")
     fitting.seed_everything(seed)
     language = folder.load(SOURCE, dropout=settings.dropout)
@@ -115,7 +118,8 @@ def examples(model: SentenceVAE, tokenizer: Tokenizer, dev: Sentences) -> dict[s
 
     return {
         "reconstructions": [
-            {"input": tokenizer.decode(dev.rows[row]), "output": text} for row, text in zip(rows, written(means), strict=True)
+            {"input": tokenizer.decode(dev.rows[row]), "output": text}
+            for row, text in zip(rows, written(means), strict=True)
         ],
         "interpolation": written(path) if path is not None else [],
         "samples": written(drawn),

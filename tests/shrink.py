@@ -12,8 +12,20 @@ from typing import Any
 from ruamel.yaml import YAML
 
 SMALL: dict[str, Any] = {
-    "sizes.tiny": {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 64, "embedding_size": 24},
-    "sizes.tiny-wide": {"hidden_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 128, "embedding_size": 24},
+    "sizes.tiny": {
+        "hidden_size": 32,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 1,
+        "intermediate_size": 64,
+        "embedding_size": 24,
+    },
+    "sizes.tiny-wide": {
+        "hidden_size": 64,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "intermediate_size": 128,
+        "embedding_size": 24,
+    },
     "prepare": {"maximum_characters": 120000},
     "prepare.sample": {"sentiment": [200, 60], "entities": [200, 60]},
     "dimension": {"dimensions": [4, 8], "tokens": 20000, "batch": 256},

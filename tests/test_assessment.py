@@ -44,14 +44,11 @@ def built(folder: Path, *, rows: list[tuple[str, str, float]] = GOLD, train: Any
 
 def test_held_out_sentences_ask_and_all_sentences_answer(tmp_path: Path) -> None:
     found = built(tmp_path)
-    assert [found.texts[query] for query in found.queries] == [
-        text for one, others in DEV for text in (one, *others)
-    ]
+    assert [found.texts[query] for query in found.queries] == [text for one, others in DEV for text in (one, *others)]
     assert found.texts[5:] == [text for one, others in TRAIN for text in (one, *others)]
     assert found.group_of.tolist() == [0, 0, 1, 1, 1, 2, 2, 2, 3, 3]
     pairs = [
-        (found.texts[a], found.texts[b], score)
-        for (a, b), score in zip(found.pairs_P2, found.scores, strict=True)
+        (found.texts[a], found.texts[b], score) for (a, b), score in zip(found.pairs_P2, found.scores, strict=True)
     ]
     assert pairs == GOLD
 

@@ -61,9 +61,7 @@ def test_nothing_is_found_where_nothing_was_saved(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("failing", ["save_file", "os.fsync", "os.replace"])
-def test_a_write_that_fails_leaves_the_old_state(
-    failing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_write_that_fails_leaves_the_old_state(failing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     old = saved(tmp_path, 1).read_bytes()
 
     def fail(*arguments: Any, **options: Any) -> None:

@@ -102,9 +102,7 @@ def test_the_gradient_is_that_of_one_graph(rows: int, dtype: torch.dtype, bound:
     torch.manual_seed(7)
     values = accumulate(encode, chunks, LOSS)
     assert gap(gradient(model), expected) <= bound
-    torch.testing.assert_close(
-        values, expected_values, rtol=max(bound, 1e-7), atol=0
-    )  # logits are in float32
+    torch.testing.assert_close(values, expected_values, rtol=max(bound, 1e-7), atol=0)  # logits are in float32
     assert not any(value.requires_grad for value in values)
     assert expected_values[0] > 0.1 and expected_values[1] > 0.1  # both losses count
 
@@ -225,9 +223,7 @@ def info_nce_by_hand(rows: list[list[float]], scale: float) -> float:
     seed=st.integers(0, 10**6),
 )
 def test_info_nce_is_the_loop(pairs: int, width: int, scale: float, seed: int) -> None:
-    vectors = torch.randn(
-        2 * pairs, width, generator=torch.Generator().manual_seed(seed), dtype=torch.float64
-    )
+    vectors = torch.randn(2 * pairs, width, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     expected = info_nce_by_hand(vectors.tolist(), scale)
     assert float(info_nce(vectors, scale=scale)) == pytest.approx(expected, rel=1e-11, abs=1e-11)
     assert float(info_nce(vectors.float(), scale=scale)) == pytest.approx(expected, rel=1e-4, abs=1e-4)

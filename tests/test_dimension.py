@@ -21,9 +21,7 @@ def test_the_published_entropies(dim, entropy):
 def test_the_entropy_is_what_its_definition_integrates_to(dim):
     def mean(f):
         weight = mpmath.gamma(dim / 2) / (mpmath.gamma((dim - 1) / 2) * mpmath.sqrt(mpmath.pi))
-        return weight * mpmath.quad(
-            lambda t: f(mpmath.cos(t)) * mpmath.sin(t) ** (dim - 2), [0, 1, 2, mpmath.pi]
-        )
+        return weight * mpmath.quad(lambda t: f(mpmath.cos(t)) * mpmath.sin(t) ** (dim - 2), [0, 1, 2, mpmath.pi])
 
     partition = mean(lambda c: mpmath.exp(dim * c))
     energy = mean(lambda c: dim * c * mpmath.exp(dim * c))

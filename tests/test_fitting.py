@@ -88,9 +88,7 @@ def test_the_linear_rate_rises_and_falls_in_equal_steps_and_never_is_zero() -> N
 def test_the_cosine_and_constant_rates() -> None:
     cosine = Schedule(steps=4, learning_rate=2.0, warmup=0.25, decay="cosine")
     half = math.sqrt(0.5)
-    assert [cosine.rate(step) for step in range(4)] == pytest.approx(
-        [2.0, 1 + half, 1.0, 1 - half], rel=1e-12
-    )
+    assert [cosine.rate(step) for step in range(4)] == pytest.approx([2.0, 1 + half, 1.0, 1 - half], rel=1e-12)
     constant = Schedule(steps=4, learning_rate=2.0, warmup=0.5, decay="constant")
     assert [constant.rate(step) for step in range(4)] == [1.0, 2.0, 2.0, 2.0]
 
@@ -101,9 +99,7 @@ def test_the_cosine_and_constant_rates() -> None:
     decay=st.sampled_from(["linear", "cosine", "constant"]),
 )
 def test_the_rate_stays_in_bounds_and_has_one_peak(steps: int, warmup: float, decay: Any) -> None:
-    rates = [
-        Schedule(steps=steps, learning_rate=1.0, warmup=warmup, decay=decay).rate(s) for s in range(steps)
-    ]
+    rates = [Schedule(steps=steps, learning_rate=1.0, warmup=warmup, decay=decay).rate(s) for s in range(steps)]
     assert all(0 < rate <= 1 for rate in rates)
     peak = rates.index(max(rates))
     assert max(rates) == 1.0
@@ -161,9 +157,7 @@ def adamw_by_hand(model: nn.Module, pace: Schedule, loss: Callable[[int], Tensor
             unbiased_m, unbiased_v = m / (1 - 0.9 ** (step + 1)), v / (1 - 0.999 ** (step + 1))
             decay = pace.weight_decay if p.ndim > 1 else 0.0
             with torch.no_grad():
-                p.mul_(1 - pace.rate(step) * decay).sub_(
-                    pace.rate(step) * unbiased_m / (unbiased_v.sqrt() + 1e-8)
-                )
+                p.mul_(1 - pace.rate(step) * decay).sub_(pace.rate(step) * unbiased_m / (unbiased_v.sqrt() + 1e-8))
 
 
 @pytest.mark.parametrize("clip", [0.05, 1e9])
@@ -236,9 +230,7 @@ def test_evaluates_before_the_first_step_and_without_dropout_or_gradients() -> N
         modes.append((model.training, torch.is_grad_enabled()))
         return {"dev": float(len(modes))}
 
-    history = train(
-        model, schedule(steps=6, evaluate_every=4, log_every=3), callbacks=Callbacks(evaluate=evaluate)
-    )
+    history = train(model, schedule(steps=6, evaluate_every=4, log_every=3), callbacks=Callbacks(evaluate=evaluate))
     assert modes == [(False, False)] * 3
     assert [(row["step"], row.get("dev")) for row in history] == [(0, 1.0), (3, None), (4, 2.0), (6, 3.0)]
     assert model.training is False  # as the last evaluation left it
@@ -258,17 +250,13 @@ def test_a_loss_that_is_not_finite_ends_the_run(where: str, value: float, tmp_pa
         "checkpoint": {"log_every": 99, "checkpoint_every": 3},
     }
     with pytest.raises(FloatingPointError, match="step 6: the loss is not finite"):
-        fitting.fit(
-            network(), batches, objective, schedule(**every[where]), seed=0, folder=tmp_path, wish="no"
-        )
+        fitting.fit(network(), batches, objective, schedule(**every[where]), seed=0, folder=tmp_path, wish="no")
 
 
 # --- stopping and resuming
 
 
-def interrupted(
-    folder: Path, pace: Schedule, stops: set[int], kills: set[int]
-) -> tuple[nn.Module, History, int]:
+def interrupted(folder: Path, pace: Schedule, stops: set[int], kills: set[int]) -> tuple[nn.Module, History, int]:
     """Runs to the end through polite stops and kills after these steps, from fresh weights each time."""
     stops, kills = set(stops), set(kills)
     for attempt in range(2 * STEPS):

@@ -92,9 +92,7 @@ def test_rows_are_drawn_apart() -> None:
 # --- sampling
 
 
-def test_the_cache_gives_the_logits_of_full_passes(
-    tokens: Tokenizer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_cache_gives_the_logits_of_full_passes(tokens: Tokenizer, monkeypatch: pytest.MonkeyPatch) -> None:
     language, source, steps = model(tokens, ending=-50.0).language, tokens.ids([TEXT])[0], []
 
     def watched(logits: Tensor, top_p: float, generator: torch.Generator) -> Tensor:
@@ -103,9 +101,7 @@ def test_the_cache_gives_the_logits_of_full_passes(
         return token
 
     monkeypatch.setattr(generation, "nucleus", watched)
-    sample(
-        language, tokens, source, count=6, longest=9, top_p=0.95, generator=torch.Generator().manual_seed(0)
-    )
+    sample(language, tokens, source, count=6, longest=9, top_p=0.95, generator=torch.Generator().manual_seed(0))
     assert len(steps) == 9
     banned = [tokens.identity(token) for token in (*SPECIALS, *UNUSED) if token != "[SEP]"]
     prefix = torch.tensor([[tokens.cls, *source, tokens.sep]]).expand(6, -1)
@@ -126,9 +122,7 @@ def test_continuations_end_at_sep_and_unfinished_ones_are_dropped(
     a, b, end = 15, 16, tokens.sep
     script = iter(torch.tensor([[a, end, a], [end, a, b], [b, b, a]]))
     monkeypatch.setattr(generation, "nucleus", lambda *_: next(script))
-    found = sample(
-        model(tokens).language, tokens, [a], count=3, longest=3, top_p=0.9, generator=torch.Generator()
-    )
+    found = sample(model(tokens).language, tokens, [a], count=3, longest=3, top_p=0.9, generator=torch.Generator())
     assert found == [[a], []]
 
 

@@ -32,9 +32,7 @@ LENGTHS = (3, 8, 9, 17, 40, 25, 7, 12, 60, 11, 8, 30)
 @pytest.fixture(scope="module")
 def tokens(tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
     folder = tmp_path_factory.mktemp("tokenizer")
-    tokenizer.save(
-        tokenizer.train(["春眠不觉晓处处闻啼鸟夜来风雨声花落知多少床前明月光"], size=99, minimum=1), folder
-    )
+    tokenizer.save(tokenizer.train(["春眠不觉晓处处闻啼鸟夜来风雨声花落知多少床前明月光"], size=99, minimum=1), folder)
     return Tokenizer(folder)
 
 
@@ -80,9 +78,7 @@ def perturbed(vocabulary: int) -> MaskedLanguageModel:
     length=st.integers(SHORTEST + 2, 40),
     seed=st.integers(0, 10**6),
 )
-def test_every_token_stands_in_one_row_save_for_short_tails(
-    lengths: list[int], length: int, seed: int
-) -> None:
+def test_every_token_stands_in_one_row_save_for_short_tails(lengths: list[int], length: int, seed: int) -> None:
     packed = list(pack(np.array(lengths, dtype=np.int64), length, np.random.default_rng(seed)))
     for row in packed:
         assert row
@@ -98,9 +94,7 @@ def test_every_token_stands_in_one_row_save_for_short_tails(
 
 @settings(max_examples=25, deadline=None)
 @given(
-    lengths=st.lists(st.integers(0, 40), min_size=1, max_size=12).filter(
-        lambda found: max(found) >= SHORTEST
-    ),
+    lengths=st.lists(st.integers(0, 40), min_size=1, max_size=12).filter(lambda found: max(found) >= SHORTEST),
     length=st.integers(SHORTEST + 2, 32),
     seed=st.integers(0, 10**6),
 )
@@ -172,9 +166,7 @@ def test_the_packed_loss_is_that_of_one_document_a_row(step: int, rows: PackedRo
             model(alone.ids_BL, masks.padded(alone.documents_BL)).flatten(0, 1)[alone.positions_M],
             alone.labels_M,
         )
-        leaking = mlm.loss(
-            model, dataclasses.replace(batch, documents_BL=torch.ones_like(batch.documents_BL))
-        )[0]
+        leaking = mlm.loss(model, dataclasses.replace(batch, documents_BL=torch.ones_like(batch.documents_BL)))[0]
     assert abs(float(value - expected)) <= 1e-5
     assert abs(float(leaking - expected)) >= 1e-3
     assert float(mlm.loss(model, alone)[1]) == float(hits)
@@ -183,9 +175,7 @@ def test_the_packed_loss_is_that_of_one_document_a_row(step: int, rows: PackedRo
 def test_the_gradient_reaches_every_parameter_that_a_pass_uses(rows: PackedRows) -> None:
     model = perturbed(len(rows.tokenizer))
     mlm.loss(model, mlm.training_batch(rows, 0, size=4, rate=0.3))[0].backward()
-    assert [
-        name for name, weight in model.named_parameters() if weight.grad is None or not weight.grad.any()
-    ] == []
+    assert [name for name, weight in model.named_parameters() if weight.grad is None or not weight.grad.any()] == []
 
 
 # --- masking
@@ -253,9 +243,7 @@ def test_at_rates_0_and_1_one_token_and_all_are_predicted(tokens: Tokenizer) -> 
 
 
 def same(one: mlm.Batch, other: mlm.Batch) -> bool:
-    return all(
-        torch.equal(getattr(one, f.name), getattr(other, f.name)) for f in dataclasses.fields(mlm.Batch)
-    )
+    return all(torch.equal(getattr(one, f.name), getattr(other, f.name)) for f in dataclasses.fields(mlm.Batch))
 
 
 def test_a_batch_depends_on_seed_and_step_alone(rows: PackedRows) -> None:
@@ -293,7 +281,5 @@ def test_the_dev_set_is_the_mean_over_all_predictions_and_stays_the_same(rows: P
         )
         labels = torch.cat([batch.labels_M for batch in dev.batches])
         assert found["dev_loss"] == pytest.approx(float(F.cross_entropy(logits, labels)), abs=1e-5)
-        assert found["dev_accuracy"] == pytest.approx(
-            float((logits.argmax(-1) == labels).float().mean()), abs=1e-6
-        )
+        assert found["dev_accuracy"] == pytest.approx(float((logits.argmax(-1) == labels).float().mean()), abs=1e-6)
         assert DevSet(rows, size=3, limit=7, rate=0.3)(model) == found

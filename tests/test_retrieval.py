@@ -57,9 +57,7 @@ def test_spearman_with_ties_is_scipys_and_a_literal() -> None:
     one, other = vectors(30, 5, 1), vectors(30, 5, 2)
     scores = np.random.default_rng(3).integers(0, 4, 30).tolist()
     cosines = [float(a @ b) for a, b in zip(one, other, strict=True)]
-    assert retrieval.spearman(one, other, scores) == pytest.approx(
-        stats.spearmanr(cosines, scores)[0], abs=1e-12
-    )
+    assert retrieval.spearman(one, other, scores) == pytest.approx(stats.spearmanr(cosines, scores)[0], abs=1e-12)
     axis = np.tile([1.0, 0.0], (4, 1))
     cosine = np.array([0.1, 0.4, 0.2, 0.9])
     four = np.stack([cosine, np.sqrt(1 - cosine**2)], axis=1)

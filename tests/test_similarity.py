@@ -97,9 +97,7 @@ def test_the_sources_vector_does_not_depend_on_the_target(
     source, one, other = data.draw(sentence), data.draw(sentence), data.draw(sentence)
     with torch.no_grad():
         first, second = (model(joint(source, target, tokens, 20), 1)[0] for target in (one, other))
-        alone = model.vectors(
-            torch.tensor([[tokens.cls, *source, tokens.sep]]), torch.ones(1, len(source) + 2)
-        )
+        alone = model.vectors(torch.tensor([[tokens.cls, *source, tokens.sep]]), torch.ones(1, len(source) + 2))
     torch.testing.assert_close(first, second, rtol=0, atol=1e-5)
     torch.testing.assert_close(F.normalize(first, dim=-1), alone, rtol=0, atol=1e-5)
 
@@ -110,9 +108,7 @@ def test_the_vector_does_depend_on_the_source(model: SimilarityModel, tokens: To
     assert (one - other).abs().max() > 0.01
 
 
-def test_the_language_loss_is_teacher_forcing_on_the_target(
-    model: SimilarityModel, tokens: Tokenizer
-) -> None:
+def test_the_language_loss_is_teacher_forcing_on_the_target(model: SimilarityModel, tokens: Tokenizer) -> None:
     source, target = [20, 25, 30], [21, 26]
     batch = joint(source, target, tokens, 13)
     with torch.no_grad():
@@ -129,10 +125,7 @@ def test_the_language_loss_is_teacher_forcing_on_the_target(
 def test_rows_share_the_mean_by_their_tokens(model: SimilarityModel, tokens: Tokenizer) -> None:
     rows = [joint([20], [21, 22, 23], tokens, 9), joint([24, 25], [26], tokens, 9)]
     both = Batch(
-        **{
-            field.name: torch.cat([getattr(row, field.name) for row in rows])
-            for field in dataclasses.fields(Batch)
-        }
+        **{field.name: torch.cat([getattr(row, field.name) for row in rows]) for field in dataclasses.fields(Batch)}
     )
     with torch.no_grad():
         parts = [float(model(row, 6)[1]) for row in rows]

@@ -35,9 +35,7 @@ def ring(length: int = 500) -> np.ndarray:
     return np.arange(length, dtype=np.int64) % RING
 
 
-def curve(
-    dimensions: list[int], *, stop: bool = False
-) -> tuple[list[dict[str, float]], list[tuple[int, int]]]:
+def curve(dimensions: list[int], *, stop: bool = False) -> tuple[list[dict[str, float]], list[tuple[int, int]]]:
     told: list[tuple[int, int]] = []
     rows = skipgram.curve(
         ring(),
@@ -72,17 +70,14 @@ def test_the_loss_is_the_softmax_of_inner_products() -> None:
     total = 0.0
     for centre, context in pairs:
         scores = [
-            math.fsum(a * b for a, b in zip(u[centre], row, strict=True)) + c
-            for row, c in zip(v, bias, strict=True)
+            math.fsum(a * b for a, b in zip(u[centre], row, strict=True)) + c for row, c in zip(v, bias, strict=True)
         ]
         total += math.log(math.fsum(map(math.exp, scores))) - scores[context]
     assert float(model.loss(torch.tensor(pairs)).detach()) == pytest.approx(total / 3, rel=1e-12)
 
 
 @settings(deadline=None)
-@given(
-    window=st.integers(1, 6), length=st.integers(14, 60), step=st.integers(0, 1000), seed=st.integers(0, 1000)
-)
+@given(window=st.integers(1, 6), length=st.integers(14, 60), step=st.integers(0, 1000), seed=st.integers(0, 1000))
 def test_contexts_are_near_and_never_the_place_itself(window: int, length: int, step: int, seed: int) -> None:
     found = skipgram.pairs(np.arange(length), step, size=50, window=window, seed=seed)
     distance = (found[:, 0] - found[:, 1]).abs()

@@ -159,13 +159,13 @@ def test_word_dropout_hides_inputs_in_training_alone_and_never_the_first(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     found, batch, seen = model(word_dropout=0.4), sentences(40), []
-    real = found.logits
+    real = found.states
 
     def watched(latent: Tensor, ids: Tensor, keep: Tensor) -> Tensor:
         seen.append(ids)
         return real(latent, ids, keep)
 
-    monkeypatch.setattr(found, "logits", watched)
+    monkeypatch.setattr(found, "states", watched)
     z = found.prior().sample((40,))
     found.train().reconstruction(z, batch)
     found.eval().reconstruction(z, batch)
@@ -256,10 +256,7 @@ def double_loop(posteriors: list[Any], z: Tensor) -> float:
 @pytest.mark.parametrize("size", [5, 20])
 def test_mutual_information_is_the_double_loop(kind: str, size: int) -> None:
     found, batch = shaken(model(kind, latent=3, kappa=4.0)), sentences()
-    parts = [
-        Batch(ids_BL=batch.ids_BL[i : i + size], keep_BL=batch.keep_BL[i : i + size])
-        for i in range(0, 20, size)
-    ]
+    parts = [Batch(ids_BL=batch.ids_BL[i : i + size], keep_BL=batch.keep_BL[i : i + size]) for i in range(0, 20, size)]
     with torch.no_grad():
         posteriors = [found.posterior(part) for part in parts]
         z = torch.cat([posterior.sample() for posterior in posteriors])
@@ -296,9 +293,7 @@ def test_mutual_information_of_posteriors_all_alike_and_all_apart() -> None:
 
 def test_measure_does_not_depend_on_the_batches_and_bounds_the_perplexity() -> None:
     found, batch = shaken(model("gaussian")), sentences()
-    found.log_variance.bias.data -= (
-        40  # next to no noise: all figures but the densities are those of the means
-    )
+    found.log_variance.bias.data -= 40  # next to no noise: all figures but the densities are those of the means
     parts = [Batch(ids_BL=batch.ids_BL[i : i + 5], keep_BL=batch.keep_BL[i : i + 5]) for i in range(0, 20, 5)]
     whole, pieces = vae.measure(found, [batch], draws=2), vae.measure(found, parts, draws=2)
     with torch.no_grad():
@@ -315,9 +310,7 @@ def test_measure_does_not_depend_on_the_batches_and_bounds_the_perplexity() -> N
 
 
 @pytest.mark.parametrize(("kind", "scale"), [("vmf", 6**-0.5), ("gaussian", 1.0)])
-def test_active_units_are_counted_on_the_priors_scale(
-    kind: str, scale: float, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_active_units_are_counted_on_the_priors_scale(kind: str, scale: float, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two coordinates vary by 0.02 and 0.5 of the prior's variance, one by 0.005, three not at all."""
     found, batch = model(kind), sentences(20)
     signs = torch.tensor([-1.0, 1.0]).repeat(10)[:, None] * math.sqrt(19 / 20)  # variance 1 over 20 sentences
@@ -356,8 +349,6 @@ def test_the_geodesic_literal_and_of_a_point_with_itself() -> None:
     """From east to north in thirds: 0, 30, 60, 90 degrees."""
     path = vae.geodesic(torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0]), 4)
     half, root = 0.5, math.sqrt(0.75)
-    torch.testing.assert_close(
-        path, torch.tensor([[1, 0], [root, half], [half, root], [0, 1]]), rtol=0, atol=1e-6
-    )
+    torch.testing.assert_close(path, torch.tensor([[1, 0], [root, half], [half, root], [0, 1]]), rtol=0, atol=1e-6)
     point = F.normalize(torch.randn(5), dim=-1)
     assert torch.equal(vae.geodesic(point, point, 3), point.expand(3, -1))

@@ -31,9 +31,7 @@ SMALL = EncoderConfig(
 )
 
 
-def perturbed(
-    config: EncoderConfig, seed: int = 0, dtype: torch.dtype = torch.float64
-) -> MaskedLanguageModel:
+def perturbed(config: EncoderConfig, seed: int = 0, dtype: torch.dtype = torch.float64) -> MaskedLanguageModel:
     """Every parameter away from its initial value, LayerNorm gains and biases included."""
     generator = torch.Generator().manual_seed(seed)
     model = MaskedLanguageModel(config).to(dtype)
@@ -96,9 +94,7 @@ def test_the_function_is_the_same(growth: tuple[EncoderConfig, dict[str, Any]], 
 
 @pytest.mark.parametrize("noise", [0.0, 1.0])
 @pytest.mark.parametrize("embedding_size", [10, 24])
-def test_transformers_finds_the_same_function_in_the_folder(
-    tmp_path: Path, embedding_size: int, noise: float
-) -> None:
+def test_transformers_finds_the_same_function_in_the_folder(tmp_path: Path, embedding_size: int, noise: float) -> None:
     from transformers import RoFormerForMaskedLM
 
     small = perturbed(dataclasses.replace(SMALL, embedding_size=embedding_size), dtype=torch.float32)

@@ -12,12 +12,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from rosphere import fitting
+from rosphere.checkpoint import History
 from rosphere.clue import global_pointer, scoring
 from rosphere.clue.examples import Batch, Example, collate, examples
 from rosphere.clue.tasks import Row, Task
 from rosphere.encoder import masks
 from rosphere.encoder.model import Encoder
-from rosphere.fitting import Callbacks, History, Schedule
+from rosphere.fitting import Callbacks, Schedule
 from rosphere.text.tokenizer import Tokenizer
 
 SPAN_SIZE = 32
@@ -43,16 +44,18 @@ class TaskModel(nn.Module):
         """Class logits [B, C] or span scores [B, types, L, L]; segments are all 0 (kexue.fm/archives/8739)."""
         hidden = self.dropout(self.encoder(batch.ids_BL, masks.padded(batch.keep_BL)))
         if self.task.kind == "classification":
-            return self.head(hidden[:, 0]).float()
+            classes: Tensor = self.head(hidden[:, 0])
+            return classes.float()
         text = batch.keep_BL.clone()  # no entity begins or ends on [CLS] or the final [SEP]
         text[:, 0] = 0
         text.scatter_(1, batch.keep_BL.sum(1, keepdim=True) - 1, 0)
-        return self.head(hidden, text)
+        spans: Tensor = self.head(hidden, text)
+        return spans
 
     def loss(self, batch: Batch) -> Tensor:
         if self.task.kind == "classification":
-            return F.cross_entropy(self(batch), batch.target)
-        return global_pointer.loss(self(batch), batch.target)
+            return F.cross_entropy(self.forward(batch), batch.target)
+        return global_pointer.loss(self.forward(batch), batch.target)
 
 
 def order(lengths: Sequence[int], epoch: int, size: int, seed: int) -> list[list[int]]:

@@ -59,9 +59,7 @@ def _text(row: Row) -> tuple[str, ...]:
 
 NLI = ("contradiction", "entailment", "neutral")
 TNEWS_LABELS = tuple(str(n) for n in (*range(100, 105), *range(106, 111), *range(112, 117)))
-CLUENER_LABELS = tuple(
-    "address book company game government movie name organization position scene".split()
-)
+CLUENER_LABELS = tuple("address book company game government movie name organization position scene".split())
 
 _ALL = (
     Task(name="afqmc", kind="classification", labels=("0", "1"), texts=_two, fields=("sentence1", "sentence2")),

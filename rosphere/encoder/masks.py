@@ -10,7 +10,7 @@ from torch import Tensor
 
 def packed(documents_BL: Tensor) -> Tensor:
     """Several documents in one row: attention stays inside each. Numbers from 1; 0 is padding."""
-    return (documents_BL[:, None, :, None] == documents_BL[:, None, None, :])
+    return documents_BL[:, None, :, None] == documents_BL[:, None, None, :]
 
 
 def padded(keep_BL: Tensor) -> Tensor:

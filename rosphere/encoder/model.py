@@ -5,6 +5,8 @@ Shapes: B batch, L length, H hidden_size, N heads, S head size, V vocabulary, M 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -12,7 +14,7 @@ from torch.nn import functional as F
 from rosphere.encoder import rotary
 from rosphere.encoder.config import EncoderConfig
 
-ACTIVATIONS = {"gelu": F.gelu, "relu": F.relu}
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"gelu": F.gelu, "relu": F.relu}
 Cache = list[tuple[Tensor, Tensor]]  # per layer: keys and values [B, N, L, S] of the tokens seen so far
 
 
@@ -79,7 +81,8 @@ class Encoder(nn.Module):
     def embed(self, ids_BL: Tensor, segments_BL: Tensor | None = None) -> Tensor:
         segments = torch.zeros_like(ids_BL) if segments_BL is None else segments_BL
         words = self.words(ids_BL) + self.segments(segments)
-        return self.project(self.dropout(self.embedding_norm(words)))
+        projected: Tensor = self.project(self.dropout(self.embedding_norm(words)))
+        return projected
 
     def angles(self, length: int, like: Tensor) -> tuple[Tensor, Tensor]:
         """cos and sin for ``length`` positions, kept between calls."""

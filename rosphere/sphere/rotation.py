@@ -75,9 +75,7 @@ def _direction(name: str, vectors: Tensor) -> Tensor:
     bad = (~((largest > 0) & largest.isfinite())).reshape(-1).nonzero()
     if len(bad):
         row = vectors.detach().reshape(-1, vectors.shape[-1])[bad[0, 0]]
-        raise ValueError(
-            f"{name}: expected finite vectors other than 0, got {_shown(row)} in row {int(bad[0])}"
-        )
+        raise ValueError(f"{name}: expected finite vectors other than 0, got {_shown(row)} in row {int(bad[0])}")
     scaled = vectors / largest
     unit: Tensor = scaled / torch.linalg.vector_norm(scaled, dim=-1, keepdim=True)
     return unit

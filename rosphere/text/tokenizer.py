@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tokenizers import Encoding
 from tokenizers import Tokenizer as Backend
-from tokenizers.implementations import BertWordPieceTokenizer
+from tokenizers.implementations.bert_wordpiece import BertWordPieceTokenizer
 
 from rosphere.errors import InputError
 from rosphere.text import reading
@@ -143,7 +143,7 @@ class Tokenizer:
         """Text with blanks only between pieces that were Latin words."""
         text = ""
         for token in (self.backend.id_to_token(number) for number in ids):
-            if token in (PAD, CLS, SEP):
+            if token is None or token in (PAD, CLS, SEP):
                 continue
             piece = token.removeprefix("##")
             apart = piece is token and text[-1:].isascii() and text[-1:].isalnum() and piece[:1].isascii()

@@ -26,7 +26,11 @@ def main(ledger: Ledger) -> Table:
     rows = [
         ("widening", "largest logit change, float64 / float32", f"{gap['float64']:.1e} / {gap['float32']:.1e}"),
         ("widening", "dev loss before / after widening", f"{narrow['dev_loss']:.4f} / {wide['dev_loss_at_start']:.4f}"),
-        ("pretraining", "dev loss narrow / widened and trained on", f"{narrow['dev_loss']:.3f} / {wide['dev_loss']:.3f}"),
+        (
+            "pretraining",
+            "dev loss narrow / widened and trained on",
+            f"{narrow['dev_loss']:.3f} / {wide['dev_loss']:.3f}",
+        ),
         *_control(ledger),
         (
             "RoFormer-Sim",
@@ -116,7 +120,10 @@ def widening(ledger: Ledger) -> Table:
         ("largest logit change, float32", f"{report['max_logit_gap']['float32']:.2e}"),
         ("standard deviation of the logits", f"{report['logit_std']:.3f}"),
         *(
-            (name.replace("_", " ") + ", before and after", f"{report[name]['before']:.4g} → {report[name]['after']:.4g}")
+            (
+                name.replace("_", " ") + ", before and after",
+                f"{report[name]['before']:.4g} → {report[name]['after']:.4g}",
+            )
             for name in ("parameters", "flops_per_token")
         ),
         ("distance of the copies (0: they can never part)", f"{report['copies_distance']:.3f}"),
@@ -127,10 +134,20 @@ def widening(ledger: Ledger) -> Table:
 def dimension(ledger: Ledger) -> Table:
     report = ledger.report("dimension")
     rows = [
-        ("token vectors", f"{report['vocabulary']} tokens", f"{report['embedding_log_formula']:.1f}",
-         str(report["embedding_rule"]), str(report["embedding_size"])),
-        ("attention heads", f"{report['sequence']} positions", f"{report['head_log_formula']:.1f}",
-         str(report["head_rule"]), str(report["head_size"])),
+        (
+            "token vectors",
+            f"{report['vocabulary']} tokens",
+            f"{report['embedding_log_formula']:.1f}",
+            str(report["embedding_rule"]),
+            str(report["embedding_size"]),
+        ),
+        (
+            "attention heads",
+            f"{report['sequence']} positions",
+            f"{report['head_log_formula']:.1f}",
+            str(report["head_rule"]),
+            str(report["head_size"]),
+        ),
     ]
     return Table(head=("what", "N", "8.33 log N", "smallest n by the exact rule", "chosen"), rows=rows)
 

@@ -30,8 +30,11 @@ def test_the_majority_of_spans_is_none() -> None:
 
 
 def test_tf_idf_separates_what_words_separate() -> None:
-    train = [{"sentence": f"{word}这本书，第{n}次", "label": label} for n in range(20)
-             for word, label in (("非常喜欢", "1"), ("真是讨厌", "0"))]
+    train = [
+        {"sentence": f"{word}这本书，第{n}次", "label": label}
+        for n in range(20)
+        for word, label in (("非常喜欢", "1"), ("真是讨厌", "0"))
+    ]
     dev = [{"sentence": "喜欢", "label": "1"}, {"sentence": "我讨厌它", "label": 0}]
     found = baselines.simple(TASKS["sentiment"], train, dev)
     assert found == ["1", "0"]
@@ -42,7 +45,9 @@ def test_tf_idf_of_pairs_sees_the_difference_and_not_the_order() -> None:
     words = ["退货", "发票", "快递", "密码", "余额", "会员"]
     train = [
         {"sentence1": f"怎么办{one}", "sentence2": f"{other}怎么办", "label": str(int(one == other))}
-        for one in words for other in words for _ in range(5 if one == other else 1)
+        for one in words
+        for other in words
+        for _ in range(5 if one == other else 1)
     ]
     dev = [
         {"sentence1": "怎么办密码", "sentence2": "密码怎么办", "label": "1"},

@@ -120,7 +120,11 @@ def pieces(tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
 def model(pieces: Tokenizer) -> finetuning.TaskModel:
     torch.manual_seed(3)
     config = EncoderConfig(
-        vocab_size=len(pieces), embedding_size=8, hidden_size=16, num_hidden_layers=1, num_attention_heads=2,
+        vocab_size=len(pieces),
+        embedding_size=8,
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
         intermediate_size=16,
     )
     return finetuning.TaskModel(Encoder(config), TASKS["entities"]).eval()

@@ -28,9 +28,7 @@ SMALL: dict[str, Any] = {
 
 
 def test_a_config_survives_the_round_trip(tmp_path: Path) -> None:
-    config = EncoderConfig(
-        **SMALL, hidden_act="relu", hidden_dropout_prob=0.25, layer_norm_eps=1e-5, type_vocab_size=3
-    )
+    config = EncoderConfig(**SMALL, hidden_act="relu", hidden_dropout_prob=0.25, layer_norm_eps=1e-5, type_vocab_size=3)
     (tmp_path / "config.json").write_text(json.dumps(configs.to_json(config)), encoding="utf-8")
     assert configs.read(tmp_path) == config
 
@@ -38,9 +36,7 @@ def test_a_config_survives_the_round_trip(tmp_path: Path) -> None:
 def test_transformers_reads_every_field(tmp_path: Path) -> None:
     from transformers import AutoConfig, RoFormerConfig
 
-    config = EncoderConfig(
-        **SMALL, hidden_dropout_prob=0.25, initializer_range=0.03, max_position_embeddings=77
-    )
+    config = EncoderConfig(**SMALL, hidden_dropout_prob=0.25, initializer_range=0.03, max_position_embeddings=77)
     (tmp_path / "config.json").write_text(json.dumps(configs.to_json(config)), encoding="utf-8")
     theirs = AutoConfig.from_pretrained(tmp_path)
     assert isinstance(theirs, RoFormerConfig)

@@ -53,9 +53,7 @@ def test_texts_of_a_batch_have_masks_of_their_own() -> None:
 
 
 @given(source=st.integers(1, 6), target=st.integers(0, 6), padding=st.integers(0, 4))
-def test_no_row_of_the_softmax_is_empty_and_no_text_sees_padding(
-    source: int, target: int, padding: int
-) -> None:
+def test_no_row_of_the_softmax_is_empty_and_no_text_sees_padding(source: int, target: int, padding: int) -> None:
     places = torch.arange(source + target + padding)[None]
     keep = places < source + target
     mask = masks.seq2seq((places >= source).long(), keep)[0, 0]

@@ -88,9 +88,7 @@ class Toy:
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start `python -m flows.pipeline` here. What the tests' own shell configured is not passed on."""
-        mine = {
-            key: value for key, value in os.environ.items() if not key.startswith(("PREFECT_", "ROSPHERE_"))
-        }
+        mine = {key: value for key, value in os.environ.items() if not key.startswith(("PREFECT_", "ROSPHERE_"))}
         return subprocess.Popen(
             [sys.executable, "-m", "flows.pipeline", *arguments],
             cwd=self.root,

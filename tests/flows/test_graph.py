@@ -81,9 +81,7 @@ def test_a_plan_is_in_order_and_closed_downstream(data: st.DataObject) -> None:
     stages = []
     for index in range(count):
         upstream = data.draw(st.sets(st.sampled_from(range(index)))) if index else set()
-        stages.append(
-            stage(str(index), *(str(up) for up in sorted(upstream)), changed=data.draw(st.booleans()))
-        )
+        stages.append(stage(str(index), *(str(up) for up in sorted(upstream)), changed=data.draw(st.booleans())))
     planned = names(Graph(stages=tuple(stages)).plan())
     assert planned == sorted(planned, key=int)
     for node in stages:

@@ -23,9 +23,7 @@ def test_numbers_at_the_leaves(tmp_path: Path) -> None:
     assert metrics.read(tmp_path, paths) == {"a.json: loss.final": 2.5, "a.json: steps": 10}
 
 
-@pytest.mark.parametrize(
-    ("text", "message"), [("{", "is not JSON"), ("[1]", "must hold a JSON object, got list")]
-)
+@pytest.mark.parametrize(("text", "message"), [("{", "is not JSON"), ("[1]", "must hold a JSON object, got list")])
 def test_a_broken_file_is_named(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "a.json").write_text(text)
     with pytest.raises(ValueError, match=rf"a\.json {message}"):

@@ -52,9 +52,7 @@ def test_only_what_is_stale_runs_in_order_and_at_once(served_toy, prefect_server
 
     (toy.root / "params.yaml").write_text("left: 2\n")
     code, output = toy.run()
-    assert (code, toy.started()) == (0, ["left"]), (
-        output
-    )  # with the same bytes as before, so total is not run
+    assert (code, toy.started()) == (0, ["left"]), output  # with the same bytes as before, so total is not run
     table = json.loads(artifact(prefect_server, "stages")["data"])
     assert {row["stage"]: row["how"] for row in table} == {"left": "ran", "total": "unchanged"}
 
@@ -83,9 +81,7 @@ def test_a_killed_stage_is_tried_again(served_toy) -> None:
     assert (code, toy.started()) == (0, ["prepare", "prepare"]), output
 
 
-@pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 130), (signal.SIGKILL, -9)]
-)
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 130), (signal.SIGKILL, -9)])
 def test_a_run_that_is_stopped_leaves_nothing(served_toy, eventually, number: int, code: int) -> None:
     toy = served_toy
     toy.tell("hang-prepare")

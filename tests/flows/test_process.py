@@ -45,9 +45,7 @@ def gone(pid: int) -> bool:
 
 def test_lines_come_in_order_and_the_exit_code_is_the_command_s() -> None:
     lines: list[str] = []
-    script = (
-        "import sys; print('一'); print('two', file=sys.stderr, flush=True); print('5%\\r99%'); sys.exit(3)"
-    )
+    script = "import sys; print('一'); print('two', file=sys.stderr, flush=True); print('5%\\r99%'); sys.exit(3)"
     with Commands() as commands:
         code = commands.run([sys.executable, "-u", "-c", script], on_line=lines.append)
     assert (code, lines) == (3, ["一", "two", "99%"])
@@ -61,13 +59,9 @@ def test_a_signal_is_a_negative_code() -> None:
 def test_sigint_comes_first(eventually) -> None:
     """A stage that saves on SIGINT gets to do so, and nothing else is sent."""
     lines: list[str] = []
-    script = (
-        "trap 'echo saved; exit 0' INT; trap 'echo too late' TERM; echo ready; while :; do sleep 0.1; done"
-    )
+    script = "trap 'echo saved; exit 0' INT; trap 'echo too late' TERM; echo ready; while :; do sleep 0.1; done"
     with Commands() as commands:
-        thread = threading.Thread(
-            target=commands.run, args=(["bash", "-c", script],), kwargs={"on_line": lines.append}
-        )
+        thread = threading.Thread(target=commands.run, args=(["bash", "-c", script],), kwargs={"on_line": lines.append})
         thread.start()
         eventually(lambda: "ready" in lines, "the command runs")
     thread.join(timeout=30)
@@ -136,9 +130,7 @@ def test_a_killed_owner_leaves_nothing(eventually) -> None:
     """kill -9 of the owner: its guardian ends the command, and then itself."""
     sleeper = [sys.executable, "-c", "import os, time; print(os.getpid(), flush=True); time.sleep(600)"]
     env = {**os.environ, "PYTHONPATH": str(HOUSE)}
-    with subprocess.Popen(
-        [sys.executable, "-c", OWNER, *sleeper], env=env, stdout=subprocess.PIPE, text=True
-    ) as owner:
+    with subprocess.Popen([sys.executable, "-c", OWNER, *sleeper], env=env, stdout=subprocess.PIPE, text=True) as owner:
         assert owner.stdout is not None
         command = int(owner.stdout.readline())
         family = {child.pid for child in psutil.Process(owner.pid).children(recursive=True)}

@@ -70,10 +70,7 @@ def test_both_servers_run_and_both_are_stopped(tmp_path: Path) -> None:
         finally:
             ui.send_signal(signal.SIGTERM)
             rest = ui.stdout.read()
-    assert (
-        lines[0] == f"Prefect http://127.0.0.1:{ports[1]}\n"
-        and lines[1] == f"MLflow  http://127.0.0.1:{ports[3]}\n"
-    )
+    assert lines[0] == f"Prefect http://127.0.0.1:{ports[1]}\n" and lines[1] == f"MLflow  http://127.0.0.1:{ports[3]}\n"
     assert api == f"http://127.0.0.1:{ports[1]}/api" and api in lines[3]
     assert rest == "stopped\n" and ui.returncode == 0
     assert len(family) >= 3

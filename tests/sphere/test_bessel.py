@@ -124,9 +124,7 @@ def test_the_functions_agree_with_one_another(order, x):
     ratio, above = bessel.iv_ratio(order, z), bessel.iv_ratio(order + 1, z)
     assert 0 < above < ratio < 1 and 0 < bessel.iv_ratio_slope(order, z) <= 0.5
     assert float(1 / ratio) == pytest.approx(float(2 * (order + 1) / z + above), rel=1e-13)
-    assert float(bessel.log_iv_excess(order, z) + bessel.log_iv_deficit(order, z)) == pytest.approx(
-        x, rel=1e-13
-    )
+    assert float(bessel.log_iv_excess(order, z) + bessel.log_iv_deficit(order, z)) == pytest.approx(x, rel=1e-13)
     assert float(ratio + bessel.iv_ratio_deficit(order, z)) == pytest.approx(1, rel=1e-14)
     as_tensor = bessel.divergence(torch.tensor([order], dtype=torch.float64), z)
     assert float(as_tensor) == pytest.approx(float(bessel.divergence(order, z)), rel=1e-13)

@@ -99,7 +99,9 @@ def test_a_bad_number_is_one_line_and_keeps_earlier_outputs(workspace: Path) -> 
 
 
 @pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGTERM])
-def test_a_killed_pretraining_resumes_and_ends_as_if_nothing_had_happened(workspace: Path, sign: signal.Signals) -> None:
+def test_a_killed_pretraining_resumes_and_ends_as_if_nothing_had_happened(
+    workspace: Path, sign: signal.Signals
+) -> None:
     report, weights = workspace / "reports/pretrain.json", workspace / "models/pretrain/model.safetensors"
     untouched = report.read_bytes(), weights.read_bytes()
     command = [sys.executable, "-m", "stages.pretrain", "pretrain"]

@@ -84,12 +84,21 @@ def test_from_end_to_end(source: Path, tmp_path: Path) -> None:
     data = tmp_path / "data"
     report = run(settings(source), data)
     assert report["text"] == {
-        "read": 204, "kept": 201, "changed": 1, "dropped_duplicate": 1, "dropped_short": 1, "dropped_held_out": 1,
+        "read": 204,
+        "kept": 201,
+        "changed": 1,
+        "dropped_duplicate": 1,
+        "dropped_short": 1,
+        "dropped_held_out": 1,
     }
     assert report["tasks"] == {"tnews": {"train": 6, "dev": 1, "test": 1, "train_dropped_overlap": 1}}
     assert report["pairs"] == {
-        "train_groups": 7, "train_sentences": 21, "train_sentences_dropped_overlap": 0,
-        "dev_groups": 3, "dev_sentences": 9, "gold_pairs": 18,
+        "train_groups": 7,
+        "train_sentences": 21,
+        "train_sentences_dropped_overlap": 0,
+        "dev_groups": 3,
+        "dev_sentences": 9,
+        "gold_pairs": 18,
     }
     tokenizer = Tokenizer(data / "tokenizer")
     assert report["vocabulary"] == len(tokenizer)

@@ -49,18 +49,30 @@ def ledger(tmp_path: Path) -> Ledger:
     }
     reports = {
         "prepare": {
-            "source": {"documents": "x"}, "text": {"read": 12, "dropped_short": 3}, "vocabulary": 77,
-            "corpus": {"train": {"documents": 9, "tokens": 99}}, "pairs": {"gold_pairs": 4},
+            "source": {"documents": "x"},
+            "text": {"read": 12, "dropped_short": 3},
+            "vocabulary": 77,
+            "corpus": {"train": {"documents": 9, "tokens": 99}},
+            "pairs": {"gold_pairs": 4},
             "tasks": {"sentiment": {"train": 8, "train_dropped_overlap": 2}},
         },
         "dimension": {
-            "vocabulary": 77, "embedding_rule": 30, "embedding_log_formula": 36.2, "embedding_size": 32,
-            "sequence": 128, "head_rule": 33, "head_log_formula": 40.4, "head_size": 64,
+            "vocabulary": 77,
+            "embedding_rule": 30,
+            "embedding_log_formula": 36.2,
+            "embedding_size": 32,
+            "sequence": 128,
+            "head_rule": 33,
+            "head_log_formula": 40.4,
+            "head_size": 64,
         },
         "pretrain": trained(5.0, 4e12),
         "widen": {
-            "max_logit_gap": {"float64": 1.2e-14, "float32": 3.5e-6}, "logit_std": 1.5, "copies_distance": 0.25,
-            "parameters": {"before": 1000, "after": 4000}, "flops_per_token": {"before": 10, "after": 40},
+            "max_logit_gap": {"float64": 1.2e-14, "float32": 3.5e-6},
+            "logit_std": 1.5,
+            "copies_distance": 0.25,
+            "parameters": {"before": 1000, "after": 4000},
+            "flops_per_token": {"before": 10, "after": 40},
         },
         "pretrain_wide": trained(3.5, 10e12),
         "pretrain_scratch": trained(4.0, 10e12),
@@ -71,15 +83,26 @@ def ledger(tmp_path: Path) -> Ledger:
     for name, value in reports.items():
         put(folder / f"{name}.json", value)
     for name, score in zip(TASKS, (0.9, 0.3), strict=True):
-        put(folder / "tasks" / f"{name}.json", {
-            "metric": "accuracy" if name == "sentiment" else "f1", "score": score, "majority": 0.4, "baseline": 0.5,
-            "baseline_name": "TF-IDF", "dev_rows": 50, "clue": name == "cluener",
-        })
+        put(
+            folder / "tasks" / f"{name}.json",
+            {
+                "metric": "accuracy" if name == "sentiment" else "f1",
+                "score": score,
+                "majority": 0.4,
+                "baseline": 0.5,
+                "baseline_name": "TF-IDF",
+                "dev_rows": 50,
+                "clue": name == "cluener",
+            },
+        )
     put(folder / "examples" / "vmf_vae.json", {"vmf": vmf})
-    put(folder / "examples" / "roformer_sim.json", {
-        "neighbours": [{"input": "怎么退货", "nearest": ["如何退货", "退货流程"]}],
-        "paraphrases": [{"input": "怎么退货", "output": []}],
-    })
+    put(
+        folder / "examples" / "roformer_sim.json",
+        {
+            "neighbours": [{"input": "怎么退货", "nearest": ["如何退货", "退货流程"]}],
+            "paraphrases": [{"input": "怎么退货", "output": []}],
+        },
+    )
     for name in Ledger(folder=folder, tasks=TASKS).stages:
         put(folder / "speed" / f"{name}.json", {"seconds": 60.0, "steps_per_second": 2.5})
     put(folder / "speed" / "prepare.json", {"seconds": 12.25})

@@ -50,7 +50,10 @@ def test_transformers_loads_our_folder_and_gives_the_same_ids(folder: Path, piec
     assert theirs(text, add_special_tokens=False)["input_ids"] == pieces.ids([text])[0]
     assert theirs(text)["input_ids"] == [pieces.cls, *pieces.ids([text])[0], pieces.sep]
     assert [theirs.pad_token_id, theirs.unk_token_id, theirs.cls_token_id, theirs.sep_token_id] == [
-        pieces.pad, pieces.unk, pieces.cls, pieces.sep,
+        pieces.pad,
+        pieces.unk,
+        pieces.cls,
+        pieces.sep,
     ]
     assert theirs.mask_token_id == pieces.mask
     assert len(theirs) == len(pieces)
