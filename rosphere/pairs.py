@@ -74,7 +74,7 @@ class Groups:
 
 
 def training_batch(groups: Groups, step: int, *, pairs: int, noise: float, rate: float, seed: int) -> Batch:
-    """Batch ``step`` of a run: ``pairs`` different groups, two sentences of each, sources noised with odds ``noise``."""
+    """Batch ``step`` of a run: ``pairs`` different groups, two sentences of each; ``noise`` of the sources noised."""
     generator = np.random.default_rng([seed, 5, step])
     chosen = generator.choice(len(groups), size=min(pairs, len(groups)), replace=False)
     rows = []

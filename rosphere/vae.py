@@ -83,8 +83,8 @@ class SentenceVAE(nn.Module):
     def states(self, latent_BD: Tensor, ids_BL: Tensor, keep_BL: Tensor | None, cache: Cache | None = None) -> Tensor:
         """The decoder's hidden states [B, L, H'], each of which predicts the token after its own.
 
-        Causal over ``keep_BL``; without it ids are one token after those that ``cache`` holds. On the sphere z is scaled
-        by sqrt(D), for the coordinates of a unit vector are small.
+        Causal over ``keep_BL``; without it ids are one token after those that ``cache`` holds. On the sphere z is
+        scaled by sqrt(D), for the coordinates of a unit vector are small.
         """
         scale = self.shape.latent**0.5 if self.shape.kind == "vmf" else 1.0
         x_BLH = self.decoder.encoder.embed(ids_BL) + self.enter(scale * latent_BD)[:, None]

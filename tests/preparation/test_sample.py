@@ -79,6 +79,11 @@ def test_entities_of_a_tagged_paragraph() -> None:
     ]
 
 
+def test_only_neighbouring_name_tokens_are_one_name() -> None:
+    (row,) = sample.entity_rows("李/nr  和/c  朱/nr  镕基/nr")
+    assert row == {"text": "李和朱镕基", "label": {"name": {"李": [[0, 0]], "朱镕基": [[2, 4]]}}}
+
+
 @given(
     st.lists(
         st.tuples(st.text("甲乙丙Ａ１", min_size=1, max_size=4), st.sampled_from(["nr", "ns", "nt", "v"]))
