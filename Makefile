@@ -9,6 +9,8 @@ export DO_NOT_TRACK := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export HF_HUB_DISABLE_TELEMETRY := 1
+# Threads that spin while they wait make two busy processes on the same cores ten times slower.
+export OMP_WAIT_POLICY ?= PASSIVE
 
 INSTALLED := $(VENV)/.installed
 TESTED := $(VENV)/.installed-test
@@ -22,6 +24,9 @@ else
   venv = [ -x $(VENV)/bin/python ] || $(PYTHON) -m venv $(VENV)
   install = $(VENV)/bin/python -m pip install -q --disable-pip-version-check -c constraints.txt
 endif
+
+# One thread a test process and as many processes as cores; the tests of a file share their fixtures.
+PYTEST := OMP_NUM_THREADS=1 python -m pytest -m "not slow and not gpu" -n auto --dist loadfile
 
 .PHONY: repro flow test check ui bench clean
 repro: $(INSTALLED)
@@ -38,13 +43,13 @@ ui: $(INSTALLED)
 	@python -m flows.ui
 
 test: $(TESTED)
-	@python -m pytest -m "not slow and not gpu"
+	@$(PYTEST)
 
 check: $(TESTED)
 	ruff check .
 	ruff format --check .
 	mypy
-	python -m pytest -m "not slow and not gpu"
+	$(PYTEST)
 
 bench: $(TESTED)
 	python -m benchmarks

@@ -42,6 +42,7 @@ class Evaluate:
     epochs: int
     rows: int
     dropout: float
+    pair_features: bool
     schedule: Pace
 
 
@@ -62,7 +63,7 @@ def main() -> None:
         fitting.seed_everything(seed)
         language = folder.load(SOURCE, dropout=settings.dropout)
         tokenizer.require(language.config.vocab_size, model=SOURCE)
-        model = finetuning.TaskModel(language.encoder, task)
+        model = finetuning.TaskModel(language.encoder, task, pair_features=settings.pair_features)
         recipe = finetuning.Recipe(epochs=settings.epochs, rows=settings.rows, schedule=settings.schedule.over)
         callbacks = Callbacks(progress=job.progress, stopping=job.stopping)
         history = finetuning.finetune(

@@ -17,17 +17,22 @@ Span = tuple[int, int, int]  # first token, last token, label
 
 @dataclass(frozen=True, kw_only=True)
 class Example:
-    """One row. ``offsets`` are the characters of each token, for entities; special tokens have none."""
+    """One row. ``offsets`` are the characters of each token, for entities; special tokens have none.
+
+    ``parts`` are the numbers of tokens of the segments, for classification: [CLS] part [SEP] part [SEP].
+    """
 
     ids: list[int]
     target: int | list[Span]
     offsets: list[tuple[int, int]]
+    parts: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
     ids_BL: Tensor
     keep_BL: Tensor
+    part_BL: Tensor  # 1 in the first segment, 2 in the second, 0 at special tokens and padding
     target: Tensor  # [B] classes, or [B, types, L, L] spans
 
     def to(self, device: torch.device) -> Batch:
@@ -48,7 +53,7 @@ def _classification(task: Task, row: Row, tokenizer: Tokenizer) -> Example:
     for part in parts:
         ids += [*part, tokenizer.sep]
     label = task.labels.index(str(row["label"])) if "label" in row else 0
-    return Example(ids=ids, target=label, offsets=[])
+    return Example(ids=ids, target=label, offsets=[], parts=tuple(map(len, parts)))
 
 
 def _entities(task: Task, row: Row, tokenizer: Tokenizer) -> Example:
@@ -81,10 +86,15 @@ def collate(chosen: Sequence[Example], task: Task, pad: int) -> Batch:
     longest = max(len(example.ids) for example in chosen)
     ids = torch.full((len(chosen), longest), pad)
     keep = torch.zeros(len(chosen), longest, dtype=torch.long)
+    part = torch.zeros_like(keep)
     for place, example in enumerate(chosen):
         ids[place, : len(example.ids)] = torch.tensor(example.ids)
         keep[place, : len(example.ids)] = 1
-    return Batch(ids_BL=ids, keep_BL=keep, target=_targets(chosen, task, longest))
+        begin = 1
+        for number, length in enumerate(example.parts, 1):
+            part[place, begin : begin + length] = number
+            begin += length + 1
+    return Batch(ids_BL=ids, keep_BL=keep, part_BL=part, target=_targets(chosen, task, longest))
 
 
 def _targets(chosen: Sequence[Example], task: Task, longest: int) -> Tensor:

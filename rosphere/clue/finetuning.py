@@ -25,16 +25,21 @@ SPAN_SIZE = 32
 
 
 class TaskModel(nn.Module):
-    """An encoder under a head: classes from [CLS], or spans from all tokens."""
+    """An encoder under a head: classes from [CLS], or spans from all tokens.
 
-    def __init__(self, encoder: Encoder, task: Task) -> None:
+    With ``pair_features`` a pair is judged from [CLS], the means u and v of its segments, |u - v| and u * v (Conneau
+    et al. 2017, arXiv 1705.02364): an encoder that never saw pairs in pretraining has little about them in [CLS].
+    """
+
+    def __init__(self, encoder: Encoder, task: Task, *, pair_features: bool = False) -> None:
         super().__init__()
         self.encoder, self.task = encoder, task
+        self.pair_features = pair_features and task.pair
         hidden = encoder.config.hidden_size
         self.dropout = nn.Dropout(0.1)
         self.head: nn.Module
         if task.kind == "classification":
-            self.head = nn.Linear(hidden, len(task.labels))
+            self.head = nn.Linear(5 * hidden if self.pair_features else hidden, len(task.labels))
             nn.init.normal_(self.head.weight, std=encoder.config.initializer_range)
             nn.init.zeros_(self.head.bias)
         else:
@@ -44,13 +49,20 @@ class TaskModel(nn.Module):
         """Class logits [B, C] or span scores [B, types, L, L]; segments are all 0 (kexue.fm/archives/8739)."""
         hidden = self.dropout(self.encoder(batch.ids_BL, masks.padded(batch.keep_BL)))
         if self.task.kind == "classification":
-            classes: Tensor = self.head(hidden[:, 0])
+            classes: Tensor = self.head(self._paired(hidden, batch.part_BL) if self.pair_features else hidden[:, 0])
             return classes.float()
         text = batch.keep_BL.clone()  # no entity begins or ends on [CLS] or the final [SEP]
         text[:, 0] = 0
         text.scatter_(1, batch.keep_BL.sum(1, keepdim=True) - 1, 0)
         spans: Tensor = self.head(hidden, text)
         return spans
+
+    @staticmethod
+    def _paired(hidden_BLH: Tensor, part_BL: Tensor) -> Tensor:
+        """[B, 5H]: [CLS], u, v, |u - v|, u * v; the mean of an empty segment is 0."""
+        chosen = [(part_BL == number).to(hidden_BLH.dtype)[..., None] for number in (1, 2)]
+        u, v = ((hidden_BLH * where).sum(1) / where.sum(1).clamp(min=1) for where in chosen)
+        return torch.cat((hidden_BLH[:, 0], u, v, (u - v).abs(), u * v), dim=-1)
 
     def loss(self, batch: Batch) -> Tensor:
         if self.task.kind == "classification":

@@ -20,6 +20,7 @@ class Task:
     kind: Literal["classification", "entities"]
     labels: tuple[str, ...]
     texts: Callable[[Row], tuple[str, ...]]
+    pair: bool = False  # two segments, whose relation is asked for
     max_length: int = 128
     metric: Literal["accuracy", "f1"] = "accuracy"
     fields: tuple[str, ...]  # what every row must carry
@@ -62,7 +63,9 @@ TNEWS_LABELS = tuple(str(n) for n in (*range(100, 105), *range(106, 111), *range
 CLUENER_LABELS = tuple("address book company game government movie name organization position scene".split())
 
 _ALL = (
-    Task(name="afqmc", kind="classification", labels=("0", "1"), texts=_two, fields=("sentence1", "sentence2")),
+    Task(
+        name="afqmc", kind="classification", labels=("0", "1"), texts=_two, pair=True, fields=("sentence1", "sentence2")
+    ),
     Task(name="tnews", kind="classification", labels=TNEWS_LABELS, texts=_one, fields=("sentence",)),
     Task(
         name="iflytek",
@@ -72,12 +75,13 @@ _ALL = (
         fields=("sentence",),
         files={"train": ("train.json", "train_subset.json"), "dev": ("dev.json",), "test": ("test.json",)},
     ),
-    Task(name="cmnli", kind="classification", labels=NLI, texts=_two, fields=("sentence1", "sentence2")),
+    Task(name="cmnli", kind="classification", labels=NLI, texts=_two, pair=True, fields=("sentence1", "sentence2")),
     Task(
         name="ocnli",
         kind="classification",
         labels=NLI,
         texts=_two,
+        pair=True,
         fields=("sentence1", "sentence2"),
         files={"train": ("train.50k.json", "train.json"), "dev": ("dev.json",), "test": ("test.json",)},
     ),
@@ -88,7 +92,7 @@ _ALL = (
         texts=_coreference,
         fields=("text", "target"),
     ),
-    Task(name="csl", kind="classification", labels=("0", "1"), texts=_keywords, fields=("keyword", "abst")),
+    Task(name="csl", kind="classification", labels=("0", "1"), texts=_keywords, pair=True, fields=("keyword", "abst")),
     Task(
         name="cluener",
         kind="entities",
@@ -104,6 +108,7 @@ _ALL = (
         kind="classification",
         labels=("0", "1"),
         texts=_two,
+        pair=True,
         fields=("sentence1", "sentence2"),
         max_length=64,
         clue=False,

@@ -32,7 +32,9 @@ def pair(one: str, other: str, **more: Any) -> dict[str, Any]:
 def test_a_pair_as_one_sequence(pieces: Tokenizer) -> None:
     (example,) = examples(TASKS["afqmc"], [pair("甲乙", "Ｈello", label="1")], pieces)
     one, two, hello = (pieces.identity(token) for token in ("甲", "乙", "hello"))
-    assert example == Example(ids=[pieces.cls, one, two, pieces.sep, hello, pieces.sep], target=1, offsets=[])
+    assert example == Example(
+        ids=[pieces.cls, one, two, pieces.sep, hello, pieces.sep], target=1, offsets=[], parts=(2, 1)
+    )
 
 
 def test_a_test_row_has_no_label_and_class_zero(pieces: Tokenizer) -> None:
