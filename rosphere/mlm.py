@@ -117,17 +117,21 @@ def mask(
         chosen.ravel()[np.flatnonzero(~special)[0]] = True
     positions = np.flatnonzero(chosen)
     labels = ids.ravel()[positions]
-    fate = generator.random(len(positions))
-    replacement = np.where(fate < 0.8, tokenizer.mask, labels)
-    random_ids = generator.integers(0, len(tokenizer), len(positions))
     hidden = ids.copy()
-    hidden.ravel()[positions] = np.where(fate >= 0.9, random_ids, replacement)
+    hidden.ravel()[positions] = disguised(labels, tokenizer, generator)
     return Batch(
         ids_BL=torch.from_numpy(hidden),
         documents_BL=torch.from_numpy(documents),
         positions_M=torch.from_numpy(positions),
         labels_M=torch.from_numpy(labels),
     )
+
+
+def disguised(ids_M: NDArray[np.int64], tokenizer: Tokenizer, generator: np.random.Generator) -> NDArray[np.int64]:
+    """What stands in the place of chosen tokens: 80 % [MASK], 10 % a random token, 10 % the token itself."""
+    fate = generator.random(len(ids_M))
+    masked = np.where(fate < 0.8, tokenizer.mask, ids_M)
+    return np.where(fate >= 0.9, generator.integers(0, len(tokenizer), len(ids_M)), masked)
 
 
 def batch(rows: PackedRows, numbers: NDArray[np.int64], *, rate: float, generator: np.random.Generator) -> Batch:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rosphere.errors import InputError
+from rosphere.mlm import disguised
 from rosphere.text import reading
 from rosphere.text.tokenising import tokenise
 from rosphere.text.tokenizer import Tokenizer
@@ -117,10 +118,9 @@ def noised(
     rate: float,
     generator: np.random.Generator,
 ) -> NDArray[np.int64]:
-    """Whole words chosen at ``rate``; of their tokens 80 % become [MASK], 10 % a random token, 10 % stay."""
+    """Whole words chosen at ``rate`` and disguised as for the masked language model."""
     word = np.cumsum(starts)
     chosen = (generator.random(len(ids) + 1) < rate)[word]
-    fate = generator.random(len(ids))
-    hidden = np.where(fate < 0.8, tokenizer.mask, ids)
-    hidden = np.where(fate >= 0.9, generator.integers(0, len(tokenizer), len(ids)), hidden)
-    return np.where(chosen, hidden, ids)
+    hidden = ids.copy()
+    hidden[chosen] = disguised(ids[chosen], tokenizer, generator)
+    return hidden
