@@ -21,7 +21,7 @@ def settings(root: Path) -> dict[str, str]:
         "DVC_NO_ANALYTICS": "1",
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # 7 idle processes and 0.8 GB less
-        "OMP_WAIT_POLICY": "PASSIVE",  # stages share the cores: threads that spin while they wait stop one another
+        "GOMP_SPINCOUNT": "10000",  # stages share the cores: threads that spin for long stop one another
     }
 
 
