@@ -61,9 +61,9 @@ def savings_sentence(ledger: Ledger) -> str:
     saved = savings(ledger)
     if saved is None:
         return "The control from random weights ended with the lower loss: at this budget widening saved nothing."
-    return (
-        f"The widened model reached the control's final dev loss with {saved:.0%} fewer FLOPs, the narrow run included."
-    )
+    begun = ledger.report("pretrain_wide")["dev_loss_at_start"] <= ledger.scratch["dev_loss"]
+    when = "from its first step on, so with at least" if begun else "with"
+    return f"The widened model was at the control's final dev loss {when} {saved:.0%} fewer FLOPs, narrow run included."
 
 
 def verdicts(ledger: Ledger) -> list[str]:

@@ -75,8 +75,9 @@ def flops_to_reach(curve: pd.DataFrame, loss: float) -> float | None:
 
 
 def savings(ledger: Ledger) -> float | None:
-    """Share of FLOPs that widening saved at the loss where the worse of the two runs ended.
+    """Share of FLOPs that widening saved at the control's final loss; all FLOPs of the narrow run are counted.
 
+    A floor where the widened run begins below that loss: the narrow run could then have been shorter.
     None where the control was switched off, or where the control came out better: then nothing was saved.
     """
     if ledger.scratch is None:

@@ -159,7 +159,7 @@ def test_savings(ledger: Ledger) -> None:
     # The wide run falls from 5 at 4 TFLOP to 3 at 8: it is at the control's 4.0 after 6 of the control's 10.
     assert savings(ledger) == pytest.approx(0.4)
     assert report.savings_sentence(ledger) == (
-        "The widened model reached the control's final dev loss with 40% fewer FLOPs, the narrow run included."
+        "The widened model was at the control's final dev loss with 40% fewer FLOPs, narrow run included."
     )
     assert ("pretraining", "FLOPs saved at the control's final loss", "40%") in tables.main(ledger).rows
 
