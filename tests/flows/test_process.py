@@ -139,8 +139,11 @@ def test_a_killed_owner_leaves_nothing(eventually) -> None:
     eventually(lambda: all(gone(pid) for pid in family), "both are gone", 30)
 
 
-def test_closing_from_a_second_interrupt_kills_at_once(stubborn: list[str], eventually, monkeypatch) -> None:
+def test_closing_from_a_second_interrupt_kills_at_once(stubborn: list[str], eventually, request) -> None:
     lines: list[str] = []
+    # Test workers and background shells ignore SIGINT, and so would this process.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
     with Commands(((signal.SIGINT, 600.0), (signal.SIGKILL, 5.0))) as commands:
         thread = threading.Thread(target=commands.run, args=(stubborn,), kwargs={"on_line": lines.append})
         thread.start()

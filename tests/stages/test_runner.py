@@ -142,7 +142,7 @@ def test_plain_run_writes_its_report_and_drops_its_checkpoint(house: Path) -> No
     assert re.fullmatch(r"::progress train 3/3 loss=0.3333 \S+ step/s eta 00:00", out.splitlines()[-1])
     report = (house / "reports/train.json").read_text()
     assert report == '{\n "loss": 0.333333,\n "of": {\n  "体育": 0.5\n },\n "steps": 3\n}\n'
-    assert sorted(path.name for path in (house / "reports").iterdir()) == ["train.json"]
+    assert sorted(path.name for path in (house / "reports").iterdir()) == ["speed", "train.json"]
     assert [path.suffix for path in (house / ".run/ckpt/train").iterdir()] == [".lock"]
 
 
