@@ -42,14 +42,8 @@ def sample(
     prefix = torch.tensor([[tokenizer.cls, *source, tokenizer.sep]], device=device)
     hidden = model.encoder(prefix, None, None, cache)[:, -1].expand(count, -1)
     cache[:] = [(k.expand(count, -1, -1, -1), v.expand(count, -1, -1, -1)) for k, v in cache]
-    banned = torch.tensor(
-        [
-            tokenizer.backend.token_to_id(t)
-            for t in (*SPECIALS, *UNUSED)
-            if t != "[SEP]" and tokenizer.backend.token_to_id(t) is not None
-        ],
-        device=device,
-    )
+    known = map(tokenizer.backend.token_to_id, (*SPECIALS, *UNUSED))
+    banned = torch.tensor([n for n in known if n is not None and n != tokenizer.sep], device=device)
     drawn: list[Tensor] = []
     for _ in range(longest):
         logits = model.logits(hidden).index_fill(-1, banned, -torch.inf)

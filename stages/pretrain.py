@@ -6,7 +6,6 @@ import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
 
 from rosphere import fitting, mlm
@@ -137,8 +136,7 @@ def main() -> None:
             model = fresh(job, job.scalar("widen.size", str), wide.dropout)
             settings = scratch_settings(job, model, wide, control.learning_rate)
         history = pretrain(model, settings, job, spent=spent)
-        with torch.no_grad():
-            folder.save(model, target, tokenizer=DATA / "tokenizer")
+        folder.save(model, target, tokenizer=DATA / "tokenizer")
         job.curve(history)
         job.report(summary(history, model, settings))
 
