@@ -1,18 +1,19 @@
-"""All benchmarks, one after another: python -m benchmarks"""
+"""All benchmarks, each in a process of its own: python -m benchmarks"""
 
 from __future__ import annotations
 
-import runpy
+import pkgutil
+import subprocess
 import sys
-from pathlib import Path
+
+import benchmarks
 
 
 def main() -> None:
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        if not path.stem.startswith("__"):
-            print(f"== {path.stem}", flush=True)
-            sys.argv = [f"benchmarks.{path.stem}"]
-            runpy.run_module(f"benchmarks.{path.stem}", run_name="__main__")
+    for module in pkgutil.iter_modules(benchmarks.__path__):
+        if not module.name.startswith("__"):
+            print(f"== {module.name}", flush=True)
+            subprocess.run([sys.executable, "-m", f"benchmarks.{module.name}"], check=True)
 
 
 if __name__ == "__main__":

@@ -68,6 +68,11 @@ class VonMisesFisher(Distribution):
         return 0.5 * self.dim - 1
 
     @property
+    def log_normalizer(self) -> Tensor:
+        """log Z_d(kappa) = log[(2 pi)^{d/2} I_v(kappa) / kappa^v], v = d/2 - 1: the sphere's log area at kappa = 0."""
+        return _log_area(self.dim) + bessel.log_iv_excess(self.order, self.concentration)
+
+    @property
     def mean_resultant_length(self) -> Tensor:
         """A(kappa) = E <mu, x> = I_{d/2}(kappa) / I_{d/2-1}(kappa)."""
         return bessel.iv_ratio(self.order, self.concentration)

@@ -219,6 +219,14 @@ def test_known_divergences_and_means(dim, kappa, kl, mean):
     assert float(distribution.mean_resultant_length) == pytest.approx(mean, abs=6e-7)
 
 
+def test_the_normalizer_is_elementary_on_the_ordinary_sphere():
+    kappa = torch.tensor([1e-3, 0.5, 3.0, 40.0], dtype=torch.float64)
+    expected = torch.log(4 * math.pi * torch.sinh(kappa) / kappa)
+    assert torch.allclose(law(3, kappa).log_normalizer, expected, rtol=1e-13, atol=0)
+    peak = law(3, kappa)
+    assert torch.allclose(peak.log_prob(peak.mode), kappa - expected, rtol=1e-12)
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_the_divergence_of_a_small_kappa_is_kappa_squared_over_2d(dtype):
     distribution = law(4096, torch.tensor([1e-3, 1e-6], dtype=dtype), dtype)
