@@ -66,7 +66,7 @@ def compare(size: str, rounds: int) -> dict[str, Any]:
     )
     ours = MaskedLanguageModel(config)
     theirs = RoFormerForMaskedLM(RoFormerConfig(**to_json(config)))
-    theirs.load_state_dict(folder.to_hugging_face(ours.state_dict()), strict=False)
+    theirs.load_state_dict(folder.to_hugging_face(ours.state_dict(), ours.config), strict=False)
     optimizers = [torch.optim.AdamW(model.parameters(), lr=1e-4, fused=True) for model in (ours, theirs)]
     generator = np.random.default_rng(0)
     found = texts(generator)

@@ -4,18 +4,43 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
+
+from torch import Tensor
+from torch.nn import functional as F
 
 from rosphere.errors import InputError
+
+Kind = Literal["roformer", "roformer_v2", "bert"]
+
+
+def gelu_tanh(x: Tensor) -> Tensor:
+    return F.gelu(x, approximate="tanh")
+
+
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "gelu": F.gelu,
+    "gelu_new": gelu_tanh,
+    "gelu_pytorch_tanh": gelu_tanh,
+    "relu": F.relu,
+    "silu": F.silu,
+    "swish": F.silu,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
 class EncoderConfig:
-    """Post-LayerNorm RoFormer with a factorised embedding; every field is a key of ``RoFormerConfig``."""
+    """A post-norm encoder with a factorised embedding; every field is a key of the folder's ``config.json``.
 
+    roformer: rotary positions, LayerNorm, biases (Su et al. 2021, arXiv 2104.09864).
+    roformer_v2: rotary positions, RMSNorm without gain, no biases, no head but the embedding (kexue.fm/archives/8998).
+    bert: learned absolute positions, LayerNorm, biases (Devlin et al. 2019, arXiv 1810.04805).
+    """
+
+    model_type: Kind = "roformer"
     vocab_size: int
     embedding_size: int  # width of the token vectors, before their projection to hidden_size
     hidden_size: int
@@ -32,16 +57,34 @@ class EncoderConfig:
     pad_token_id: int = 0
 
     def __post_init__(self) -> None:
+        if self.model_type not in get_args(Kind):
+            raise InputError(f"model_type: expected one of {', '.join(get_args(Kind))}, got {self.model_type!r}")
+        if self.hidden_act not in ACTIVATIONS:
+            raise InputError(f"hidden_act: expected one of {', '.join(ACTIVATIONS)}, got {self.hidden_act!r}")
         if self.hidden_size % self.num_attention_heads:
             raise InputError(
                 f"hidden_size {self.hidden_size} is not a multiple of num_attention_heads {self.num_attention_heads}"
             )
-        if self.head_size % 2:
+        if self.rotary and self.head_size % 2:
             raise InputError(f"rotary position embeddings need an even head size, got {self.head_size}")
 
     @property
     def head_size(self) -> int:
         return self.hidden_size // self.num_attention_heads
+
+    @property
+    def rotary(self) -> bool:
+        """Positions turn queries and keys; otherwise they have vectors of their own."""
+        return self.model_type != "bert"
+
+    @property
+    def biased(self) -> bool:
+        """LayerNorm with gain and bias, linear maps with bias, a transform before the vocabulary."""
+        return self.model_type != "roformer_v2"
+
+    @property
+    def factorised(self) -> bool:
+        return self.embedding_size != self.hidden_size
 
     def flops_per_token(self, sequence: int) -> float:
         """Matrix-product FLOPs of one forward and backward pass per token of a packed row.
@@ -56,33 +99,51 @@ class EncoderConfig:
 
 
 def to_json(config: EncoderConfig) -> dict[str, Any]:
-    """The ``config.json`` from which transformers builds the same model."""
-    return {
-        "architectures": ["RoFormerForMaskedLM"],
-        "model_type": "roformer",
-        "rotary_value": False,
-        "tie_word_embeddings": True,
-        **dataclasses.asdict(config),
-    }
+    """The ``config.json`` from which transformers builds the same model; it knows no roformer_v2 and says so."""
+    values = dataclasses.asdict(config)
+    match config.model_type:
+        case "bert":
+            del values["embedding_size"]
+            return {"architectures": ["BertForMaskedLM"], "tie_word_embeddings": True, **values}
+        case "roformer_v2":  # the words of the package that first had it in PyTorch
+            values |= {"norm_type": "rms_norm", "use_bias": False}
+    return {"architectures": ["RoFormerForMaskedLM"], "rotary_value": False, "tie_word_embeddings": True, **values}
 
 
 def from_json(values: Mapping[str, Any], *, origin: str) -> EncoderConfig:
-    """Reads a RoFormer ``config.json``; ``origin`` names it in errors."""
-    if values.get("model_type") != "roformer":
-        raise InputError(f"{origin}: expected model_type 'roformer', got {values.get('model_type')!r}")
-    if values.get("rotary_value", False):
-        raise InputError(f"{origin}: rotary_value true is not supported (positions rotate queries and keys only)")
+    """Reads the ``config.json`` of a RoFormer, RoFormerV2 or BERT; ``origin`` names it in errors."""
+    if values.get("model_type") not in get_args(Kind):
+        raise InputError(f"{origin}: expected model_type {_either(get_args(Kind))}, got {values.get('model_type')!r}")
+    unsupported = {
+        "rotary_value": (False, "positions rotate queries and keys only"),
+        "position_embedding_type": ("absolute", "BERT's own"),
+        "is_decoder": (False, "an encoder"),
+        "tie_word_embeddings": (True, "the vocabulary head is the token embedding"),
+    }
+    for key, (expected, meaning) in unsupported.items():
+        if values.get(key, expected) != expected:
+            raise InputError(f"{origin}: {key} {json.dumps(values[key])} is not supported ({meaning})")
     known = {field.name for field in dataclasses.fields(EncoderConfig)}
     chosen = {key: value for key, value in values.items() if key in known and value is not None}
+    if values.get("norm_type") == "rms_norm":
+        chosen["model_type"] = "roformer_v2"
     chosen.setdefault("embedding_size", chosen.get("hidden_size"))
     try:
         return EncoderConfig(**chosen)
-    except TypeError as error:
+    except (TypeError, InputError) as error:
         raise InputError(f"{origin}: {error}") from error
+
+
+def _either(words: Sequence[str]) -> str:
+    return " or ".join(map(repr, words))
 
 
 def read(folder: Path) -> EncoderConfig:
     path = folder / "config.json"
     if not path.is_file():
         raise InputError(f"{folder}: not a model folder, config.json is missing")
-    return from_json(json.loads(path.read_text(encoding="utf-8")), origin=str(path))
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path}: not JSON: {error}") from error
+    return from_json(values, origin=str(path))

@@ -1,4 +1,4 @@
-"""Models on disk: Hugging Face folders, written without transformers and read by it.
+"""Models on disk: Hugging Face folders of RoFormer and BERT, written without transformers and read by it.
 
 Our names and theirs differ by the table below and by the fused query-key-value projection.
 """
@@ -16,20 +16,23 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from rosphere.encoder import config as configs
+from rosphere.encoder import rotary
+from rosphere.encoder.config import EncoderConfig
 from rosphere.encoder.model import MaskedLanguageModel
 from rosphere.errors import InputError
 
 TOKENIZER_FILES = ("vocab.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
 
 OUTER = {
-    "encoder.words.weight": "roformer.embeddings.word_embeddings.weight",
-    "encoder.segments.weight": "roformer.embeddings.token_type_embeddings.weight",
-    "encoder.embedding_norm": "roformer.embeddings.LayerNorm",
-    "encoder.project": "roformer.embeddings_project",
+    "encoder.words": "embeddings.word_embeddings",
+    "encoder.positions": "embeddings.position_embeddings",
+    "encoder.segments": "embeddings.token_type_embeddings",
+    "encoder.embedding_norm": "embeddings.LayerNorm",
+    "encoder.project": "embeddings_project",
     "transform": "cls.predictions.transform.dense",
     "transform_norm": "cls.predictions.transform.LayerNorm",
-    "bias": "cls.predictions.bias",
 }
+BIAS = "cls.predictions.bias"
 BLOCK = {
     "attention.out": "attention.output.dense",
     "attention_norm": "attention.output.LayerNorm",
@@ -38,30 +41,31 @@ BLOCK = {
     "feed_norm": "output.LayerNorm",
 }
 FUSED = ("query", "key", "value")
+WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 
 
-def to_hugging_face(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Our state dict under the names of ``RoFormerForMaskedLM``, q, k and v apart."""
+def prefix(config: EncoderConfig) -> str:
+    """What transformers puts before the name of every tensor of the encoder."""
+    return "bert." if config.model_type == "bert" else "roformer."
+
+
+def to_hugging_face(state: Mapping[str, Tensor], config: EncoderConfig) -> dict[str, Tensor]:
+    """Our state dict under the names of ``RoFormerForMaskedLM`` or ``BertForMaskedLM``, q, k and v apart."""
     theirs: dict[str, Tensor] = {}
     for name, tensor in state.items():
-        if ".attention.qkv." in name:
-            prefix, kind = _block(name)[0], name.rsplit(".", 1)[1]
-            for part, piece in zip(FUSED, tensor.chunk(3), strict=True):
-                theirs[f"{prefix}.attention.self.{part}.{kind}"] = piece.contiguous()
-        else:
-            theirs[_renamed(name)] = tensor.contiguous()
+        names = _names(name, config)
+        for wanted, piece in zip(names, tensor.chunk(len(names)), strict=True):
+            theirs[wanted] = piece.contiguous()
     return theirs
 
 
-def from_hugging_face(theirs: Mapping[str, Tensor], like: Mapping[str, Tensor], *, origin: str) -> dict[str, Tensor]:
+def from_hugging_face(
+    theirs: Mapping[str, Tensor], like: Mapping[str, Tensor], config: EncoderConfig, *, origin: str
+) -> dict[str, Tensor]:
     """Their tensors under the names of ``like``, our state dict; missing or misshapen ones are named."""
     ours: dict[str, Tensor] = {}
     for name, expected in like.items():
-        if ".attention.qkv." in name:
-            prefix, kind = _block(name)[0], name.rsplit(".", 1)[1]
-            names = [f"{prefix}.attention.self.{part}.{kind}" for part in FUSED]
-        else:
-            names = [_renamed(name)]
+        names = _names(name, config)
         missing = [wanted for wanted in names if wanted not in theirs]
         if missing:
             raise InputError(f"{origin}: tensor {missing[0]} is missing")
@@ -72,20 +76,19 @@ def from_hugging_face(theirs: Mapping[str, Tensor], like: Mapping[str, Tensor], 
     return ours
 
 
-def _block(name: str) -> tuple[str, str]:
-    number, rest = name.removeprefix("encoder.blocks.").split(".", 1)
-    return f"roformer.encoder.layer.{number}", rest
-
-
-def _renamed(name: str) -> str:
-    if name.startswith("encoder.blocks."):
-        prefix, rest = _block(name)
-        stem, kind = rest.rsplit(".", 1)
-        return f"{prefix}.{BLOCK[stem]}.{kind}"
-    if name in OUTER:
-        return OUTER[name]
+def _names(name: str, config: EncoderConfig) -> list[str]:
+    """What one tensor of ours is called by transformers: three names for a fused projection, otherwise one."""
+    if name == "bias":
+        return [BIAS]
     stem, kind = name.rsplit(".", 1)
-    return f"{OUTER[stem]}.{kind}"
+    if stem in OUTER:
+        theirs = OUTER[stem]
+        return [f"{'' if theirs.startswith('cls.') else prefix(config)}{theirs}.{kind}"]
+    number, part = stem.removeprefix("encoder.blocks.").split(".", 1)
+    layer = f"{prefix(config)}encoder.layer.{number}"
+    if part == "attention.qkv":
+        return [f"{layer}.attention.self.{each}.{kind}" for each in FUSED]
+    return [f"{layer}.{BLOCK[part]}.{kind}"]
 
 
 def save(model: MaskedLanguageModel, folder: Path, *, tokenizer: Path) -> None:
@@ -93,20 +96,66 @@ def save(model: MaskedLanguageModel, folder: Path, *, tokenizer: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     settings = json.dumps(configs.to_json(model.config), indent=2, sort_keys=True)
     (folder / "config.json").write_text(settings + "\n", encoding="utf-8")
-    save_file(to_hugging_face(model.state_dict()), folder / "model.safetensors", metadata={"format": "pt"})
+    tensors = to_hugging_face(model.state_dict(), model.config) | _table(model.config)
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
     for name in TOKENIZER_FILES:
         if (tokenizer / name).is_file() and tokenizer.resolve() != folder.resolve():
             shutil.copyfile(tokenizer / name, folder / name)
 
 
-def load(folder: Path, *, dropout: float | None = None) -> MaskedLanguageModel:
-    """The model of a folder that we or transformers wrote (safetensors), under another dropout rate if one is given."""
+def _table(config: EncoderConfig) -> dict[str, Tensor]:
+    """The sines and cosines that transformers' RoFormer keeps among its weights, and misses aloud."""
+    if config.model_type != "roformer":
+        return {}
+    turns = rotary.turns(config.head_size, config.max_position_embeddings, like=torch.zeros(0))
+    return {"roformer.encoder.embed_positions.weight": torch.cat((turns[..., 1], turns[..., 0]), dim=-1)}
+
+
+def load(folder: Path, *, dropout: float | None = None, fresh_head: bool = False) -> MaskedLanguageModel:
+    """The model of a folder that we or transformers wrote, under another dropout rate if one is given.
+
+    Weights are read from safetensors or from a torch file without unpickling code, whole or in shards. A folder of
+    a bare encoder has no vocabulary head: with ``fresh_head`` it gets a new one, otherwise it is refused.
+    """
     config = configs.read(folder)
     if dropout is not None:
         config = replace(config, hidden_dropout_prob=dropout, attention_probs_dropout_prob=dropout)
-    weights = folder / "model.safetensors"
-    if not weights.is_file():
-        raise InputError(f"{folder}: model.safetensors is missing")
+    theirs, origin = weights(folder)
+    theirs = {_modern(name, config): tensor for name, tensor in theirs.items()}
     model = MaskedLanguageModel(config)
-    model.load_state_dict(from_hugging_face(load_file(weights), model.state_dict(), origin=str(weights)))
+    state = model.state_dict()
+    if fresh_head and not any(name.startswith("cls.") for name in theirs):
+        state = {name: tensor for name, tensor in state.items() if name.startswith("encoder.")}
+    missing, _ = model.load_state_dict(from_hugging_face(theirs, state, config, origin=str(origin)), strict=False)
+    assert not [name for name in missing if name in state]
     return model
+
+
+def _modern(name: str, config: EncoderConfig) -> str:
+    """The name as transformers writes it today: bare encoders have no prefix, old BERTs called gains gamma."""
+    name = name.replace("LayerNorm.gamma", "LayerNorm.weight").replace("LayerNorm.beta", "LayerNorm.bias")
+    if name == "cls.predictions.decoder.bias":  # an alias, and in some files the only one of the two
+        return BIAS
+    inside = name.startswith(("embeddings.", "embeddings_project.", "encoder.", "pooler."))
+    return f"{prefix(config)}{name}" if inside else name
+
+
+def weights(folder: Path) -> tuple[dict[str, Tensor], Path]:
+    """All tensors of a model folder, and the file that they or their list were found in."""
+    for name in WEIGHTS:
+        index = folder / f"{name}.index.json"
+        if index.is_file():
+            parts = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+            return {key: tensor for part in parts for key, tensor in _tensors(folder / part).items()}, index
+        if (folder / name).is_file():
+            return _tensors(folder / name), folder / name
+    raise InputError(f"{folder}: expected weights in {' or '.join(WEIGHTS)}, neither is there")
+
+
+def _tensors(path: Path) -> dict[str, Tensor]:
+    if not path.is_file():
+        raise InputError(f"{path}: missing, though the list of shards names it")
+    if path.suffix == ".safetensors":
+        return load_file(path)
+    found: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
+    return found

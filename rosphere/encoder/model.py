@@ -1,38 +1,44 @@
-"""Our RoFormer: post-LayerNorm blocks, rotary positions, factorised embedding, on fused SDPA.
+"""Our encoder: post-norm blocks on fused SDPA, a factorised embedding; RoFormer, RoFormerV2 and BERT.
 
-Shapes: B batch, L length, H hidden_size, N heads, S head size, V vocabulary, M masked positions.
+Shapes: B batch, L length, E embedding_size, H hidden_size, N heads, S head size, V vocabulary, M masked positions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 from rosphere.encoder import rotary
-from rosphere.encoder.config import EncoderConfig
+from rosphere.encoder.config import ACTIVATIONS, EncoderConfig
 
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"gelu": F.gelu, "relu": F.relu}
 Cache = list[tuple[Tensor, Tensor]]  # per layer: keys and values [B, N, L, S] of the tokens seen so far
 
 
+def norm(config: EncoderConfig, width: int) -> nn.Module:
+    if config.biased:
+        return nn.LayerNorm(width, eps=config.layer_norm_eps)
+    return nn.RMSNorm(width, eps=config.layer_norm_eps, elementwise_affine=False)
+
+
 class Attention(nn.Module):
-    """softmax(q k' / sqrt(S)) v with q, k rotated by position; one fused projection for q, k and v."""
+    """softmax(q k' / sqrt(S)) v, q and k rotated by position if turns are given; one projection for q, k and v."""
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
         self.heads = config.num_attention_heads
         self.dropout = config.attention_probs_dropout_prob
-        self.qkv = nn.Linear(config.hidden_size, 3 * config.hidden_size)
-        self.out = nn.Linear(config.hidden_size, config.hidden_size)
+        self.qkv = nn.Linear(config.hidden_size, 3 * config.hidden_size, bias=config.biased)
+        self.out = nn.Linear(config.hidden_size, config.hidden_size, bias=config.biased)
 
     def forward(
-        self, x_BLH: Tensor, mask: Tensor | None, cos: Tensor, sin: Tensor, past: tuple[Tensor, Tensor] | None
+        self, x_BLH: Tensor, mask: Tensor | None, turns: Tensor | None, past: tuple[Tensor, Tensor] | None
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        q, k, v = self.qkv(x_BLH).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
-        q, k = rotary.rotate(q, cos, sin).to(v.dtype), rotary.rotate(k, cos, sin).to(v.dtype)
+        qk, v = self.qkv(x_BLH).unflatten(-1, (3, self.heads, -1)).split((2, 1), dim=2)
+        if turns is not None:
+            qk = rotary.rotate(qk, turns[:, None, None])
+        (q, k), v = qk.permute(2, 0, 3, 1, 4), v.squeeze(2).transpose(1, 2)
         if past is not None:
             k, v = torch.cat((past[0], k), dim=2), torch.cat((past[1], v), dim=2)
         dropout = self.dropout if self.training else 0.0
@@ -41,70 +47,97 @@ class Attention(nn.Module):
 
 
 class Block(nn.Module):
-    """x <- LN(x + attention(x)); x <- LN(x + FFN(x))."""
+    """x <- norm(x + attention(x)); x <- norm(x + FFN(x))."""
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
         self.attention = Attention(config)
-        self.attention_norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
-        self.feed_in = nn.Linear(config.hidden_size, config.intermediate_size)
-        self.feed_out = nn.Linear(config.intermediate_size, config.hidden_size)
-        self.feed_norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+        self.attention_norm = norm(config, config.hidden_size)
+        self.feed_in = nn.Linear(config.hidden_size, config.intermediate_size, bias=config.biased)
+        self.feed_out = nn.Linear(config.intermediate_size, config.hidden_size, bias=config.biased)
+        self.feed_norm = norm(config, config.hidden_size)
         self.activation = ACTIVATIONS[config.hidden_act]
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
 
     def forward(
-        self, x_BLH: Tensor, mask: Tensor | None, cos: Tensor, sin: Tensor, past: tuple[Tensor, Tensor] | None
+        self, x_BLH: Tensor, mask: Tensor | None, turns: Tensor | None, past: tuple[Tensor, Tensor] | None
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        attended, present = self.attention(x_BLH, mask, cos, sin, past)
+        attended, present = self.attention(x_BLH, mask, turns, past)
         x_BLH = self.attention_norm(x_BLH + self.dropout(attended))
         fed = self.feed_out(self.activation(self.feed_in(x_BLH)))
         return self.feed_norm(x_BLH + self.dropout(fed)), present
 
 
 class Encoder(nn.Module):
-    """Token ids to hidden states."""
+    """Token ids to hidden states. With ``recompute``, training keeps one tensor per block and makes the rest again."""
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
         self.config = config
-        self.words = nn.Embedding(config.vocab_size, config.embedding_size, padding_idx=config.pad_token_id)
-        self.segments = nn.Embedding(config.type_vocab_size, config.embedding_size)
-        self.embedding_norm = nn.LayerNorm(config.embedding_size, eps=config.layer_norm_eps)
+        self.recompute = False
+        width = config.embedding_size
+        self.words = nn.Embedding(config.vocab_size, width, padding_idx=config.pad_token_id)
+        self.positions = None if config.rotary else nn.Embedding(config.max_position_embeddings, width)
+        self.segments = nn.Embedding(config.type_vocab_size, width)
+        self.embedding_norm = norm(config, width)
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
         # Hugging Face has no projection when the two sizes agree; neither have we, so that folders match.
-        factorised = config.embedding_size != config.hidden_size
-        self.project = nn.Linear(config.embedding_size, config.hidden_size) if factorised else nn.Identity()
+        self.project: nn.Module = nn.Identity()
+        if config.factorised:
+            self.project = nn.Linear(width, config.hidden_size, bias=config.biased)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.num_hidden_layers))
-        self._angles: tuple[Tensor, Tensor] | None = None
+        self._turns: Tensor | None = None
 
-    def embed(self, ids_BL: Tensor, segments_BL: Tensor | None = None) -> Tensor:
-        segments = torch.zeros_like(ids_BL) if segments_BL is None else segments_BL
-        words = self.words(ids_BL) + self.segments(segments)
+    def embed(self, ids_BL: Tensor, segments_BL: Tensor | None = None, positions_BL: Tensor | None = None) -> Tensor:
+        """Token vectors [B, L, H]. Positions, 0, 1, ... in each row unless given, count in BERT only."""
+        words = self.words(ids_BL)
+        words = words + (self.segments.weight[0] if segments_BL is None else self.segments(segments_BL))
+        if self.positions is not None:
+            words = words + self.positions(self._checked(positions_BL, ids_BL))
         projected: Tensor = self.project(self.dropout(self.embedding_norm(words)))
         return projected
 
-    def angles(self, length: int, like: Tensor) -> tuple[Tensor, Tensor]:
-        """cos and sin for ``length`` positions, kept between calls."""
-        held = self._angles
-        if held is None or held[0].shape[0] < length or held[0].device != like.device or held[0].dtype != like.dtype:
+    def _checked(self, positions_BL: Tensor | None, ids_BL: Tensor) -> Tensor:
+        if positions_BL is not None:
+            return positions_BL
+        length, most = ids_BL.shape[1], self.config.max_position_embeddings
+        if length > most:
+            raise ValueError(f"a text of {length} tokens; this model has positions for {most}")
+        return torch.arange(length, device=ids_BL.device)
+
+    def turns(self, length: int, like: Tensor) -> Tensor | None:
+        """The rotations of ``length`` positions, kept between calls; None without rotary positions."""
+        if not self.config.rotary:
+            return None
+        held = self._turns
+        if held is None or held.shape[0] < length or not rotary.fits(held, like):
             room = max(length, self.config.max_position_embeddings)
-            self._angles = held = rotary.angles(self.config.head_size, room, device=like.device, dtype=like.dtype)
-        return held[0][:length], held[1][:length]
+            self._turns = held = rotary.turns(self.config.head_size, room, like=like)
+        return held[:length]
 
     def forward(
-        self, ids_BL: Tensor, mask: Tensor | None = None, segments_BL: Tensor | None = None, cache: Cache | None = None
+        self,
+        ids_BL: Tensor,
+        mask: Tensor | None = None,
+        segments_BL: Tensor | None = None,
+        cache: Cache | None = None,
+        positions_BL: Tensor | None = None,
     ) -> Tensor:
         """Hidden states [B, L, H]. With ``cache``, ids are the tokens after those it holds; it is extended in place."""
-        return self.transform(self.embed(ids_BL, segments_BL), mask, cache)
+        if positions_BL is None and cache and self.positions is not None:
+            positions_BL = torch.arange(ids_BL.shape[1], device=ids_BL.device) + cache[0][0].shape[2]
+        return self.transform(self.embed(ids_BL, segments_BL, positions_BL), mask, cache)
 
     def transform(self, x_BLH: Tensor, mask: Tensor | None = None, cache: Cache | None = None) -> Tensor:
         """The blocks alone, over token vectors that ``embed`` or someone else made."""
         start = cache[0][0].shape[2] if cache else 0
-        cos, sin = self.angles(start + x_BLH.shape[1], x_BLH)
+        turns = self.turns(start + x_BLH.shape[1], x_BLH)
+        turns = turns[start:] if turns is not None else None
         for number, block in enumerate(self.blocks):
-            past = cache[number] if cache is not None and start else None
-            x_BLH, present = block(x_BLH, mask, cos[start:], sin[start:], past)
+            if self.recompute and torch.is_grad_enabled() and cache is None:
+                x_BLH, _ = checkpoint(block, x_BLH, mask, turns, None, use_reentrant=False)
+                continue
+            x_BLH, present = block(x_BLH, mask, turns, cache[number] if cache is not None and start else None)
             if cache is not None:
                 cache[number : number + 1] = [present]
         return x_BLH
@@ -117,16 +150,27 @@ class MaskedLanguageModel(nn.Module):
         super().__init__()
         self.config = config
         self.encoder = Encoder(config)
-        self.transform = nn.Linear(config.hidden_size, config.embedding_size)
-        self.transform_norm = nn.LayerNorm(config.embedding_size, eps=config.layer_norm_eps)
-        self.bias = nn.Parameter(torch.zeros(config.vocab_size))
-        self.activation = ACTIVATIONS[config.hidden_act]
+        self.transform: nn.Module = nn.Identity()
+        self.transform_norm: nn.Module = nn.Identity()
+        self.bias: nn.Parameter | None = None
+        if config.biased or config.factorised:
+            self.transform = nn.Linear(config.hidden_size, config.embedding_size, bias=config.biased)
+        if config.biased:
+            self.transform_norm = norm(config, config.embedding_size)
+            self.bias = nn.Parameter(torch.zeros(config.vocab_size))
+        self.activation = ACTIVATIONS[config.hidden_act] if config.biased else nn.Identity()
         self.apply(self._initialise)
 
     def _initialise(self, module: nn.Module) -> None:
+        """Normal with initializer_range; RoFormerV2, whose norms have no gain, by the width and depth it has."""
         if isinstance(module, nn.Linear | nn.Embedding):
-            nn.init.normal_(module.weight, std=self.config.initializer_range)
-        if isinstance(module, nn.Linear):
+            if self.config.biased:
+                nn.init.normal_(module.weight, std=self.config.initializer_range)
+            else:
+                # 1.1368 is the reciprocal of the standard deviation that cutting at two leaves (kexue.fm/archives/8998)
+                std = 1.13684723 / (module.weight.shape[1] * self.config.num_hidden_layers) ** 0.5
+                nn.init.trunc_normal_(module.weight, std=std, a=-2 * std, b=2 * std)
+        if isinstance(module, nn.Linear) and module.bias is not None:
             nn.init.zeros_(module.bias)
         if isinstance(module, nn.Embedding) and module.padding_idx is not None:
             nn.init.zeros_(module.weight[module.padding_idx])

@@ -8,18 +8,35 @@ from torch import Tensor
 BASE = 10000.0
 
 
-def angles(head_size: int, length: int, *, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """cos and sin of p * BASE**(-2j / head_size), each [length, head_size / 2], rounded once from float64."""
-    j = torch.arange(0, head_size, 2, device=device, dtype=torch.float64)
-    position = torch.arange(length, device=device, dtype=torch.float64)
-    theta = position[:, None] * BASE ** (-j / head_size)
-    return theta.cos().to(dtype), theta.sin().to(dtype)
+def turns(head_size: int, length: int, *, like: Tensor) -> Tensor:
+    """cos and sin of p * BASE**(-2j / head_size), [length, head_size / 2, 2], rounded once from float64.
 
-
-def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Turns the pair (x[2j], x[2j+1]) of position p by the angle of (p, j).
-
-    x: [..., length, head_size]; cos, sin: [length, head_size / 2].
+    On ``like``'s device; float64 if ``like`` is, otherwise float32: bfloat16 has no room for an angle.
     """
-    even, odd = x[..., 0::2], x[..., 1::2]
-    return torch.stack((even * cos - odd * sin, odd * cos + even * sin), dim=-1).flatten(-2)
+    j = torch.arange(0, head_size, 2, device=like.device, dtype=torch.float64)
+    position = torch.arange(length, device=like.device, dtype=torch.float64)
+    theta = position[:, None] * BASE ** (-j / head_size)
+    return torch.stack((theta.cos(), theta.sin()), dim=-1).to(_working(like))
+
+
+def fits(held: Tensor, like: Tensor) -> bool:
+    """Whether turns made earlier serve ``like`` too."""
+    return held.device == like.device and held.dtype == _working(like)
+
+
+def _working(like: Tensor) -> torch.dtype:
+    return torch.promote_types(like.dtype, torch.float32)
+
+
+def rotate(x: Tensor, turns: Tensor) -> Tensor:
+    """Turns the pair (x[2j], x[2j+1]) by turns[..., j, :], in the precision of the turns.
+
+    x: [..., head_size] in any floating dtype; turns: [..., head_size / 2, 2], broadcast over the leading dimensions.
+    """
+    pairs = x.unflatten(-1, (-1, 2)).to(turns.dtype)
+    if torch.compiler.is_compiling():  # which fuses this and cannot fuse complex products
+        (even, odd), (cos, sin) = pairs.unbind(-1), turns.unbind(-1)
+        turned = torch.stack((even * cos - odd * sin, odd * cos + even * sin), dim=-1)
+    else:  # one pass over memory instead of six
+        turned = torch.view_as_real(torch.view_as_complex(pairs) * torch.view_as_complex(turns))
+    return turned.flatten(-2).to(x.dtype)

@@ -53,7 +53,9 @@ def test_an_embedding_that_is_not_factorised_has_the_hidden_size() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"model_type": "bert"}, "here: expected model_type 'roformer', got 'bert'"),
+        ({"model_type": "gpt2"}, "here: expected model_type 'roformer' or 'roformer_v2' or 'bert', got 'gpt2'"),
+        ({"hidden_act": "mish"}, "here: hidden_act: expected one of gelu, .*, got 'mish'"),
+        ({"is_decoder": True}, "here: is_decoder true is not supported"),
         ({"rotary_value": True}, "here: rotary_value true is not supported"),
         ({"intermediate_size": None}, "here: .*'intermediate_size'"),
         ({"hidden_size": 25}, "hidden_size 25 is not a multiple of num_attention_heads 3"),

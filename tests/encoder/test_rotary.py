@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from unittest.mock import patch
 
 import pytest
 import torch
@@ -12,12 +13,9 @@ from torch import Tensor
 
 from rosphere.encoder import rotary
 
-CPU = torch.device("cpu")
-
 
 def rotated(x: Tensor, start: int = 0) -> Tensor:
-    cos, sin = rotary.angles(x.shape[-1], start + x.shape[-2], device=CPU, dtype=x.dtype)
-    return rotary.rotate(x, cos[start:], sin[start:])
+    return rotary.rotate(x, rotary.turns(x.shape[-1], start + x.shape[-2], like=x)[start:])
 
 
 @pytest.mark.parametrize("head_size", [2, 8, 64])
@@ -43,7 +41,7 @@ def test_literal() -> None:
 
 
 def test_the_second_of_two_frequencies_is_a_hundredth() -> None:
-    cos, sin = rotary.angles(4, 3, device=CPU, dtype=torch.float64)
+    cos, sin = rotary.turns(4, 3, like=torch.zeros(0, dtype=torch.float64)).unbind(-1)
     torch.testing.assert_close(sin[2].tolist(), [math.sin(2), math.sin(0.02)], rtol=0, atol=1e-15)
     torch.testing.assert_close(cos[2].tolist(), [math.cos(2), math.cos(0.02)], rtol=0, atol=1e-15)
 
@@ -68,8 +66,24 @@ def test_products_depend_on_the_distance_and_lengths_stay(
 
 def test_angles_are_rounded_once() -> None:
     """In float32 throughout, position 4095 would be off by 1e-4."""
-    exact = rotary.angles(64, 4096, device=CPU, dtype=torch.float64)
-    single = rotary.angles(64, 4096, device=CPU, dtype=torch.float32)
-    for one, other in zip(exact, single, strict=True):
-        assert other.dtype == torch.float32
-        assert (one - other).abs().max() <= 2**-24
+    exact, single, half = (
+        rotary.turns(64, 4096, like=torch.zeros(0, dtype=dtype))
+        for dtype in (torch.float64, torch.float32, torch.bfloat16)
+    )
+    assert single.dtype == half.dtype == torch.float32
+    assert (exact - single).abs().max() <= 2**-24
+    assert torch.equal(single, half)
+
+
+def test_small_dtypes_are_turned_in_float32_and_given_back() -> None:
+    x = torch.randn(3, 200, 8).bfloat16()
+    found, expected = rotated(x), rotated(x.float())
+    assert found.dtype == torch.bfloat16
+    assert torch.equal(found, expected.bfloat16())
+
+
+def test_the_form_for_the_compiler_gives_the_same() -> None:
+    x = torch.randn(2, 30, 8, dtype=torch.float64)
+    with patch("torch.compiler.is_compiling", return_value=True):
+        fused = rotated(x)
+    torch.testing.assert_close(fused, rotated(x), rtol=1e-15, atol=1e-15)
