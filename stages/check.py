@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rosphere.clue.reading import named
+from rosphere.encoder.hub import REPOSITORY
 from rosphere.errors import InputError
 from rosphere.preparation import local, sample
 from stages import config, dimension, evaluate, pretrain, roformer_sim, simbert, vmf_vae, widen
@@ -44,15 +45,27 @@ def check(path: Path) -> None:
     sections = {word: config.load(path, word, cls) for word, cls in SECTIONS.items()}
     for task in sections["tasks"]:
         named(task)
-    for name in (sections["pretrain"].size, sections["widen"].size):
+    for name in filter(None, (sections["pretrain"].size, sections["widen"].size)):
         encoder_config(sections["sizes"], name, vocabulary=5000, dropout=0.0)
+    if sections["pretrain_scratch"].enabled:
+        _check_control(sections["pretrain"], sections["widen"])
     _check_source(sections["prepare"], sections["tasks"])
+
+
+def _check_control(narrow: pretrain.Pretrain, grown: widen.Widen) -> None:
+    """The control has the shape and the FLOPs of a widened run from random weights; nothing else has one."""
+    if narrow.init or not grown.size:
+        got = f"pretrain.init: {narrow.init}" if narrow.init else "widen.size: null"
+        raise InputError(
+            f"params.yaml: pretrain_scratch.enabled: there is no control for {got}; set pretrain_scratch.enabled: false"
+        )
 
 
 def _check_source(settings: Prepare, tasks: list[str]) -> None:
     """The files are there; their rows are read by the stage itself."""
-    if settings.vocabulary.path and not Path(settings.vocabulary.path).is_file():
-        raise InputError(f"params.yaml: prepare.vocabulary.path: no such file: {settings.vocabulary.path}")
+    path = settings.vocabulary.path
+    if path and not (Path(path).exists() or REPOSITORY.fullmatch(path)):
+        raise InputError(f"params.yaml: prepare.vocabulary.path: no such file or folder, nor a hub name: {path}")
     if settings.source == "sample":
         sample.read_faq(Path(settings.sample.faq))
     elif settings.source == "local":

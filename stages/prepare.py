@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from rosphere.clue.reading import named
+from rosphere.encoder import hub
 from rosphere.errors import InputError
-from rosphere.preparation import hub, local, sample, writing
+from rosphere.preparation import hub as datasets
+from rosphere.preparation import local, sample, writing
 from rosphere.preparation.source import Source
 from rosphere.text import tokenizer
 from stages import runner
@@ -40,7 +42,7 @@ class Hub:
 
 @dataclass(frozen=True, kw_only=True)
 class Vocabulary:
-    path: str | None  # a vocab.txt to use; null trains one on the corpus
+    path: str | None  # a vocab.txt, or a model's folder or hub name; null trains one on the corpus
     size: int
     minimum: int  # occurrences below which an entry is left out
     lowercase: bool
@@ -68,7 +70,9 @@ def read_source(settings: Prepare, tasks: list[str], seed: int) -> Source:
         h = settings.hub
         if h.text is None:
             raise InputError("params.yaml: prepare.hub.text: expected the name of a dataset, got null")
-        return hub.load(h.text, h.split, h.field, h.limit, h.pairs, {n: d for n, d in h.tasks.items() if n in tasks})
+        return datasets.load(
+            h.text, h.split, h.field, h.limit, h.pairs, {n: d for n, d in h.tasks.items() if n in tasks}
+        )
     s = settings.sample
     sizes = {"sentiment": _two(s.sentiment, "sample.sentiment"), "entities": _two(s.entities, "sample.entities")}
     return sample.load(Path(s.faq), seed=seed, held_out=settings.held_out, **sizes)
@@ -86,7 +90,8 @@ def make_tokenizer(settings: Vocabulary, documents: list[str], folder: Path) -> 
             documents, size=settings.size, minimum=settings.minimum, lowercase=settings.lowercase
         )
     else:
-        vocabulary = tokenizer.read_vocabulary(Path(settings.path))
+        path = Path(settings.path)
+        vocabulary = tokenizer.read_vocabulary(path if path.is_file() else hub.located(settings.path) / "vocab.txt")
     tokenizer.save(vocabulary, folder, lowercase=settings.lowercase)
     return tokenizer.Tokenizer(folder)
 

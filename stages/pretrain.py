@@ -10,8 +10,11 @@ from torch import Tensor, nn
 
 from rosphere import fitting, mlm
 from rosphere.checkpoint import History
-from rosphere.encoder import folder
+from rosphere.encoder import config as configs
+from rosphere.encoder import folder, hub
+from rosphere.encoder.config import EncoderConfig
 from rosphere.encoder.model import MaskedLanguageModel
+from rosphere.errors import InputError
 from rosphere.fitting import Callbacks, Schedule
 from rosphere.text.corpus import Corpus
 from rosphere.text.tokenizer import Tokenizer
@@ -31,16 +34,19 @@ class Widened:
     mask_rate: float
     dev_rows: int
     dropout: float
+    gradient_checkpointing: bool  # less memory for a third more time
+    compile: bool  # blocks through torch.compile
     schedule: Schedule
 
-    def flops(self, model: MaskedLanguageModel) -> float:
+    def flops(self, config: EncoderConfig) -> float:
         """Of one step."""
-        return model.config.flops_per_token(self.sequence) * self.rows * self.sequence
+        return config.flops_per_token(self.sequence) * self.rows * self.sequence
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pretrain(Widened):
     size: str
+    init: str | None  # a model folder or hub name to start from, instead of random weights of ``size``
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +59,12 @@ def pretrain(model: MaskedLanguageModel, settings: Widened, job: runner.Job, *, 
     """Trains ``model``; the history carries FLOPs, beginning with what was ``spent`` before."""
     seed = job.scalar("seed", int)
     tokenizer = Tokenizer(DATA / "tokenizer")
+    if not model.config.rotary and settings.sequence > model.config.max_position_embeddings:
+        most = model.config.max_position_embeddings
+        raise InputError(f"params.yaml: {job.word}.sequence: {settings.sequence}; this model has positions for {most}")
+    model.encoder.recompute = settings.gradient_checkpointing
+    if settings.compile:
+        model.encoder.compile_blocks()
     rows, dev_rows = (
         mlm.PackedRows(Corpus(DATA / "corpus" / split), tokenizer, length=settings.sequence, seed=seed)
         for split in ("train", "dev")
@@ -73,7 +85,7 @@ def pretrain(model: MaskedLanguageModel, settings: Widened, job: runner.Job, *, 
         folder=job.checkpoint,
         callbacks=Callbacks(progress=job.progress, stopping=job.stopping, evaluate=lambda: dev(model)),
     )
-    a_step = settings.flops(model)
+    a_step = settings.flops(model.config)
     return [{**row, "flops": spent + row["step"] * a_step} for row in history]
 
 
@@ -90,11 +102,22 @@ def summary(history: History, model: MaskedLanguageModel, settings: Widened) -> 
     }
 
 
+def shape(job: runner.Job, size: str, dropout: float) -> EncoderConfig:
+    vocabulary = len(Tokenizer(DATA / "tokenizer"))
+    return encoder_config(job.scalar("sizes", dict[str, Size]), size, vocabulary=vocabulary, dropout=dropout)
+
+
 def fresh(job: runner.Job, size: str, dropout: float) -> MaskedLanguageModel:
     fitting.seed_everything(job.scalar("seed", int))
-    vocabulary = len(Tokenizer(DATA / "tokenizer"))
-    sizes = job.scalar("sizes", dict[str, Size])
-    return MaskedLanguageModel(encoder_config(sizes, size, vocabulary=vocabulary, dropout=dropout))
+    return MaskedLanguageModel(shape(job, size, dropout))
+
+
+def published(job: runner.Job, settings: Pretrain, name: str) -> MaskedLanguageModel:
+    """The weights of a folder or of the hub, with a new vocabulary head if they have none."""
+    fitting.seed_everything(job.scalar("seed", int))
+    source = hub.located(name)
+    Tokenizer(DATA / "tokenizer").require_vocabulary(source)
+    return folder.load(source, dropout=settings.dropout, fresh_head=True)
 
 
 def widened(settings: Widened) -> MaskedLanguageModel:
@@ -106,12 +129,13 @@ def widened(settings: Widened) -> MaskedLanguageModel:
 def before(job: runner.Job) -> float:
     """FLOPs of the narrow run, counted from its settings."""
     narrow = job.section(Pretrain, "pretrain")
-    return narrow.schedule.steps * narrow.flops(fresh(job, narrow.size, 0.0))
+    config = configs.read(hub.located(narrow.init)) if narrow.init else shape(job, narrow.size, 0.0)
+    return narrow.schedule.steps * narrow.flops(config)
 
 
 def scratch_settings(job: runner.Job, model: MaskedLanguageModel, wide: Widened, rate: float) -> Widened:
     """pretrain_wide's settings with as many steps as both runs together could pay for."""
-    steps = wide.schedule.steps + round(before(job) / wide.flops(model))
+    steps = wide.schedule.steps + round(before(job) / wide.flops(model.config))
     return replace(wide, schedule=replace(wide.schedule, steps=steps, learning_rate=rate))
 
 
@@ -122,7 +146,8 @@ def main() -> None:
         settings: Widened
         if job.word == "pretrain":
             narrow = job.section(Pretrain)
-            settings, model = narrow, fresh(job, narrow.size, narrow.dropout)
+            settings = narrow
+            model = published(job, narrow, narrow.init) if narrow.init else fresh(job, narrow.size, narrow.dropout)
         elif job.word == "pretrain_wide":
             settings = job.section(Widened)
             model, spent = widened(settings), before(job)

@@ -23,7 +23,7 @@ SOURCE, TARGET = Path("models/pretrain"), Path("models/widen")
 
 @dataclass(frozen=True, kw_only=True)
 class Widen:
-    size: str  # the size to grow to; its layers and embedding must be the narrow model's
+    size: str | None  # the size to grow to; its layers and embedding must be the narrow model's; null: as it is
     noise: float
 
 
@@ -32,7 +32,9 @@ def grow(settings: Widen, sizes: dict[str, Size], *, seed: int) -> dict[str, Any
     model = folder.load(SOURCE)
     tokenizer = Tokenizer(DATA / "tokenizer")
     tokenizer.require(model.config.vocab_size, model=SOURCE)
-    goal = encoder_config(sizes, settings.size, vocabulary=len(tokenizer), dropout=0.0)
+    goal = model.config
+    if settings.size:
+        goal = encoder_config(sizes, settings.size, vocabulary=len(tokenizer), dropout=0.0)
     wide = widen(
         model,
         width=goal.hidden_size,

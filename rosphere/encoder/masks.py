@@ -5,6 +5,7 @@ Padding carries document number 0 and attends to padding, so that no row of the 
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 
@@ -25,3 +26,16 @@ def seq2seq(segments_BL: Tensor, keep_BL: Tensor) -> Tensor:
     """
     order = segments_BL.cumsum(dim=1)
     return padded(keep_BL) & (order[:, None, None, :] <= order[:, None, :, None])
+
+
+def last(keep_BL: Tensor) -> Tensor:
+    """[B, 1, 1, L]: the last token of each row alone, which sees every real token before it and itself."""
+    return keep_BL.bool()[:, None, None, :]
+
+
+def positions(documents_BL: Tensor) -> Tensor:
+    """0, 1, 2, ... inside each document of a packed row [B, L]: absolute positions begin anew with it."""
+    place = torch.arange(documents_BL.shape[1], device=documents_BL.device).expand_as(documents_BL)
+    begins = torch.ones_like(documents_BL, dtype=torch.bool)
+    begins[:, 1:] = documents_BL[:, 1:] != documents_BL[:, :-1]
+    return place - (place * begins).cummax(dim=1).values

@@ -88,6 +88,11 @@ class Encoder(nn.Module):
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.num_hidden_layers))
         self._turns: Tensor | None = None
 
+    def compile_blocks(self) -> None:
+        """Hands each block to torch.compile: one graph serves them all, names of parameters stay."""
+        for block in self.blocks:
+            block.compile()
+
     def embed(self, ids_BL: Tensor, segments_BL: Tensor | None = None, positions_BL: Tensor | None = None) -> Tensor:
         """Token vectors [B, L, H]. Positions, 0, 1, ... in each row unless given, count in BERT only."""
         words = self.words(ids_BL)

@@ -33,7 +33,7 @@ def rotate(x: Tensor, turns: Tensor) -> Tensor:
 
     x: [..., head_size] in any floating dtype; turns: [..., head_size / 2, 2], broadcast over the leading dimensions.
     """
-    pairs = x.unflatten(-1, (-1, 2)).to(turns.dtype)
+    pairs = x.view(*x.shape[:-1], -1, 2).to(turns.dtype)
     if torch.compiler.is_compiling():  # which fuses this and cannot fuse complex products
         (even, odd), (cos, sin) = pairs.unbind(-1), turns.unbind(-1)
         turned = torch.stack((even * cos - odd * sin, odd * cos + even * sin), dim=-1)

@@ -37,12 +37,17 @@ class _Draw(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor, Tensor]:
         draw, loc, cosine, sine = ctx.saved_tensors
-        grads = torch.empty_like(draw), torch.empty_like(cosine), torch.empty_like(sine)
-        for block in _blocks(grad, draw, loc, cosine, sine, *grads):
+        grad_cosine, grad_sine = torch.empty_like(cosine), torch.empty_like(sine)
+        for block in _blocks(grad, draw, loc, cosine, sine, grad_cosine, grad_sine):
             _pull_back(*block)
-        return grads
+        if not ctx.needs_input_grad[0]:
+            return None, grad_cosine, grad_sine
+        grad_loc = torch.empty_like(draw)
+        for block in _blocks(grad_loc, grad, draw, cosine, grad_cosine):
+            _pull_back_loc(*block)
+        return grad_loc, grad_cosine, grad_sine
 
 
 def _fill(draw: Tensor, loc: Tensor, cosine: Tensor, sine: Tensor) -> None:
@@ -70,14 +75,17 @@ def _pull_back(
     loc: Tensor,
     cosine: Tensor,
     sine: Tensor,
-    grad_loc: Tensor,
     grad_cosine: Tensor,
     grad_sine: Tensor,
 ) -> None:
-    """Write the gradients: w g - <g, mu> x, <g, mu> and <g, nu>."""
+    """Write the gradients <g, mu> and <g, nu>."""
     along = _dot(grad, loc)
     grad_cosine.copy_(along)
     grad_sine.copy_(torch.where(sine > 0, (_dot(grad, draw) - cosine * along) / sine, 0))
+
+
+def _pull_back_loc(grad_loc: Tensor, grad: Tensor, draw: Tensor, cosine: Tensor, along: Tensor) -> None:
+    """Write w g - <g, mu> x."""
     torch.mul(cosine, grad, out=grad_loc).addcmul_(along, draw, value=-1)
 
 

@@ -10,6 +10,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import zip_longest
 from pathlib import Path
 
 from tokenizers import Encoding
@@ -131,6 +132,24 @@ class Tokenizer:
                 f"{model}: the model has {vocab_size} token vectors, "
                 f"the tokenizer in {self.folder} has {len(self)} tokens"
             )
+
+    def require_vocabulary(self, model: Path) -> None:
+        """Refuses a model folder with another vocabulary, naming the first entry that differs."""
+        path = model / "vocab.txt"
+        theirs = read_vocabulary(path) if path.is_file() else Tokenizer(model).vocabulary()
+        ours = self.vocabulary()
+        if theirs != ours:
+            pairs = zip_longest(theirs, ours)
+            number, (their, our) = next((n, pair) for n, pair in enumerate(pairs) if pair[0] != pair[1])
+            raise InputError(
+                f"{model}: token {number} is {their!r}, in {self.folder} it is {our!r}: this model needs its own "
+                f"vocabulary (params.yaml: prepare.vocabulary.path: {path})"
+            )
+
+    def vocabulary(self) -> list[str]:
+        """All tokens by number."""
+        known = self.backend.get_vocab()
+        return sorted(known, key=lambda token: known[token])
 
     def encodings(self, texts: Sequence[str]) -> list[Encoding]:
         """Ids and character offsets, without special tokens."""

@@ -59,7 +59,7 @@ def widen(
     with torch.device("meta"):  # no weights are drawn only to be overwritten
         wide = MaskedLanguageModel(new)
     wide.load_state_dict(grown, assign=True)
-    return wide.to(model.bias.device).train(model.training)
+    return wide.to(model.encoder.words.weight.device).train(model.training)
 
 
 def _grown(

@@ -90,7 +90,9 @@ def test_reads_what_is_found_in_the_wild(tmp_path: Path, kind: str, shape: str) 
     oracle.save_pretrained(tmp_path, max_shard_size="5KB" if shape == "shards" else "1GB")
     weights = oracle.state_dict()
     if shape == "old names":
-        weights = {n.replace("Norm.weight", "Norm.gamma").replace("Norm.bias", "Norm.beta"): t for n, t in weights.items()}
+        weights = {
+            n.replace("Norm.weight", "Norm.gamma").replace("Norm.bias", "Norm.beta"): t for n, t in weights.items()
+        }
     if shape == "decoder bias only":
         del weights["cls.predictions.bias"]
     if shape != "shards":

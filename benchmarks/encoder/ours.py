@@ -1,0 +1,63 @@
+"""Our side: texts packed into rows, fused attention, the head on masked positions, rosphere.fitting's loop."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from benchmarks.encoder.data import RATE, VOCAB, Texts
+from rosphere import fitting, mlm
+from rosphere.encoder.config import EncoderConfig
+from rosphere.encoder.model import MaskedLanguageModel
+from rosphere.fitting import Schedule
+from rosphere.text import corpus, tokenizer
+
+
+class Training:
+    def __init__(self, shape: EncoderConfig, texts: Texts, folder: Path, *, compiled: bool) -> None:
+        self.texts, self.folder = texts, folder
+        tokenizer.save(VOCAB, folder / "tokenizer")
+        self.tokenizer = tokenizer.Tokenizer(folder / "tokenizer")
+        fitting.seed_everything(0)
+        self.model = MaskedLanguageModel(shape)
+        if compiled:
+            self.model.encoder.compile_blocks()
+        self.done = 0
+
+    def tokens_per_second(self, steps: int) -> float:
+        """Of text, special tokens included; packing and masking are part of the time, writing the corpus is not."""
+        documents = [(ids, np.ones(len(ids), dtype=bool)) for ids in self.texts.steps(self.done, steps)]
+        self.done += steps
+        corpus.write(documents, self.folder / "corpus", vocab_size=len(VOCAB), shard_tokens=10**9)
+        rows = mlm.PackedRows(
+            corpus.Corpus(self.folder / "corpus"), self.tokenizer, length=self.texts.sequence, seed=self.done
+        )
+        size = len(rows) // steps
+        times: list[float] = []
+
+        def objective(model: nn.Module, batch: mlm.Batch, backward: fitting.Backward) -> dict[str, Tensor]:
+            if torch.cuda.is_available() and len(times) in (0, steps):
+                torch.cuda.synchronize()
+            times.append(time.perf_counter())
+            value, accuracy = mlm.loss(self.model, batch)
+            backward(value)
+            return {"loss": value.detach(), "accuracy": accuracy}
+
+        fitting.fit(
+            self.model,
+            lambda step: mlm.training_batch(rows, step, size=size, rate=RATE),
+            objective,
+            Schedule(steps=steps + 1, learning_rate=1e-4, log_every=10**9),
+            seed=0,
+        )
+        return steps * size * self.texts.sequence / (times[-1] - times[0])
+
+
+def flops_per_token(config: EncoderConfig, sequence: int) -> float:
+    """Forward and backward, the head on the masked share of the tokens included."""
+    head = config.hidden_size * config.embedding_size + config.embedding_size * config.vocab_size
+    return config.flops_per_token(sequence) + 6.0 * RATE * head

@@ -1,0 +1,111 @@
+"""Packed rows against padded ones: the same documents, the same loss and gradients, for every kind of encoder."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+from torch.nn import functional as F
+from torch.nn.utils.rnn import pad_sequence
+
+from rosphere import mlm
+from rosphere.encoder import masks
+from rosphere.encoder.config import EncoderConfig
+from rosphere.encoder.model import MaskedLanguageModel
+
+SIZES: dict[str, Any] = {
+    "vocab_size": 40,
+    "embedding_size": 24,
+    "hidden_size": 24,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 3,
+    "intermediate_size": 32,
+    "max_position_embeddings": 64,
+}
+
+
+def model(kind: Any) -> MaskedLanguageModel:
+    torch.manual_seed(0)
+    made = MaskedLanguageModel(EncoderConfig(**SIZES, model_type=kind)).eval()
+    for parameter in made.parameters():
+        parameter.data += 0.2 * torch.randn_like(parameter)
+    return made
+
+
+def packed(documents: list[Tensor], chosen: list[Tensor], length: int) -> mlm.Batch:
+    """Rows of ``length``: a document goes into the first row that has room for it."""
+    rows: list[list[int]] = []
+    for number, document in enumerate(documents):
+        for row in rows:
+            if sum(len(documents[n]) for n in row) + len(document) <= length:
+                row.append(number)
+                break
+        else:
+            rows.append([number])
+    ids, owners = torch.zeros(len(rows), length, dtype=torch.long), torch.zeros(len(rows), length, dtype=torch.long)
+    hidden = torch.zeros(len(rows), length, dtype=torch.bool)
+    for where, row in enumerate(rows):
+        place = 0
+        for order, number in enumerate(row, 1):
+            here = slice(place, place + len(documents[number]))
+            ids[where, here], owners[where, here], hidden[where, here] = documents[number], order, chosen[number]
+            place = here.stop
+    positions = hidden.flatten().nonzero().squeeze(1)
+    return mlm.Batch(
+        ids_BL=ids,
+        documents_BL=owners,
+        positions_M=positions,
+        labels_M=ids.flatten()[positions],
+        predictions=len(positions),
+    )
+
+
+@settings(max_examples=15)
+@given(lengths=st.lists(st.integers(3, 30), min_size=1, max_size=9), seed=st.integers(0, 10**6))
+@pytest.mark.parametrize("kind", ["roformer", "roformer_v2", "bert"])
+def test_packed_and_padded_training_agree(kind: str, lengths: list[int], seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    documents = [torch.randint(1, 40, (n,), generator=generator) for n in lengths]
+    chosen = [torch.rand(n, generator=generator) < 0.4 for n in lengths]
+    chosen[0][0] = True
+    trained = model(kind)
+    loss, _ = mlm.loss(trained, packed(documents, chosen, 32))
+    loss.backward()
+    found = {name: p.grad.clone() for name, p in trained.named_parameters()}
+    trained.zero_grad()
+    padded = pad_sequence(documents, batch_first=True)
+    keep = pad_sequence([torch.ones_like(d) for d in documents], batch_first=True)
+    labels = pad_sequence([d.where(c, -100) for d, c in zip(documents, chosen, strict=True)], True, -100)
+    expected = F.cross_entropy(trained(padded, masks.padded(keep)).flatten(0, 1), labels.flatten())
+    expected.backward()
+    torch.testing.assert_close(loss, expected, rtol=1e-5, atol=0)
+    for name, parameter in trained.named_parameters():
+        assert (found[name] - parameter.grad).norm() <= 1e-4 * parameter.grad.norm() + 1e-6, name
+
+
+def test_positions_begin_anew_with_each_document() -> None:
+    documents = torch.tensor([[1, 1, 1, 2, 2, 0, 0], [1, 2, 3, 3, 3, 3, 3]])
+    assert masks.positions(documents).tolist() == [[0, 1, 2, 0, 1, 0, 1], [0, 0, 0, 1, 2, 3, 4]]
+
+
+@pytest.mark.parametrize("kind", ["roformer", "bert"])
+def test_gradient_checkpointing_changes_no_bit(kind: str) -> None:
+    trained = model(kind).train()
+    ids = torch.randint(1, 40, (2, 20), generator=torch.Generator().manual_seed(3))
+    gradients = []
+    for recompute in (False, True):
+        trained.encoder.recompute = recompute
+        trained.zero_grad()
+        torch.manual_seed(4)  # dropout is drawn again in the same way when a block is computed again
+        trained(ids).square().mean().backward()
+        gradients.append([p.grad.clone() for p in trained.parameters() if p.grad is not None])
+    assert all(torch.equal(one, other) for one, other in zip(*gradients, strict=True))
+
+
+def test_a_text_longer_than_berts_positions_is_refused() -> None:
+    with pytest.raises(ValueError, match="a text of 65 tokens; this model has positions for 64"):
+        model("bert")(torch.ones(1, 65, dtype=torch.long))

@@ -1,0 +1,75 @@
+"""What is refused before DVC empties a folder."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from rosphere.errors import InputError
+from stages import check
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """params.yaml with parts of its text replaced, as seen from the project's folder."""
+    monkeypatch.chdir(ROOT)
+
+    def write(*changes: tuple[str, str]) -> Path:
+        text = (ROOT / "params.yaml").read_text(encoding="utf-8")
+        for old, new in changes:
+            assert old in text
+            text = text.replace(old, new, 1)
+        path = tmp_path / "params.yaml"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
+
+
+def test_the_defaults_pass(changed: Callable[..., Path]) -> None:
+    check.check(changed())
+
+
+NO_CONTROL = ("pretrain_scratch:\n  enabled: true", "pretrain_scratch:\n  enabled: false")
+
+
+@pytest.mark.parametrize(
+    "change", [("  init: null", "  init: someone/small-bert"), ("  size: tiny-wide  #", "  size: null  #")]
+)
+def test_published_weights_and_unchanged_sizes_have_no_control(
+    changed: Callable[..., Path], change: tuple[str, str]
+) -> None:
+    with pytest.raises(InputError, match="pretrain_scratch.enabled: there is no control for"):
+        check.check(changed(change))
+    check.check(changed(change, NO_CONTROL))
+
+
+@pytest.mark.parametrize("path", ["data", "someone/small-bert"])
+def test_a_vocabulary_may_be_a_folder_or_a_hub_name(changed: Callable[..., Path], path: str) -> None:
+    check.check(changed(("vocabulary: {path: null", f"vocabulary: {{path: {path}")))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("vocabulary: {path: null", "vocabulary: {path: no/such/file"), "no such file or folder, nor a hub name"),
+        (("  size: tiny\n", "  size: huge\n"), "sizes: no size is called 'huge'"),
+        (("seed: 8", "seed: 8\nsede: 9"), "sede: no stage reads this section"),
+    ],
+)
+def test_refuses(changed: Callable[..., Path], change: tuple[str, str], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        check.check(changed(change))
+
+
+def test_a_control_is_named_with_its_key(changed: Callable[..., Path]) -> None:
+    expected = re.escape(
+        "there is no control for pretrain.init: someone/small-bert; set pretrain_scratch.enabled: false"
+    )
+    with pytest.raises(InputError, match=expected):
+        check.check(changed(("  init: null", "  init: someone/small-bert")))
