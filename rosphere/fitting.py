@@ -2,6 +2,8 @@
 
 Step s of a run depends on (seed, s) alone: the batch is ``batches(s)`` and the random state is set from (seed, s)
 before the objective runs. A run that was killed and resumed therefore ends with the bytes of one that was not.
+
+Started by torchrun, all processes run the same code on shares of the same batches; the loss curve is that of one.
 """
 
 from __future__ import annotations
@@ -19,14 +21,17 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from rosphere import checkpoint
+from rosphere import checkpoint, processes
 from rosphere.checkpoint import History
 from rosphere.errors import InputError, Interrupted
+from rosphere.processes import Released
 
 Batch = TypeVar("Batch")
 Backward = Callable[[Tensor], None]
 Progress = Callable[[int, int, Mapping[str, float]], None]  # steps done, steps in all, metrics
-# objective(model, batch, backward) calls backward once or more and returns what to log.
+# objective(model, batch, backward) calls backward once or more and returns what to log. With several processes the
+# batch is this one's share: losses and metrics are then parts that add up over the processes, such as sums over the
+# rows at hand divided by the count of the whole batch.
 Objective = Callable[[nn.Module, Batch, Backward], Mapping[str, Tensor | float]]
 
 
@@ -82,9 +87,9 @@ def accelerator(wish: str = "auto") -> Accelerator:
     return Accelerator(mixed_precision=precision(wish))
 
 
-def seed_everything(seed: int, step: int = 0) -> None:
-    """Python, NumPy and torch from one pair of numbers."""
-    mixed = int(np.random.SeedSequence([seed, step]).generate_state(1)[0])
+def seed_everything(seed: int, step: int = 0, rank: int = 0) -> None:
+    """Python, NumPy and torch from a pair of numbers; processes after the first have a third, for other dropout."""
+    mixed = int(np.random.SeedSequence([seed, step, rank] if rank else [seed, step]).generate_state(1)[0])
     random.seed(mixed)
     np.random.seed(mixed)
     torch.manual_seed(mixed)
@@ -115,10 +120,18 @@ def fit(
 
     With ``folder``, the state is saved there every ``checkpoint_every`` steps and found again by the next call.
     Raises Interrupted, with the state saved, when ``callbacks.stopping()`` turns true.
+
+    In a group of processes each trains on ``batches(step).share(rank, count)``; a batch without ``share`` is an
+    InputError. All of them evaluate, all end with the same weights, and stop together when one is stopping. Only
+    process 0 saves, calls ``callbacks.progress`` and returns; the others raise Released. What comes then, be it another
+    training, is the work of process 0 alone.
     """
     run = _Run(model, objective, schedule, seed=seed, folder=folder, callbacks=callbacks or Callbacks(), wish=wish)
-    for step, batch in _ahead(batches, run.step, schedule.steps):
+    for step, batch in _ahead(lambda step: run.processes.share(batches(step)), run.step, schedule.steps):
         run.advance(step, batch)
+    run.processes.leave()
+    if run.processes.rank > 0:
+        raise Released
     return run.history
 
 
@@ -138,58 +151,80 @@ class _Run(Generic[Batch]):
     ) -> None:
         self.objective, self.schedule, self.seed = objective, schedule, seed
         self.folder, self.callbacks = folder, callbacks
+        self.processes = processes.join()
         self.accelerator = accelerator(wish)
         self.bare = model
+        self.trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
         optimizer_ = optimizer(model, schedule)
-        self.model, self.optimizer = self.accelerator.prepare(model, optimizer_)
+        # "evaluation" means: not inside DistributedDataParallel (see rosphere/processes.py)
+        self.model = self.accelerator.prepare_model(model, evaluation_mode=True)
+        self.optimizer = self.accelerator.prepare_optimizer(optimizer_)
+        self.processes.meet()  # process 0 may have waited for another trainer to save its last state
         saved = checkpoint.load(folder, model, optimizer_) if folder else None
         self.step = saved.step if saved else 0
+        self.processes.meet(self.step)
+        self.processes.align(model)
         self.history: History = saved.history if saved else []
         self.window: list[Mapping[str, Tensor | float]] = [*saved.window] if saved else []
+        self.shares: list[Mapping[str, Tensor | float]] = []  # of the steps since the window was last filled
         if not saved and callbacks.evaluate and schedule.evaluate_every:
             self.history.append({"step": 0, **self._evaluated()})
 
     def advance(self, step: int, batch: Batch) -> None:
-        self._train(step, batch)
+        stopping = self._train(step, batch)
         done, schedule = step + 1, self.schedule
         last = done == schedule.steps
         evaluate = last or (schedule.evaluate_every and done % schedule.evaluate_every == 0)
         if evaluate or done % schedule.log_every == 0:
             self._log(done, evaluate=bool(evaluate))
-        stopping = self.callbacks.stopping()
         if self.folder and not last and (stopping or done % schedule.checkpoint_every == 0):
             self._save(self.folder, done)
         if stopping and not last:
+            self.processes.leave()
             raise Interrupted(f"stopped after step {done} of {schedule.steps}")
 
-    def _train(self, step: int, batch: Batch) -> None:
-        seed_everything(self.seed, step)
+    def _train(self, step: int, batch: Batch) -> bool:
+        """One step of the optimizer; whether the run should stop after it."""
+        seed_everything(self.seed, step, self.processes.rank)
         self.model.train()
         rate = self.schedule.rate(step)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         with self.accelerator.autocast():
             metrics = self.objective(self.model, _moved(batch, self.accelerator.device), self.accelerator.backward)
+        stopping = self.processes.add(self.trained, self.callbacks.stopping())
         self.accelerator.clip_grad_norm_(self.bare.parameters(), self.schedule.clip)
         self.optimizer.step()
         self.optimizer.zero_grad()
-        self.window.append({"learning_rate": rate, **metrics})
+        known = rate if self.processes.rank == 0 else 0.0  # all know it, one brings it into the sum
+        self.shares.append({"learning_rate": known, **metrics})
+        return stopping
+
+    def _fill(self) -> None:
+        """The window gets what was measured since the last time, added up over the processes."""
+        self.window += self.processes.sums(self.shares)
+        self.shares = []
 
     def _log(self, done: int, *, evaluate: bool) -> None:
         """Closes the window: means of what the objective returned, and the evaluation."""
+        self._fill()
         row = {"step": float(done), **_finite_means(self.window, done)}
         self.window = []
         if evaluate and self.callbacks.evaluate:
             row.update(self._evaluated())
         self.history.append(row)
-        self.callbacks.progress(done, self.schedule.steps, {k: v for k, v in row.items() if k != "step"})
+        if self.processes.rank == 0:
+            self.callbacks.progress(done, self.schedule.steps, {k: v for k, v in row.items() if k != "step"})
 
     def _save(self, folder: Path, done: int) -> None:
         """The half-filled window goes along, so that a resumed run logs the rows of one that was never stopped."""
+        self._fill()
         _finite_means(self.window, done)  # no checkpoint of a run that has diverged
-        window = [{key: float(value) for key, value in metrics.items()} for metrics in self.window]
-        progress = checkpoint.Progress(step=done, history=self.history, window=window)
-        checkpoint.save(folder, self.bare, self.optimizer.optimizer, progress)
+        if self.processes.rank == 0:
+            window = [{key: float(value) for key, value in metrics.items()} for metrics in self.window]
+            progress = checkpoint.Progress(step=done, history=self.history, window=window)
+            checkpoint.save(folder, self.bare, self.optimizer.optimizer, progress)
+        self.processes.meet(done)  # the others may be about to leave, and whoever started us would then end process 0
 
     def _evaluated(self) -> Mapping[str, float]:
         assert self.callbacks.evaluate is not None

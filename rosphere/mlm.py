@@ -32,6 +32,22 @@ class Batch:
     documents_BL: Tensor  # 1, 2, ... within a row; 0 is padding
     positions_M: Tensor  # flat indices into B * L
     labels_M: Tensor
+    predictions: int  # of the whole batch, also where this is a share of it
+
+    def share(self, rank: int, processes: int) -> Batch:
+        """The rows that fall to process ``rank`` of ``processes``: some of them, and maybe no predictions."""
+        rows, length = self.ids_BL.shape
+        if rows < processes:
+            raise InputError(f"rows: expected one or more for each of {processes} processes, got {rows}")
+        first, after = rows * rank // processes, rows * (rank + 1) // processes
+        mine = (self.positions_M >= first * length) & (self.positions_M < after * length)
+        return replace(
+            self,
+            ids_BL=self.ids_BL[first:after],
+            documents_BL=self.documents_BL[first:after],
+            positions_M=self.positions_M[mine] - first * length,
+            labels_M=self.labels_M[mine],
+        )
 
     def to(self, device: torch.device) -> Batch:
         names = ("ids_BL", "documents_BL", "positions_M", "labels_M")
@@ -124,6 +140,7 @@ def mask(
         documents_BL=torch.from_numpy(documents),
         positions_M=torch.from_numpy(positions),
         labels_M=torch.from_numpy(labels),
+        predictions=len(labels),
     )
 
 
@@ -146,11 +163,16 @@ def training_batch(rows: PackedRows, step: int, *, size: int, rate: float) -> Ba
 
 
 def loss(model: MaskedLanguageModel, batch: Batch) -> tuple[Tensor, Tensor]:
-    """Mean cross entropy (nats) and accuracy over the predicted positions; the head runs on those only."""
-    hidden = model.encoder(batch.ids_BL, masks.packed(batch.documents_BL))
+    """Mean cross entropy (nats) and accuracy over the predicted positions; the head runs on those only.
+
+    Of a share: its part of the two means of the whole batch, so that parts add up.
+    """
+    where = masks.positions(batch.documents_BL)
+    hidden = model.encoder(batch.ids_BL, masks.packed(batch.documents_BL), positions_BL=where)
     logits = model.logits(hidden.flatten(0, 1)[batch.positions_M]).float()
-    hits = (logits.argmax(-1) == batch.labels_M).float().mean()
-    return F.cross_entropy(logits, batch.labels_M), hits
+    hits = (logits.argmax(-1) == batch.labels_M).float().sum()
+    total = F.cross_entropy(logits, batch.labels_M, reduction="sum")
+    return total / batch.predictions, hits / batch.predictions
 
 
 class DevSet:
@@ -168,6 +190,6 @@ class DevSet:
         total = hits = count = 0.0
         for batch in self.batches:
             value, accuracy = loss(model, batch.to(device))
-            weight = len(batch.labels_M)
+            weight = batch.predictions
             total, hits, count = total + float(value) * weight, hits + float(accuracy) * weight, count + weight
         return {"dev_loss": total / count, "dev_accuracy": hits / count}

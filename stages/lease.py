@@ -11,7 +11,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -40,8 +40,10 @@ def lock_folder() -> Path:
 
 
 @contextmanager
-def lease(count: int, timeout: float | None = None) -> Iterator[tuple[str, ...]]:
+def lease(count: int, timeout: float | None = None, *, among: Sequence[str] | None = None) -> Iterator[tuple[str, ...]]:
     """Hold `count` devices, and let this process see no others, until the block ends.
+
+    Any of those that `devices` names, or of `among` them.
 
     Waits while they are busy, at most `timeout` seconds if given. On a machine without any device the
     stage runs on the CPU: nothing is held and nothing waited for.
@@ -50,20 +52,27 @@ def lease(count: int, timeout: float | None = None) -> Iterator[tuple[str, ...]]
         InputError: more devices asked for than present.
         TimeoutError: not enough of them came free in time.
     """
-    present = devices()
+    present = devices() if among is None else tuple(among)
     if present and count > len(present):
         raise InputError(f"expected {count} GPUs, got {len(present)}: {', '.join(present)}")
-    before = os.environ.get("CUDA_VISIBLE_DEVICES")
     with ExitStack() as held:
         names = _wait(held, count, present, timeout) if present and count else ()
-        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(names)
-        try:
+        with visible(names):
             yield names
-        finally:
-            if before is None:
-                del os.environ["CUDA_VISIBLE_DEVICES"]
-            else:
-                os.environ["CUDA_VISIBLE_DEVICES"] = before
+
+
+@contextmanager
+def visible(names: Sequence[str]) -> Iterator[None]:
+    """Let this process see these devices and no others, until the block ends."""
+    before = os.environ.get("CUDA_VISIBLE_DEVICES")
+    os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(names)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["CUDA_VISIBLE_DEVICES"]
+        else:
+            os.environ["CUDA_VISIBLE_DEVICES"] = before
 
 
 def _wait(held: ExitStack, count: int, present: tuple[str, ...], timeout: float | None) -> tuple[str, ...]:

@@ -9,6 +9,9 @@
 On the way in: to the workspace root, ready for signals, one trainer per fingerprint, a GPU leased if
 dvc.yaml asks for one, tracking begun. On the way out: the report file last of all outputs, then the
 checkpoint deleted. What a user can put right ends in one line; anything else keeps its traceback.
+
+Two GPUs in dvc.yaml, or ROSPHERE_PROCESSES=2, make two processes that train together. The first goes all
+of this way; the others run the same block up to the end of its training, where `fitting.fit` ends them.
 """
 
 import csv
@@ -26,9 +29,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from rosphere.errors import InputError, Interrupted
-from stages import config, tracking
+from stages import config, group, tracking
 from stages.identity import Identity, identify, stage_name, workspace
-from stages.lease import lease
 from stages.progress import Progress
 from stages.signals import Stopped, StopRequests, die_with_parent, stop_requests
 
@@ -43,11 +45,14 @@ HANDOVER_SECONDS = 10.0  # what a stopped trainer may need to save before its su
 class Job:
     """One execution of one stage: what it asks and tells the house."""
 
-    def __init__(self, *, name: str, checkpoint: Path, requests: StopRequests, tracker: tracking.Tracker) -> None:
+    def __init__(
+        self, *, name: str, checkpoint: Path, requests: StopRequests, tracker: tracking.Tracker, main: bool = True
+    ) -> None:
         self.name = name  # "evaluate@sentiment"
         self.word, _, item = name.partition("@")  # "evaluate"
         self.item = item or None  # "sentiment", or None
         self.checkpoint = checkpoint  # a folder that survives kills and is deleted after success
+        self.main = main  # False in a process that only helps to train: it shows and writes nothing
         self._requests = requests
         self._tracker = tracker
         self._progress = Progress(name)
@@ -70,6 +75,8 @@ class Job:
 
     def progress(self, step: int, total: int, metrics: Mapping[str, float]) -> None:
         """Show that `step` of `total` steps are done, and track `metrics` at that step."""
+        if not self.main:
+            return
         self._step = step
         self._step_at = time.monotonic()
         if not self._first:
@@ -86,6 +93,8 @@ class Job:
         if not columns:
             raise ValueError(f"{self.name}: curve: expected at least one row with values, got none")
         path = Path("reports/curves") / f"{self.name.replace('@', '-')}.csv"
+        if not self.main:
+            return path
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(path, "w", encoding="utf-8", newline="") as file:
             writer = csv.DictWriter(file, columns, lineterminator="\n")
@@ -112,6 +121,8 @@ class Job:
 
         Apart from the report, because DVC takes a file that begins with Chinese for binary and refuses it as metrics.
         """
+        if not self.main:
+            return
         path = self._beside("examples")
         text = json.dumps(_plain(values, self.name), indent=1, ensure_ascii=False, sort_keys=True)
         _write_atomically(path, text + "\n")
@@ -148,47 +159,63 @@ class Job:
 @contextmanager
 def stage(default: str) -> Iterator[Job]:
     """Run the block as the stage DVC started, or as the stage `default` when started by hand."""
-    os.chdir(workspace(Path.cwd()))
+    place = group.place()
+    os.chdir(workspace(place.started_in))
     name = stage_name(default)
-    with _one_line_errors(name), stop_requests() as requests, die_with_parent():
+    with _one_line_errors(name, place), stop_requests() as requests, die_with_parent(place.ending):
         identity = identify(Path.cwd(), name)
-        with (
-            _checkpoint(identity) as checkpoint,
-            lease(identity.gpus) as devices,
-            tracking.tracked(identity, devices) as tracker,
-            _one_line_errors(name),  # once more: said before the tracker takes its time
-        ):
-            job = Job(name=name, checkpoint=checkpoint, requests=requests, tracker=tracker)
-            job.report_path.unlink(missing_ok=True)  # as DVC does: a killed stage must leave none
+        if place.count > 1 and not identity.gpus:
+            raise InputError(f"expected one process, since dvc.yaml asks for no GPU to train on, got {place.count}")
+        role = _leading if place.rank == 0 else _following
+        with role(identity, place, requests) as job:
             try:
                 yield job
             except Interrupted as interrupted:  # the training loop has saved its state
                 raise Stopped from interrupted
-            requests.finish()
-            job.close()
 
 
 @contextmanager
-def _one_line_errors(name: str) -> Iterator[None]:
+def _leading(identity: Identity, place: group.Place, requests: StopRequests) -> Iterator[Job]:
+    """The way of the only process, or of the first of several: everything that must happen once."""
+    with (
+        _checkpoint(identity) as checkpoint,
+        group.leased(identity.gpus, place) as devices,
+        tracking.tracked(identity, devices) as tracker,
+        _one_line_errors(identity.name, place),  # once more: said before the tracker takes its time
+        group.followers(group.size(identity.gpus, place, devices), place.started_in),
+    ):
+        job = Job(name=identity.name, checkpoint=checkpoint, requests=requests, tracker=tracker)
+        job.report_path.unlink(missing_ok=True)  # as DVC does: a killed stage must leave none
+        yield job
+        requests.finish()
+        job.close()
+
+
+@contextmanager
+def _following(identity: Identity, place: group.Place, requests: StopRequests) -> Iterator[Job]:
+    """The way of the others: no lock, no tracking, nothing written."""
+    nothing = tracking.Tracker(identity.name, None, None)
+    with group.leased(identity.gpus, place):
+        yield Job(name=identity.name, checkpoint=_folder(identity), requests=requests, tracker=nothing, main=False)
+
+
+@contextmanager
+def _one_line_errors(name: str, place: group.Place) -> Iterator[None]:
     try:
         yield
     except (InputError, FileNotFoundError) as error:
         missing = error.filename if isinstance(error, FileNotFoundError) else None
         message = f"{missing}: no such file or folder" if missing else " ".join(str(error).split())
-        print(f"error: {name}: {message}", file=sys.stderr, flush=True)
+        if not place.led:  # the leader has met the same files and says it
+            print(f"error: {name}: {message}", file=sys.stderr, flush=True)
         raise SystemExit(1) from error
 
 
 @contextmanager
 def _checkpoint(identity: Identity) -> Iterator[Path]:
-    """The checkpoint folder of this very configuration, locked; deleted if the block succeeds.
-
-    It lies outside DVC's outs: DVC deletes those before a run, and with `persist: true` the next run
-    would resume another configuration's checkpoint.
-    """
-    stages = identity.home / ".run" / "ckpt" / identity.name.replace("@", "_")
-    folder = stages / identity.stage_fp[:16]
-    stages.mkdir(parents=True, exist_ok=True)
+    """The checkpoint folder of this very configuration, locked; deleted if the block succeeds."""
+    folder = _folder(identity)
+    folder.parent.mkdir(parents=True, exist_ok=True)
     with open(f"{folder}.lock", "ab") as lock:  # beside the folder, since the folder gets deleted
         deadline = time.monotonic() + HANDOVER_SECONDS
         while not _locked(lock.fileno()):
@@ -198,6 +225,14 @@ def _checkpoint(identity: Identity) -> Iterator[Path]:
         folder.mkdir(exist_ok=True)
         yield folder
         shutil.rmtree(folder)
+
+
+def _folder(identity: Identity) -> Path:
+    """Where checkpoints of this configuration lie: outside DVC's outs.
+
+    DVC deletes those before a run, and with `persist: true` the next run would resume another configuration's.
+    """
+    return identity.home / ".run" / "ckpt" / identity.name.replace("@", "_") / identity.stage_fp[:16]
 
 
 def _locked(file: int) -> bool:

@@ -73,12 +73,12 @@ def stop_requests() -> Iterator[StopRequests]:
 
 
 @contextmanager
-def die_with_parent() -> Iterator[None]:
-    """Send this process a SIGTERM when its parent dies: on Linux at once, elsewhere within a second."""
+def die_with_parent(number: signal.Signals = signal.SIGTERM) -> Iterator[None]:
+    """Send this process the signal `number` when its parent dies: on Linux at once, elsewhere within a second."""
     parent, done = os.getppid(), threading.Event()
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGTERM))
-    threading.Thread(target=_watch, args=(parent, done), daemon=True).start()
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(number))
+    threading.Thread(target=_watch, args=(parent, number, done), daemon=True).start()
     try:
         yield
     finally:
@@ -87,8 +87,8 @@ def die_with_parent() -> Iterator[None]:
             ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, 0)
 
 
-def _watch(parent: int, done: threading.Event) -> None:
+def _watch(parent: int, number: signal.Signals, done: threading.Event) -> None:
     while not done.wait(1.0):
         if os.getppid() != parent:
-            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), number)
             return

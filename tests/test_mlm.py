@@ -151,6 +151,7 @@ def unpacked(batch: mlm.Batch, tokens: Tokenizer) -> mlm.Batch:
         documents_BL=(torch.arange(length) < torch.tensor(kept)[:, None]).long(),
         positions_M=torch.tensor(positions),
         labels_M=batch.labels_M[order],
+        predictions=batch.predictions,
     )
 
 
@@ -170,6 +171,44 @@ def test_the_packed_loss_is_that_of_one_document_a_row(step: int, rows: PackedRo
     assert abs(float(value - expected)) <= 1e-5
     assert abs(float(leaking - expected)) >= 1e-3
     assert float(mlm.loss(model, alone)[1]) == float(hits)
+
+
+@pytest.mark.parametrize("processes", [1, 2, 3, 5])
+@pytest.mark.parametrize("rate", [0.0, 0.3])
+def test_shares_add_up_to_the_batch(processes: int, rate: float, rows: PackedRows) -> None:
+    model = perturbed(len(rows.tokenizer)).double()
+    batch = mlm.training_batch(rows, 0, size=5, rate=rate)
+    shares = [batch.share(rank, processes) for rank in range(processes)]
+    assert sorted(len(share.ids_BL) for share in shares)[0] == 5 // processes
+    assert torch.equal(torch.cat([share.ids_BL for share in shares]), batch.ids_BL)
+    assert torch.equal(torch.cat([share.labels_M for share in shares]), batch.labels_M)
+    mean, accuracy = mlm.loss(model, batch)
+    whole = torch.autograd.grad(mean, list(model.parameters()))
+    parts = [mlm.loss(model, share) for share in shares]
+    torch.testing.assert_close(torch.stack([value for value, _ in parts]).sum(), mean, rtol=1e-6, atol=0)
+    torch.testing.assert_close(torch.stack([hits for _, hits in parts]).sum(), accuracy, rtol=1e-6, atol=0)
+    gradients = [torch.autograd.grad(value, list(model.parameters())) for value, _ in parts]
+    for expected, *found in zip(whole, *gradients, strict=True):
+        torch.testing.assert_close(torch.stack(found).sum(0), expected, rtol=1e-5, atol=1e-7)
+
+
+def test_refuses_more_processes_than_rows(rows: PackedRows) -> None:
+    with pytest.raises(InputError, match="rows: expected one or more for each of 4 processes, got 3"):
+        mlm.training_batch(rows, 0, size=3, rate=0.3).share(0, 4)
+
+
+def test_the_loss_of_a_whole_batch_is_the_mean_to_the_last_bit(
+    rows: PackedRows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, seen = perturbed(len(rows.tokenizer)), []
+    head = model.logits
+    monkeypatch.setattr(model, "logits", lambda hidden: seen.append(head(hidden)) or seen[-1])
+    batch = mlm.training_batch(rows, 1, size=5, rate=0.3)
+    value, hits = mlm.loss(model, batch)
+    expected = F.cross_entropy(seen[0], batch.labels_M)
+    assert torch.equal(value, expected)
+    assert torch.equal(*(torch.autograd.grad(each, seen[0], retain_graph=True)[0] for each in (value, expected)))
+    assert torch.equal(hits, (seen[0].argmax(-1) == batch.labels_M).float().mean())
 
 
 def test_the_gradient_reaches_every_parameter_that_a_pass_uses(rows: PackedRows) -> None:
@@ -243,7 +282,10 @@ def test_at_rates_0_and_1_one_token_and_all_are_predicted(tokens: Tokenizer) -> 
 
 
 def same(one: mlm.Batch, other: mlm.Batch) -> bool:
-    return all(torch.equal(getattr(one, f.name), getattr(other, f.name)) for f in dataclasses.fields(mlm.Batch))
+    names = ("ids_BL", "documents_BL", "positions_M", "labels_M")
+    return one.predictions == other.predictions and all(
+        torch.equal(getattr(one, name), getattr(other, name)) for name in names
+    )
 
 
 def test_a_batch_depends_on_seed_and_step_alone(rows: PackedRows) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import re
@@ -12,6 +13,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.shrink import shrink
@@ -118,3 +120,39 @@ def test_a_killed_pretraining_resumes_and_ends_as_if_nothing_had_happened(
     assert not report.exists(), "a killed stage must leave no report"
     subprocess.run(command, cwd=workspace, env=environment(), check=True, capture_output=True)
     assert (report.read_bytes(), weights.read_bytes()) == untouched
+
+
+TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+
+
+@pytest.mark.parametrize(
+    ("command", "processes"),
+    [
+        ([*TORCHRUN, "-m", "stages.pretrain", "pretrain"], "1"),
+        pytest.param([sys.executable, "-m", "dvc", "repro", "-f", "-s", "pretrain"], "2", marks=pytest.mark.slow),
+    ],
+    ids=["torchrun", "dvc"],
+)
+def test_two_processes_write_the_report_and_the_curve_of_one(
+    command: list[str], processes: str, workspace: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "project"
+    shutil.copytree(workspace, copy, ignore=shutil.ignore_patterns(".run"))
+    report, curve = copy / "reports/pretrain.json", copy / "reports/curves/pretrain.csv"
+    expected, expected_rows = json.loads(report.read_text()), rows(curve)
+    for path in (report, curve, copy / "models/pretrain/model.safetensors"):
+        path.unlink()
+    done = subprocess.run(
+        command, cwd=copy, env={**environment(), "ROSPHERE_PROCESSES": processes}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("::progress pretrain 40/40") == 1
+    assert json.loads(report.read_text()) == pytest.approx(expected, rel=1e-5)
+    np.testing.assert_allclose(rows(curve), expected_rows, rtol=1e-5)
+    assert (copy / "models/pretrain/model.safetensors").is_file()
+
+
+def rows(curve: Path) -> list[list[float]]:
+    """The numbers of a curve, NaN where a row has none."""
+    with curve.open(newline="") as file:
+        return [[float(cell or "nan") for cell in row] for row in list(csv.reader(file))[1:]]
