@@ -19,6 +19,7 @@ import fcntl
 import json
 import math
 import os
+import resource
 import shutil
 import sys
 import time
@@ -129,8 +130,8 @@ class Job:
         self.artifact(path)
 
     def _speed(self) -> dict[str, float]:
-        """Wall seconds of this process in the stage, and steps per second after the first progress."""
-        speed = {"seconds": time.monotonic() - self._began}
+        """Wall seconds of this process in the stage, its memory, and steps per second after the first progress."""
+        speed = {"seconds": time.monotonic() - self._began, **_memory()}
         if self._step > self._first:
             speed["steps_per_second"] = (self._step - self._first) / (self._step_at - self._first_at)
         return speed
@@ -225,6 +226,16 @@ def _checkpoint(identity: Identity) -> Iterator[Path]:
         folder.mkdir(exist_ok=True)
         yield folder
         shutil.rmtree(folder)
+
+
+def _memory() -> dict[str, float]:
+    """MiB this process held at most, and MiB of its tensors on the GPU if it used one."""
+    kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform == "darwin" else 1)
+    found = {"peak_memory_mib": kilobytes / 1024}
+    torch = sys.modules.get("torch")  # a stage that did not import it used no GPU
+    if torch is not None and torch.cuda.is_initialized():
+        found["peak_gpu_memory_mib"] = torch.cuda.max_memory_allocated() / 2**20
+    return found
 
 
 def _folder(identity: Identity) -> Path:

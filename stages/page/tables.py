@@ -175,5 +175,6 @@ def speed(ledger: Ledger) -> Table:
         rate = values.get("steps_per_second")
         report = ledger.report(name) if name.startswith("pretrain") else {}
         tokens = f"{rate * report['tokens'] / report['steps']:,.0f}" if rate and "tokens" in report else ""
-        rows.append((name, f"{values['seconds']:.1f}", f"{rate:.2f}" if rate else "", tokens))
-    return Table(head=("stage", "seconds", "steps/s", "tokens/s"), rows=rows)
+        memory = values.get("peak_gpu_memory_mib", values["peak_memory_mib"])
+        rows.append((name, f"{values['seconds']:.1f}", f"{rate:.2f}" if rate else "", tokens, f"{memory:,.0f}"))
+    return Table(head=("stage", "seconds", "steps/s", "tokens/s", "peak MiB"), rows=rows)

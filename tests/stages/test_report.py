@@ -104,8 +104,8 @@ def ledger(tmp_path: Path) -> Ledger:
         },
     )
     for name in Ledger(folder=folder, tasks=TASKS).stages:
-        put(folder / "speed" / f"{name}.json", {"seconds": 60.0, "steps_per_second": 2.5})
-    put(folder / "speed" / "prepare.json", {"seconds": 12.25})
+        put(folder / "speed" / f"{name}.json", {"seconds": 60.0, "steps_per_second": 2.5, "peak_memory_mib": 1234.5})
+    put(folder / "speed" / "prepare.json", {"seconds": 12.25, "peak_memory_mib": 99.6})
     for name, losses in (("pretrain", (7.0, 5.0)), ("pretrain_wide", (5.0, 3.0)), ("pretrain_scratch", (7.0, 4.0))):
         start = 4e12 if name == "pretrain_wide" else 0.0
         lines = [f"0,{start},7.5,{losses[0]}", f"50,{start + 1e12},7.0,", f"100,{start + 4e12},6.0,{losses[1]}"]
@@ -215,9 +215,9 @@ def test_tables_carry_the_numbers(ledger: Ledger) -> None:
     assert (data["dropped short"], data["train: tokens"]) == ("3", "99")
     assert data["task sentiment: train dropped overlap"] == "2"
     speed = {row[0]: tuple(row[1:]) for row in tables.speed(ledger).rows}
-    assert speed["prepare"] == ("12.2", "", "")
-    assert speed["pretrain"] == ("60.0", "2.50", "2,560")  # 2.5 steps/s of 1024 tokens
-    assert speed["evaluate-cluener"] == ("60.0", "2.50", "")
+    assert speed["prepare"] == ("12.2", "", "", "100")
+    assert speed["pretrain"] == ("60.0", "2.50", "2,560", "1,234")  # 2.5 steps/s of 1024 tokens
+    assert speed["evaluate-cluener"] == ("60.0", "2.50", "", "1,234")
 
 
 def test_markdown() -> None:

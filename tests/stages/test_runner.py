@@ -143,6 +143,8 @@ def test_plain_run_writes_its_report_and_drops_its_checkpoint(house: Path) -> No
     report = (house / "reports/train.json").read_text()
     assert report == '{\n "loss": 0.333333,\n "of": {\n  "体育": 0.5\n },\n "steps": 3\n}\n'
     assert sorted(path.name for path in (house / "reports").iterdir()) == ["speed", "train.json"]
+    speed = json.loads((house / "reports/speed/train.json").read_text())
+    assert speed["seconds"] > 0 and 5 < speed["peak_memory_mib"] < 2000
     assert [path.suffix for path in (house / ".run/ckpt/train").iterdir()] == [".lock"]
 
 
