@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from rosphere.errors import InputError
 
 FILE = "state.safetensors"
+MOMENTS = ("exp_avg", "exp_avg_sq")
 History = list[dict[str, float]]
 
 
@@ -68,6 +69,39 @@ def load(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> Pr
     return Progress(
         step=int(header["step"]), history=json.loads(header["history"]), window=json.loads(header["window"])
     )
+
+
+def save_moments(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    """What Adam has learnt of the gradients, under the parameters' names: for training to go on, not to begin again."""
+    tensors, steps = {}, 0
+    for name, parameter in model.named_parameters():
+        for key in MOMENTS if parameter in optimizer.state else ():
+            tensors[f"{name}.{key}"] = optimizer.state[parameter][key].detach().cpu().contiguous()
+            steps = int(optimizer.state[parameter]["step"])
+    write_moments(path, tensors, steps)
+
+
+def write_moments(path: Path, tensors: dict[str, Tensor], steps: int) -> None:
+    save_file(tensors, path, metadata={"step": str(steps)})
+
+
+def read_moments(path: Path) -> tuple[dict[str, Tensor], int]:
+    """{"<parameter>.exp_avg": ..., "<parameter>.exp_avg_sq": ...} and the steps they come from."""
+    with safe_open(path, framework="pt") as file:
+        return {name: file.get_tensor(name) for name in file.keys()}, int(file.metadata()["step"])  # noqa: SIM118
+
+
+def load_moments(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    """Gives ``optimizer`` the state that ``save_moments`` wrote for a model with the same parameters."""
+    tensors, steps = read_moments(path)
+    for name, parameter in model.named_parameters():
+        if f"{name}.{MOMENTS[0]}" not in tensors:
+            continue  # a parameter that never had a gradient has no state
+        found = {key: tensors[f"{name}.{key}"].to(parameter) for key in MOMENTS}
+        if found[MOMENTS[0]].shape != parameter.shape:
+            got = tuple(found[MOMENTS[0]].shape)
+            raise InputError(f"{path}: {name} has shape {got}, the model's has {tuple(parameter.shape)}")
+        optimizer.state[parameter] = {"step": torch.tensor(float(steps)), **found}
 
 
 def _moments(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

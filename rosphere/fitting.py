@@ -95,14 +95,23 @@ def seed_everything(seed: int, step: int = 0, rank: int = 0) -> None:
     torch.manual_seed(mixed)
 
 
-def optimizer(model: nn.Module, schedule: Schedule) -> torch.optim.AdamW:
-    """AdamW; weight decay on matrices only."""
-    trained = [p for p in model.parameters() if p.requires_grad]
-    groups = [
-        {"params": [p for p in trained if p.ndim > 1], "weight_decay": schedule.weight_decay},
-        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=schedule.learning_rate, fused=True)
+def optimizer(model: nn.Module, schedule: Schedule, *, rates: Mapping[str, float] | None = None) -> torch.optim.AdamW:
+    """AdamW; weight decay on matrices only. ``rates`` multiply the learning rate of the parameters they name.
+
+    AdamW decays by learning rate times weight decay; the decay of a slower parameter is raised to stay what it was.
+    """
+    groups: dict[tuple[bool, float], list[nn.Parameter]] = {(True, 1.0): [], (False, 1.0): []}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            groups.setdefault((parameter.ndim > 1, (rates or {}).get(name, 1.0)), []).append(parameter)
+    return torch.optim.AdamW(
+        [
+            {"params": found, "scale": scale, "weight_decay": schedule.weight_decay / scale if decays else 0.0}
+            for (decays, scale), found in groups.items()
+        ],
+        lr=schedule.learning_rate,
+        fused=True,
+    )
 
 
 def fit(
@@ -115,8 +124,11 @@ def fit(
     folder: Path | None = None,
     callbacks: Callbacks | None = None,
     wish: str = "auto",
+    optimizer_: torch.optim.AdamW | None = None,
 ) -> History:
     """Trains ``model`` in place and returns its history: one row of mean metrics per ``log_every`` steps.
+
+    ``optimizer_``, one that ``optimizer`` made, may bring a state along and is left with the state at the end.
 
     With ``folder``, the state is saved there every ``checkpoint_every`` steps and found again by the next call.
     Raises Interrupted, with the state saved, when ``callbacks.stopping()`` turns true.
@@ -126,7 +138,16 @@ def fit(
     process 0 saves, calls ``callbacks.progress`` and returns; the others raise Released. What comes then, be it another
     training, is the work of process 0 alone.
     """
-    run = _Run(model, objective, schedule, seed=seed, folder=folder, callbacks=callbacks or Callbacks(), wish=wish)
+    run = _Run(
+        model,
+        objective,
+        schedule,
+        optimizer_ or optimizer(model, schedule),
+        seed=seed,
+        folder=folder,
+        callbacks=callbacks or Callbacks(),
+        wish=wish,
+    )
     for step, batch in _ahead(lambda step: run.processes.share(batches(step)), run.step, schedule.steps):
         run.advance(step, batch)
     run.processes.leave()
@@ -143,6 +164,7 @@ class _Run(Generic[Batch]):
         model: nn.Module,
         objective: Objective[Batch],
         schedule: Schedule,
+        optimizer_: torch.optim.AdamW,
         *,
         seed: int,
         folder: Path | None,
@@ -155,7 +177,6 @@ class _Run(Generic[Batch]):
         self.accelerator = accelerator(wish)
         self.bare = model
         self.trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-        optimizer_ = optimizer(model, schedule)
         # "evaluation" means: not inside DistributedDataParallel (see rosphere/processes.py)
         self.model = self.accelerator.prepare_model(model, evaluation_mode=True)
         self.optimizer = self.accelerator.prepare_optimizer(optimizer_)
@@ -189,7 +210,7 @@ class _Run(Generic[Batch]):
         self.model.train()
         rate = self.schedule.rate(step)
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["scale"]
         with self.accelerator.autocast():
             metrics = self.objective(self.model, _moved(batch, self.accelerator.device), self.accelerator.backward)
         stopping = self.processes.add(self.trained, self.callbacks.stopping())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,9 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from torch import nn
+from torch import Tensor, nn
 
-from rosphere import checkpoint
+from rosphere import checkpoint, fitting
 from rosphere.checkpoint import FILE, Progress
 from rosphere.errors import InputError
 
@@ -127,3 +128,38 @@ def test_the_file_is_safetensors_to_the_last_byte(tmp_path: Path) -> None:
     assert json.loads(text["history"]) == HISTORY
     assert max(entry["data_offsets"][1] for entry in header.values()) == len(raw) - 8 - length
     assert {name.split(".")[0] for name in load_file(path)} == {"model", "optimizer"}
+
+
+def test_moments_carry_training_on(tmp_path: Path) -> None:
+    """Ten steps are five steps, saved by name, and five more in another optimizer."""
+    torch.manual_seed(0)
+    whole = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 2))
+    parts = copy.deepcopy(whole)
+    inputs = torch.randn(10, 16, 4)
+    pace = fitting.Schedule(steps=10, learning_rate=1e-2)
+
+    def train(model: nn.Module, optimizer: torch.optim.Optimizer, batches: Tensor) -> None:
+        for batch in batches:
+            model(batch).square().mean().backward()
+            optimizer.step()
+            optimizer.zero_grad()
+
+    train(whole, fitting.optimizer(whole, pace), inputs)
+    first = fitting.optimizer(parts, pace)
+    train(parts, first, inputs[:5])
+    checkpoint.save_moments(tmp_path / "moments.safetensors", parts, first)
+    second = fitting.optimizer(parts, pace)
+    checkpoint.load_moments(tmp_path / "moments.safetensors", parts, second)
+    train(parts, second, inputs[5:])
+    assert all(torch.equal(one, other) for one, other in zip(whole.parameters(), parts.parameters(), strict=True))
+
+
+def test_moments_of_another_shape_are_refused(tmp_path: Path) -> None:
+    small, large = nn.Linear(2, 3), nn.Linear(2, 4)
+    pace = fitting.Schedule(steps=10, learning_rate=1e-2)
+    trained = fitting.optimizer(small, pace)
+    small(torch.ones(1, 2)).sum().backward()
+    trained.step()
+    checkpoint.save_moments(tmp_path / "moments.safetensors", small, trained)
+    with pytest.raises(InputError, match=r"moments.safetensors: weight has shape \(3, 2\), the model's has \(4, 2\)"):
+        checkpoint.load_moments(tmp_path / "moments.safetensors", large, fitting.optimizer(large, pace))

@@ -363,3 +363,20 @@ def test_an_error_in_the_thread_of_batches_is_raised_here() -> None:
 
     with pytest.raises(InputError, match="row 17: empty"):
         fitting.fit(network(), broken, Witness(), schedule(), seed=0, wish="no")
+
+
+def test_rates_of_single_parameters() -> None:
+    """One step of AdamW with a rate of 1/4: a quarter of the step, and of nothing else; the same decay."""
+    model = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3))
+    model[1].load_state_dict(model[0].state_dict())
+    pace = fitting.Schedule(steps=1, learning_rate=1e-2, weight_decay=0.1)
+    optimizer = fitting.optimizer(model, pace, rates={"1.weight": 0.25})
+    before = model[0].weight.detach().clone()
+    for parameter in model.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    for group in optimizer.param_groups:
+        group["lr"] = 1e-2 * group["scale"]
+    optimizer.step()
+    decayed = before * (1 - 1e-2 * 0.1)
+    torch.testing.assert_close(model[1].weight - decayed, 0.25 * (model[0].weight - decayed))
+    assert torch.equal(model[0].bias, model[1].bias)
