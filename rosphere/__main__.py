@@ -6,26 +6,44 @@ import argparse
 import json
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rosphere.errors import InputError
 
+if TYPE_CHECKING:  # torch is not needed for --help
+    from rosphere.similarity import SimilarityModel
+    from rosphere.text.tokenizer import Tokenizer
+
 SENTENCES = Path("models/roformer_sim")
+STANDARD_INPUT = Path("-")
+TEXTS_AT_ONCE = 1024  # results appear after so many
+
+
+def opened(folder: Path) -> tuple[SimilarityModel, Tokenizer]:
+    """A sentence encoder, on the GPU if there is one, and its tokenizer."""
+    import torch
+
+    from rosphere import similarity
+    from rosphere.text.tokenizer import Tokenizer
+
+    model, tokenizer = similarity.load(folder), Tokenizer(folder)
+    tokenizer.require(model.language.config.vocab_size, model=folder)
+    return model.to("cuda" if torch.cuda.is_available() else "cpu"), tokenizer
 
 
 def similar(options: argparse.Namespace) -> None:
     """The texts nearest to a query, or the cosine of two texts."""
     from rosphere import similarity
     from rosphere.text import reading
-    from rosphere.text.tokenizer import Tokenizer
 
     texts = options.texts
     if options.file:
         texts = [*texts, *(line for _, line in reading.lines(options.file) if line.strip())]
     if not texts:
         raise InputError("similar: expected texts to compare with, as arguments or by --file")
-    vectors = similarity.encode(similarity.load(options.model), Tokenizer(options.model), [options.query, *texts])
+    vectors = similarity.encode(*opened(options.model), [options.query, *texts])
     scores = vectors[1:] @ vectors[0]
     for place in (-scores).argsort(kind="stable")[: options.count]:
         print(f"{scores[place]:.4f}\t{texts[place]}")
@@ -33,16 +51,62 @@ def similar(options: argparse.Namespace) -> None:
 
 def generate(options: argparse.Namespace) -> None:
     """Sentences that say the same, best first."""
-    from rosphere import generation, similarity
-    from rosphere.text.tokenizer import Tokenizer
+    from rosphere import generation
 
-    model, tokenizer = similarity.load(options.model), Tokenizer(options.model)
-    for text in options.texts:
-        found = generation.paraphrases(
-            model, tokenizer, text, samples=options.samples, keep=options.count, seed=options.seed
+    texts = [*options.texts, *(given(options.file) if options.file else ())]
+    if not texts:
+        raise InputError("generate: expected texts, as arguments or by --file")
+    model, tokenizer = opened(options.model)
+    for start in range(0, len(texts), TEXTS_AT_ONCE):
+        chosen = texts[start : start + TEXTS_AT_ONCE]
+        found = generation.paraphrases_of_each(
+            model,
+            tokenizer,
+            chosen,
+            samples=options.samples,
+            keep=options.count,
+            top_p=options.top_p,
+            longest=options.longest,
+            seed=options.seed,
         )
-        for sentence, score in found:
-            print(f"{score:.4f}\t{sentence}")
+        for text, ranked in zip(chosen, found, strict=True):
+            sys.stdout.writelines(_shown(text, ranked, as_json=options.json, titled=len(texts) > 1))
+        sys.stdout.flush()
+
+
+def given(file: Path) -> Iterator[str]:
+    """The texts of a file, one a line, or of standard input for "-"; a line without a text is refused."""
+    from rosphere.text import reading
+
+    number = 0
+    for number, line in standard_input() if file == STANDARD_INPUT else reading.lines(file):
+        if not line.strip():
+            raise InputError(f"{file}:{number}: expected a text, got an empty line")
+        yield line
+    if not number:
+        raise InputError(f"{file}: expected a text a line, got an empty file")
+
+
+def standard_input() -> Iterator[tuple[int, str]]:
+    for number, raw in enumerate(sys.stdin.buffer, 1):
+        try:
+            yield number, raw.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
+        except UnicodeDecodeError as error:
+            raise InputError(f"-:{number}: not UTF-8 (byte {error.start} of the line)") from error
+
+
+def _shown(text: str, ranked: Sequence[tuple[str, float]], *, as_json: bool, titled: bool) -> Iterator[str]:
+    """Lines of score and sentence, below their text if there are several, or a JSON line that is a row of pairs too."""
+    if as_json:
+        sentences, cosines = [sentence for sentence, _ in ranked], [round(score, 6) for _, score in ranked]
+        row = {"text": text, "synonyms": sentences, "cosines": cosines}
+        yield json.dumps(row, ensure_ascii=False) + "\n"
+        return
+    if titled:
+        yield f"{text}\n"
+    yield from (f"{score:.4f}\t{sentence}\n" for sentence, score in ranked)
+    if titled:
+        yield "\n"
 
 
 def widen(options: argparse.Namespace) -> None:
@@ -95,11 +159,15 @@ def parser() -> argparse.ArgumentParser:
     one.set_defaults(run=similar)
 
     one = commands.add_parser("generate", help=generate.__doc__)
-    one.add_argument("texts", nargs="+")
+    one.add_argument("texts", nargs="*")
+    one.add_argument("--file", type=Path, help="further texts, one a line; - is standard input")
     one.add_argument("--model", type=Path, default=SENTENCES)
     one.add_argument("--samples", type=int, default=50, help="drawn per text, before ranking")
     one.add_argument("--count", type=int, default=5)
+    one.add_argument("--top-p", type=float, default=0.95, help="mass of the nucleus; 0 is greedy")
+    one.add_argument("--longest", type=int, default=40, help="tokens of a text, and of a paraphrase")
     one.add_argument("--seed", type=int, default=0)
+    one.add_argument("--json", action="store_true", help='a line {"text", "synonyms", "cosines"} for each text')
     one.set_defaults(run=generate)
 
     one = commands.add_parser("widen", help=widen.__doc__)

@@ -7,7 +7,7 @@ trains the generation of the target. Shapes: N rows, L tokens, H hidden size.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from rosphere import fitting
 from rosphere.encoder import folder as folders
 from rosphere.encoder import masks
 from rosphere.encoder.model import MaskedLanguageModel
@@ -25,7 +26,7 @@ from rosphere.pairs import Batch
 from rosphere.text.tokenizer import Tokenizer
 
 DENSE = "2_Dense"
-TOKENS_A_BATCH = 4096
+TOKENS_A_BATCH, GPU_TIMES = 2048, 16
 
 
 class SimilarityModel(nn.Module):
@@ -57,38 +58,67 @@ def padded(sequences: Sequence[Sequence[int]], pad: int) -> tuple[Tensor, Tensor
     """(ids, keep), both [N, L]."""
     longest = max(map(len, sequences))
     ids = torch.tensor([[*sequence, *[pad] * (longest - len(sequence))] for sequence in sequences])
-    keep = torch.tensor([[1] * len(sequence) + [0] * (longest - len(sequence)) for sequence in sequences])
-    return ids, keep
+    lengths = torch.tensor([len(sequence) for sequence in sequences])
+    return ids, (torch.arange(longest) < lengths[:, None]).long()
 
 
-@torch.no_grad()
+def like_lengths(lengths: Sequence[int], tokens: int) -> Iterator[list[int]]:
+    """Numbers of rows, shortest first, in batches of at most ``tokens`` tokens when padded to the batch's longest row.
+
+    A row that alone is longer is a batch of its own.
+    """
+    batch: list[int] = []
+    for number in sorted(range(len(lengths)), key=lengths.__getitem__):
+        if batch and (len(batch) + 1) * lengths[number] > tokens:
+            yield batch
+            batch = []
+        batch.append(number)
+    if batch:
+        yield batch
+
+
+def room(tokens: int, device: torch.device) -> int:
+    """Tokens of a batch: as many as a CPU's caches hold, and what keeps a GPU busy."""
+    return tokens if device.type == "cpu" else GPU_TIMES * tokens
+
+
+def _autocast(precision: str, device: torch.device) -> torch.autocast:
+    """'auto' asks what the machine's best device multiplies fastest; a model that lies elsewhere stays in float32."""
+    elsewhere = precision == "auto" and device.type == "cpu" and torch.cuda.is_available()
+    bf16 = not elsewhere and fitting.precision(precision) == "bf16"
+    return torch.autocast(device.type, torch.bfloat16, enabled=bf16)
+
+
 def in_batches(
     compute: Callable[[Tensor, Tensor], Tensor],
+    language: MaskedLanguageModel,
     tokenizer: Tokenizer,
     texts: Sequence[str],
     *,
     longest: int,
-    device: torch.device,
+    precision: str,
 ) -> NDArray[np.float32]:
     """compute(ids_NL, keep_NL) -> [N, H] over all texts, in their order; batches are made of texts of like length."""
+    weight = language.encoder.words.weight
+    language.encoder.turns(longest, weight)  # made here: what inference mode makes, training cannot use
     sequences = [[tokenizer.cls, *ids[: longest - 2], tokenizer.sep] for ids in tokenizer.ids(texts)]
-    order = sorted(range(len(texts)), key=lambda number: len(sequences[number]))
-    size = max(1, TOKENS_A_BATCH // longest)
-    found: dict[int, NDArray[np.float32]] = {}
-    for start in range(0, len(order), size):
-        chosen = order[start : start + size]
-        ids, keep = padded([sequences[number] for number in chosen], tokenizer.pad)
-        found.update(zip(chosen, compute(ids.to(device), keep.to(device)).cpu().numpy(), strict=True))
-    return np.stack([found[number] for number in range(len(texts))])
+    found = np.empty((len(texts), language.config.hidden_size), np.float32)
+    with torch.inference_mode(), _autocast(precision, weight.device):
+        for chosen in like_lengths([len(each) for each in sequences], room(TOKENS_A_BATCH, weight.device)):
+            ids, keep = padded([sequences[number] for number in chosen], tokenizer.pad)
+            found[chosen] = compute(ids.to(weight.device), keep.to(weight.device)).cpu().numpy()
+    return found
 
 
 def encode(
-    model: SimilarityModel, tokenizer: Tokenizer, texts: Sequence[str], *, longest: int = 64
+    model: SimilarityModel, tokenizer: Tokenizer, texts: Sequence[str], *, longest: int = 64, precision: str = "auto"
 ) -> NDArray[np.float32]:
-    """Unit vectors [len(texts), H] in the texts' order."""
+    """Unit vectors [len(texts), H] in the texts' order, computed in ``precision``: 'auto', 'no' (float32) or 'bf16'.
+
+    In float32 a text's vector is the same alone and among others to 1e-5, in bf16 to about 1e-2.
+    """
     model.eval()
-    device = next(model.parameters()).device
-    return in_batches(model.vectors, tokenizer, texts, longest=longest, device=device)
+    return in_batches(model.vectors, model.language, tokenizer, texts, longest=longest, precision=precision)
 
 
 def mean_pooled(
@@ -98,10 +128,10 @@ def mean_pooled(
     model.eval()
 
     def compute(ids_NL: Tensor, keep_NL: Tensor) -> Tensor:
-        hidden = model.encoder(ids_NL, masks.padded(keep_NL)) * keep_NL[..., None]
+        hidden = model.encoder(ids_NL, masks.padded(keep_NL)).float() * keep_NL[..., None]
         return F.normalize(hidden.sum(1), dim=-1)
 
-    return in_batches(compute, tokenizer, texts, longest=longest, device=next(model.parameters()).device)
+    return in_batches(compute, model, tokenizer, texts, longest=longest, precision="auto")
 
 
 def save(model: SimilarityModel, folder: Path, *, tokenizer: Path) -> None:

@@ -70,10 +70,9 @@ def examples(
     """Paraphrases and nearest neighbours of the first question of the first held-out groups; none is picked."""
     queries = [members[0] for members in dev.members[:EXAMPLES]]
     near = assessment.neighbours(vectors[: len(dev.texts)], dev.texts, queries, 3)
-    written = [
-        generation.paraphrases(model, tokenizer, dev.texts[query], samples=settings.samples, keep=3, seed=seed)
-        for query in queries
-    ]
+    written = generation.paraphrases_of_each(
+        model, tokenizer, [dev.texts[query] for query in queries], samples=settings.samples, keep=3, seed=seed
+    )
     return {
         "paraphrases": [
             {"input": dev.texts[query], "output": [text for text, _ in found]}

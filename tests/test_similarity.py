@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import socket
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from torch.nn import functional as F
 from rosphere import similarity
 from rosphere.encoder import folder as folders
 from rosphere.encoder import masks
-from rosphere.encoder.config import EncoderConfig
+from rosphere.encoder.config import EncoderConfig, Kind
 from rosphere.encoder.model import MaskedLanguageModel
 from rosphere.errors import InputError
 from rosphere.pairs import Batch
@@ -44,14 +45,14 @@ def tokens(tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
     return Tokenizer(folder)
 
 
-@pytest.fixture(scope="module")
-def model(tokens: Tokenizer) -> SimilarityModel:
+def random_model(tokens: Tokenizer, kind: Kind) -> SimilarityModel:
     torch.manual_seed(0)
     found = SimilarityModel(
         MaskedLanguageModel(
             EncoderConfig(
+                model_type=kind,
                 vocab_size=len(tokens),
-                embedding_size=12,
+                embedding_size=24 if kind == "bert" else 12,
                 hidden_size=24,
                 num_hidden_layers=2,
                 num_attention_heads=3,
@@ -62,6 +63,11 @@ def model(tokens: Tokenizer) -> SimilarityModel:
     for parameter in found.parameters():
         parameter.data += 0.2 * torch.randn_like(parameter)
     return found.eval()
+
+
+@pytest.fixture(scope="module")
+def model(tokens: Tokenizer) -> SimilarityModel:
+    return random_model(tokens, "roformer")
 
 
 @pytest.fixture
@@ -160,6 +166,66 @@ def test_the_order_and_the_company_of_texts_do_not_matter(
     for other in (backward, alone, threes):
         np.testing.assert_allclose(other, whole, rtol=0, atol=1e-6)
     assert np.abs(whole - whole[::-1]).max() > 0.1
+
+
+def test_no_texts_give_no_vectors(model: SimilarityModel, tokens: Tokenizer) -> None:
+    for found in (similarity.encode(model, tokens, []), similarity.mean_pooled(model.language, tokens, [])):
+        assert found.shape == (0, 24) and found.dtype == np.float32
+
+
+@pytest.mark.parametrize("kind", ["roformer", "roformer_v2", "bert"])
+@settings(max_examples=15, deadline=None)
+@given(lengths=st.lists(st.integers(0, 20), max_size=12), room=st.sampled_from([1, 40, 4096]))
+def test_any_lengths_give_the_vectors_of_one_at_a_time(
+    tokens: Tokenizer, kind: Kind, lengths: list[int], room: int
+) -> None:
+    encoder = random_model(tokens, kind)
+    texts = ["".join(TEXTS[0][(number + place) % 6] for place in range(n)) for number, n in enumerate(lengths)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(similarity, "TOKENS_A_BATCH", room)
+        found = similarity.encode(encoder, tokens, texts, longest=16, precision="no")
+    assert len(found) == len(texts)
+    for text, vector in zip(texts, found, strict=True):
+        ids = torch.tensor([[tokens.cls, *tokens.ids([text])[0][:14], tokens.sep]])
+        with torch.no_grad():
+            expected = F.normalize(encoder.pooler(encoder.language.encoder(ids)[:, 0]), dim=-1)[0]
+        np.testing.assert_allclose(vector, expected.numpy(), rtol=0, atol=1e-5)
+
+
+@given(lengths=st.lists(st.integers(1, 30), max_size=40), room=st.integers(1, 100))
+def test_batches_hold_every_row_once_and_as_many_as_fit(lengths: list[int], room: int) -> None:
+    batches = list(similarity.like_lengths(lengths, room))
+    assert [lengths[number] for batch in batches for number in batch] == sorted(lengths)
+    assert sorted(number for batch in batches for number in batch) == list(range(len(lengths)))
+    assert all(len(batch) == 1 or len(batch) * lengths[batch[-1]] <= room for batch in batches)
+    for batch, following in pairwise(batches):
+        assert (len(batch) + 1) * lengths[following[0]] > room
+
+
+def test_bf16_is_near_and_comes_as_float32(model: SimilarityModel, tokens: Tokenizer) -> None:
+    exact, near = (similarity.encode(model, tokens, TEXTS, precision=each) for each in ("no", "bf16"))
+    assert near.dtype == np.float32
+    assert 1e-5 < np.abs(near - exact).max() < 0.05
+    np.testing.assert_allclose(np.linalg.norm(near, axis=1), 1, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(("cuda", "expected"), [(False, True), (True, False)])
+def test_a_model_beside_the_gpu_does_not_take_the_gpus_precision(
+    monkeypatch: pytest.MonkeyPatch, cuda: bool, expected: bool
+) -> None:
+    """'auto' is bf16 here for the sake of the machine's best device, which is not the model's if there is a GPU."""
+    monkeypatch.setattr(similarity.fitting, "precision", lambda wish: "bf16")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+    with similarity._autocast("auto", torch.device("cpu")):
+        assert torch.is_autocast_enabled("cpu") is expected
+
+
+def test_a_model_can_be_trained_after_it_has_encoded(tokens: Tokenizer) -> None:
+    """Nothing that was made in inference mode may stay in it."""
+    fresh = random_model(tokens, "roformer")
+    similarity.encode(fresh, tokens, TEXTS)
+    fresh.train().language(torch.tensor([[tokens.cls, 20, tokens.sep]])).sum().backward()
+    assert all(block.attention.qkv.weight.grad.abs().max() > 0 for block in fresh.language.encoder.blocks)
 
 
 def test_vectors_are_unit_and_cut_at_the_longest(model: SimilarityModel, tokens: Tokenizer) -> None:

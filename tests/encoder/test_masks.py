@@ -60,3 +60,18 @@ def test_no_row_of_the_softmax_is_empty_and_no_text_sees_padding(source: int, ta
     assert mask.any(-1).all()
     assert not mask[: source + target, source + target :].any()
     assert not mask[source + target :, : source + target].any()
+
+
+@given(
+    lengths=st.lists(st.tuples(st.integers(1, 5), st.integers(1, 5)), min_size=1, max_size=4),
+    room=st.integers(10, 12),
+)
+def test_the_last_token_sees_what_it_sees_in_a_full_pass(lengths: list[tuple[int, int]], room: int) -> None:
+    """Padding on the left; (source, target) lengths. The last row of UniLM's mask, of each text."""
+    places = torch.arange(room)[None]
+    source, target = torch.tensor(lengths).T[:, :, None]
+    keep, segments = places >= room - source - target, places >= room - target
+    whole = masks.seq2seq(segments.long(), keep)
+    for mask in (masks.last(keep), masks.last(keep.long())):
+        assert mask.dtype == torch.bool
+        assert torch.equal(mask, whole[:, :, -1:])
