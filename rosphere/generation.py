@@ -174,7 +174,6 @@ def sample(
     lengths = [len(source) + 2 + longest for source in sources]
     _check(model, max(lengths, default=0), count, longest, top_p)
     weight = model.encoder.words.weight
-    model.encoder.turns(max(lengths, default=1), weight)  # made here: what inference mode makes, training cannot use
     rows = [(number, each) for number in range(len(sources)) for each in range(count)]
     found: list[list[list[int]]] = [[] for _ in sources]
     for chosen in similarity.like_lengths(

@@ -50,7 +50,7 @@ class SimilarityModel(nn.Module):
 
     def vectors(self, ids_NL: Tensor, keep_NL: Tensor) -> Tensor:
         """Unit vectors [N, H] of single sentences."""
-        hidden = self.language.encoder(ids_NL, masks.padded(keep_NL))
+        hidden = self.language.encoder(ids_NL, masks.padded(keep_NL), first=1)
         return F.normalize(self.pooler(hidden[:, 0]).float(), dim=-1)
 
 
@@ -100,7 +100,6 @@ def in_batches(
 ) -> NDArray[np.float32]:
     """compute(ids_NL, keep_NL) -> [N, H] over all texts, in their order; batches are made of texts of like length."""
     weight = language.encoder.words.weight
-    language.encoder.turns(longest, weight)  # made here: what inference mode makes, training cannot use
     sequences = [[tokenizer.cls, *ids[: longest - 2], tokenizer.sep] for ids in tokenizer.ids(texts)]
     found = np.empty((len(texts), language.config.hidden_size), np.float32)
     with torch.inference_mode(), _autocast(precision, weight.device):

@@ -47,7 +47,8 @@ class TaskModel(nn.Module):
 
     def forward(self, batch: Batch) -> Tensor:
         """Class logits [B, C] or span scores [B, types, L, L]; segments are all 0 (kexue.fm/archives/8739)."""
-        hidden = self.dropout(self.encoder(batch.ids_BL, masks.padded(batch.keep_BL)))
+        first = 1 if self.task.kind == "classification" and not self.pair_features else None  # [CLS] is enough
+        hidden = self.dropout(self.encoder(batch.ids_BL, masks.padded(batch.keep_BL), first=first))
         if self.task.kind == "classification":
             classes: Tensor = self.head(self._paired(hidden, batch.part_BL) if self.pair_features else hidden[:, 0])
             return classes.float()

@@ -33,7 +33,12 @@ class Attention(nn.Module):
         self.out = nn.Linear(config.hidden_size, config.hidden_size, bias=config.biased)
 
     def forward(
-        self, x_BLH: Tensor, mask: Tensor | None, turns: Tensor | None, past: tuple[Tensor, Tensor] | None
+        self,
+        x_BLH: Tensor,
+        mask: Tensor | None,
+        turns: Tensor | None,
+        past: tuple[Tensor, Tensor] | None,
+        first: int | None = None,
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         qk, v = self.qkv(x_BLH).unflatten(-1, (3, self.heads, -1)).split((2, 1), dim=2)
         if turns is not None:
@@ -41,6 +46,8 @@ class Attention(nn.Module):
         (q, k), v = qk.permute(2, 0, 3, 1, 4), v.squeeze(2).transpose(1, 2)
         if past is not None:
             k, v = torch.cat((past[0], k), dim=2), torch.cat((past[1], v), dim=2)
+        if first is not None:
+            q, mask = q[:, :, :first], mask[:, :, :first] if mask is not None else None
         dropout = self.dropout if self.training else 0.0
         mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout)
         return self.out(mixed.transpose(1, 2).flatten(-2)), (k, v)
@@ -60,10 +67,16 @@ class Block(nn.Module):
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
 
     def forward(
-        self, x_BLH: Tensor, mask: Tensor | None, turns: Tensor | None, past: tuple[Tensor, Tensor] | None
+        self,
+        x_BLH: Tensor,
+        mask: Tensor | None,
+        turns: Tensor | None,
+        past: tuple[Tensor, Tensor] | None,
+        first: int | None = None,
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        attended, present = self.attention(x_BLH, mask, turns, past)
-        x_BLH = self.attention_norm(x_BLH + self.dropout(attended))
+        """The block's output, of the ``first`` tokens only if that is given, and all tokens' keys and values."""
+        attended, present = self.attention(x_BLH, mask, turns, past, first)
+        x_BLH = self.attention_norm(x_BLH[:, :first] + self.dropout(attended))
         fed = self.feed_out(self.activation(self.feed_in(x_BLH)))
         return self.feed_norm(x_BLH + self.dropout(fed)), present
 
@@ -117,7 +130,8 @@ class Encoder(nn.Module):
         held = self._turns
         if held is None or held.shape[0] < length or not rotary.fits(held, like):
             room = max(length, self.config.max_position_embeddings)
-            self._turns = held = rotary.turns(self.config.head_size, room, like=like)
+            with torch.inference_mode(False):  # what inference mode makes, training could not use later
+                self._turns = held = rotary.turns(self.config.head_size, room, like=like)
         return held[:length]
 
     def forward(
@@ -127,31 +141,43 @@ class Encoder(nn.Module):
         segments_BL: Tensor | None = None,
         cache: Cache | None = None,
         positions_BL: Tensor | None = None,
+        first: int | None = None,
     ) -> Tensor:
-        """Hidden states [B, L, H]. With ``cache``, ids are the tokens after those it holds; it is extended in place."""
+        """Hidden states [B, L, H], or [B, first, H]: the last block then works for the first tokens only.
+
+        With ``cache``, ids are the tokens after those it holds; it is extended in place.
+        """
         if positions_BL is None and cache and self.positions is not None:
             positions_BL = torch.arange(ids_BL.shape[1], device=ids_BL.device) + cache[0][0].shape[2]
-        return self.transform(self.embed(ids_BL, segments_BL, positions_BL), mask, cache)
+        return self.transform(self.embed(ids_BL, segments_BL, positions_BL), mask, cache, first)
 
-    def transform(self, x_BLH: Tensor, mask: Tensor | None = None, cache: Cache | None = None) -> Tensor:
+    def transform(
+        self, x_BLH: Tensor, mask: Tensor | None = None, cache: Cache | None = None, first: int | None = None
+    ) -> Tensor:
         """The blocks alone, over token vectors that ``embed`` or someone else made."""
         start = cache[0][0].shape[2] if cache else 0
         turns = self.turns(start + x_BLH.shape[1], x_BLH)
         turns = turns[start:] if turns is not None else None
+        last = len(self.blocks) - 1
         for number, block in enumerate(self.blocks):
+            queries = first if number == last else None
             if self.recompute and torch.is_grad_enabled() and cache is None:
-                x_BLH, _ = checkpoint(block, x_BLH, mask, turns, None, use_reentrant=False)
+                x_BLH, _ = checkpoint(block, x_BLH, mask, turns, None, queries, use_reentrant=False)
                 continue
-            x_BLH, present = block(x_BLH, mask, turns, cache[number] if cache is not None and start else None)
+            past = cache[number] if cache is not None and start else None
+            x_BLH, present = block(x_BLH, mask, turns, past, queries)
             if cache is not None:
                 cache[number : number + 1] = [present]
         return x_BLH
 
 
 class MaskedLanguageModel(nn.Module):
-    """An encoder and its vocabulary head, tied to the token embedding."""
+    """An encoder and its vocabulary head, tied to the token embedding.
 
-    def __init__(self, config: EncoderConfig) -> None:
+    ``pooler``, if asked for, is BERT's map of the first token's state (under tanh); it is kept for others, unused here.
+    """
+
+    def __init__(self, config: EncoderConfig, *, pooler: bool = False) -> None:
         super().__init__()
         self.config = config
         self.encoder = Encoder(config)
@@ -164,6 +190,7 @@ class MaskedLanguageModel(nn.Module):
             self.transform_norm = norm(config, config.embedding_size)
             self.bias = nn.Parameter(torch.zeros(config.vocab_size))
         self.activation = ACTIVATIONS[config.hidden_act] if config.biased else nn.Identity()
+        self.pooler = nn.Linear(config.hidden_size, config.hidden_size) if pooler else None
         self.apply(self._initialise)
 
     def _initialise(self, module: nn.Module) -> None:

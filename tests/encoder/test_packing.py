@@ -106,6 +106,26 @@ def test_gradient_checkpointing_changes_no_bit(kind: str) -> None:
     assert all(torch.equal(one, other) for one, other in zip(*gradients, strict=True))
 
 
+@pytest.mark.parametrize("recompute", [False, True])
+@pytest.mark.parametrize("kind", ["roformer", "roformer_v2", "bert"])
+def test_the_first_tokens_alone(kind: str, recompute: bool) -> None:
+    trained = model(kind)
+    trained.encoder.recompute = recompute
+    ids, keep = torch.randint(1, 40, (2, 9)), torch.tensor([[1] * 9, [1] * 5 + [0] * 4])
+    whole = trained.encoder(ids, masks.padded(keep))
+    for first in (1, 3):
+        part = trained.encoder(ids, masks.padded(keep), first=first)
+        torch.testing.assert_close(part, whole[:, :first], rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(trained.encoder(ids, first=1), trained.encoder(ids)[:, :1], rtol=1e-5, atol=1e-6)
+
+
+def test_angles_made_in_inference_mode_serve_training() -> None:
+    trained = model("roformer")
+    with torch.inference_mode():
+        trained(torch.ones(1, 5, dtype=torch.long))
+    trained(torch.ones(1, 5, dtype=torch.long)).sum().backward()
+
+
 def test_a_text_longer_than_berts_positions_is_refused() -> None:
     with pytest.raises(ValueError, match="a text of 65 tokens; this model has positions for 64"):
         model("bert")(torch.ones(1, 65, dtype=torch.long))
