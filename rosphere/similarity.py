@@ -50,8 +50,8 @@ class SimilarityModel(nn.Module):
 
     def vectors(self, ids_NL: Tensor, keep_NL: Tensor) -> Tensor:
         """Unit vectors [N, H] of single sentences."""
-        hidden = self.language.encoder(ids_NL, masks.padded(keep_NL), first=1)
-        return F.normalize(self.pooler(hidden[:, 0]).float(), dim=-1)
+        hidden = self.language.encoder(ids_NL, masks.padded(keep_NL), at=masks.first(ids_NL))
+        return F.normalize(self.pooler(hidden).float(), dim=-1)
 
 
 def padded(sequences: Sequence[Sequence[int]], pad: int) -> tuple[Tensor, Tensor]:

@@ -15,6 +15,8 @@ from rosphere.encoder.config import EncoderConfig, to_json
 from rosphere.encoder.model import MaskedLanguageModel
 from rosphere.text import tokenizer
 
+POOL = 50  # steps' worth of texts to choose from
+
 
 class Training:
     def __init__(self, shape: EncoderConfig, texts: Texts, folder: Path, *, best: bool) -> None:
@@ -30,11 +32,11 @@ class Training:
         self.done = 0
 
     def tokens_per_second(self, steps: int) -> float:
-        from transformers import DataCollatorForLanguageModeling, Trainer, TrainingArguments
+        from transformers import DataCollatorForLanguageModeling, TrainingArguments
 
         clock = _clock()
         rows = []
-        for ids in self.texts.steps(self.done, steps):
+        for ids in self.texts.steps(self.done, POOL):  # it finds texts of like length only among many
             framed = [self.tokenizer.cls_token_id, *ids.tolist(), self.tokenizer.sep_token_id]
             rows.append({"input_ids": framed, "attention_mask": [1] * len(framed)})
         self.done += steps
@@ -52,11 +54,25 @@ class Training:
             train_sampling_strategy="group_by_length" if self.best else "random",
         )
         collator = DataCollatorForLanguageModeling(self.tokenizer, mlm_probability=RATE)
-        trainer = Trainer(
+        trainer = _counting()(
             model=self.model, args=arguments, train_dataset=rows, data_collator=collator, callbacks=[clock]
         )
         trainer.train()
-        return sum(len(row["input_ids"]) for row in rows) / (clock.end - clock.begin)
+        return float(trainer.tokens / (clock.end - clock.begin))
+
+
+def _counting() -> Any:
+    """A Trainer that knows how many tokens of text it has trained on."""
+    from transformers import Trainer
+
+    class Counting(Trainer):  # type: ignore[misc]
+        tokens = 0
+
+        def training_step(self, model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+            self.tokens += int(inputs["attention_mask"].sum())
+            return super().training_step(model, inputs, *args, **kwargs)
+
+    return Counting
 
 
 def _clock() -> Any:

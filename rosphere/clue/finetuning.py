@@ -47,10 +47,11 @@ class TaskModel(nn.Module):
 
     def forward(self, batch: Batch) -> Tensor:
         """Class logits [B, C] or span scores [B, types, L, L]; segments are all 0 (kexue.fm/archives/8739)."""
-        first = 1 if self.task.kind == "classification" and not self.pair_features else None  # [CLS] is enough
-        hidden = self.dropout(self.encoder(batch.ids_BL, masks.padded(batch.keep_BL), first=first))
+        alone = self.task.kind == "classification" and not self.pair_features  # then [CLS] is enough
+        at = masks.first(batch.ids_BL) if alone else None
+        hidden = self.dropout(self.encoder(batch.ids_BL, masks.padded(batch.keep_BL), at=at))
         if self.task.kind == "classification":
-            classes: Tensor = self.head(self._paired(hidden, batch.part_BL) if self.pair_features else hidden[:, 0])
+            classes: Tensor = self.head(self._paired(hidden, batch.part_BL) if self.pair_features else hidden)
             return classes.float()
         text = batch.keep_BL.clone()  # no entity begins or ends on [CLS] or the final [SEP]
         text[:, 0] = 0

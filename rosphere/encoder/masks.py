@@ -33,6 +33,11 @@ def last(keep_BL: Tensor) -> Tensor:
     return keep_BL.bool()[:, None, None, :]
 
 
+def first(ids_BL: Tensor) -> Tensor:
+    """[B]: the flat positions of the rows' first tokens."""
+    return torch.arange(0, ids_BL.numel(), ids_BL.shape[1], device=ids_BL.device)
+
+
 def positions(documents_BL: Tensor) -> Tensor:
     """0, 1, 2, ... inside each document of a packed row [B, L]: absolute positions begin anew with it."""
     place = torch.arange(documents_BL.shape[1], device=documents_BL.device).expand_as(documents_BL)

@@ -38,7 +38,7 @@ class Attention(nn.Module):
         mask: Tensor | None,
         turns: Tensor | None,
         past: tuple[Tensor, Tensor] | None,
-        first: int | None = None,
+        at: Tensor | None = None,
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         qk, v = self.qkv(x_BLH).unflatten(-1, (3, self.heads, -1)).split((2, 1), dim=2)
         if turns is not None:
@@ -46,11 +46,9 @@ class Attention(nn.Module):
         (q, k), v = qk.permute(2, 0, 3, 1, 4), v.squeeze(2).transpose(1, 2)
         if past is not None:
             k, v = torch.cat((past[0], k), dim=2), torch.cat((past[1], v), dim=2)
-        if first is not None:
-            q, mask = q[:, :, :first], mask[:, :, :first] if mask is not None else None
         dropout = self.dropout if self.training else 0.0
         mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout)
-        return self.out(mixed.transpose(1, 2).flatten(-2)), (k, v)
+        return self.out(_chosen(mixed.transpose(1, 2).flatten(-2), at)), (k, v)
 
 
 class Block(nn.Module):
@@ -72,13 +70,17 @@ class Block(nn.Module):
         mask: Tensor | None,
         turns: Tensor | None,
         past: tuple[Tensor, Tensor] | None,
-        first: int | None = None,
+        at: Tensor | None = None,
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """The block's output, of the ``first`` tokens only if that is given, and all tokens' keys and values."""
-        attended, present = self.attention(x_BLH, mask, turns, past, first)
-        x_BLH = self.attention_norm(x_BLH[:, :first] + self.dropout(attended))
-        fed = self.feed_out(self.activation(self.feed_in(x_BLH)))
-        return self.feed_norm(x_BLH + self.dropout(fed)), present
+        """The block's output, only ``at`` these tokens if they are given, and all tokens' keys and values."""
+        attended, present = self.attention(x_BLH, mask, turns, past, at)
+        x = self.attention_norm(_chosen(x_BLH, at) + self.dropout(attended))
+        fed = self.feed_out(self.activation(self.feed_in(x)))
+        return self.feed_norm(x + self.dropout(fed)), present
+
+
+def _chosen(x_BLH: Tensor, at: Tensor | None) -> Tensor:
+    return x_BLH if at is None else x_BLH.flatten(0, 1)[at]
 
 
 class Encoder(nn.Module):
@@ -141,18 +143,18 @@ class Encoder(nn.Module):
         segments_BL: Tensor | None = None,
         cache: Cache | None = None,
         positions_BL: Tensor | None = None,
-        first: int | None = None,
+        at: Tensor | None = None,
     ) -> Tensor:
-        """Hidden states [B, L, H], or [B, first, H]: the last block then works for the first tokens only.
+        """Hidden states [B, L, H]; or [M, H] of the tokens ``at`` flat positions [M]: the last block spares the rest.
 
         With ``cache``, ids are the tokens after those it holds; it is extended in place.
         """
         if positions_BL is None and cache and self.positions is not None:
             positions_BL = torch.arange(ids_BL.shape[1], device=ids_BL.device) + cache[0][0].shape[2]
-        return self.transform(self.embed(ids_BL, segments_BL, positions_BL), mask, cache, first)
+        return self.transform(self.embed(ids_BL, segments_BL, positions_BL), mask, cache, at)
 
     def transform(
-        self, x_BLH: Tensor, mask: Tensor | None = None, cache: Cache | None = None, first: int | None = None
+        self, x_BLH: Tensor, mask: Tensor | None = None, cache: Cache | None = None, at: Tensor | None = None
     ) -> Tensor:
         """The blocks alone, over token vectors that ``embed`` or someone else made."""
         start = cache[0][0].shape[2] if cache else 0
@@ -160,12 +162,12 @@ class Encoder(nn.Module):
         turns = turns[start:] if turns is not None else None
         last = len(self.blocks) - 1
         for number, block in enumerate(self.blocks):
-            queries = first if number == last else None
+            where = at if number == last else None
             if self.recompute and torch.is_grad_enabled() and cache is None:
-                x_BLH, _ = checkpoint(block, x_BLH, mask, turns, None, queries, use_reentrant=False)
+                x_BLH, _ = checkpoint(block, x_BLH, mask, turns, None, where, use_reentrant=False)
                 continue
             past = cache[number] if cache is not None and start else None
-            x_BLH, present = block(x_BLH, mask, turns, past, queries)
+            x_BLH, present = block(x_BLH, mask, turns, past, where)
             if cache is not None:
                 cache[number : number + 1] = [present]
         return x_BLH

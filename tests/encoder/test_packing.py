@@ -108,15 +108,15 @@ def test_gradient_checkpointing_changes_no_bit(kind: str) -> None:
 
 @pytest.mark.parametrize("recompute", [False, True])
 @pytest.mark.parametrize("kind", ["roformer", "roformer_v2", "bert"])
-def test_the_first_tokens_alone(kind: str, recompute: bool) -> None:
+def test_chosen_tokens_alone(kind: str, recompute: bool) -> None:
     trained = model(kind)
     trained.encoder.recompute = recompute
     ids, keep = torch.randint(1, 40, (2, 9)), torch.tensor([[1] * 9, [1] * 5 + [0] * 4])
     whole = trained.encoder(ids, masks.padded(keep))
-    for first in (1, 3):
-        part = trained.encoder(ids, masks.padded(keep), first=first)
-        torch.testing.assert_close(part, whole[:, :first], rtol=1e-5, atol=1e-6)
-    torch.testing.assert_close(trained.encoder(ids, first=1), trained.encoder(ids)[:, :1], rtol=1e-5, atol=1e-6)
+    for at in (masks.first(ids), torch.tensor([13, 0, 4]), torch.zeros(0, dtype=torch.long)):
+        part = trained.encoder(ids, masks.padded(keep), at=at)
+        torch.testing.assert_close(part, whole.flatten(0, 1)[at], rtol=1e-5, atol=1e-6)
+    assert masks.first(ids).tolist() == [0, 9]
 
 
 def test_angles_made_in_inference_mode_serve_training() -> None:
