@@ -162,7 +162,7 @@ def widened(text: Text, place: Path, options: argparse.Namespace, switch: int) -
         moments, steps = checkpoint.read_moments(source / "moments.safetensors")
         place.joinpath(name).mkdir(parents=True, exist_ok=True)
         grown = place / name / "start.safetensors"
-        checkpoint.write_moments(grown, grow_moments(moments, small.config, wide.config), steps)
+        checkpoint.write_moments(grown, grow_moments(moments, small.config, wide.config, seed=text.seed), steps)
         rates = learning_rates(small.config, wide.config) if options.slow_readers else None
         optimizer = fitting.optimizer(wide, Schedule(steps=1, learning_rate=options.rate), rates=rates)
         checkpoint.load_moments(grown, wide, optimizer)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,35 +74,36 @@ def load(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> Pr
 
 def save_moments(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
     """What Adam has learnt of the gradients, under the parameters' names: for training to go on, not to begin again."""
-    tensors, steps = {}, 0
-    for name, parameter in model.named_parameters():
-        for key in MOMENTS if parameter in optimizer.state else ():
-            tensors[f"{name}.{key}"] = optimizer.state[parameter][key].detach().cpu().contiguous()
-            steps = int(optimizer.state[parameter]["step"])
-    write_moments(path, tensors, steps)
+    found = {name: optimizer.state[p] for name, p in model.named_parameters() if p in optimizer.state}
+    steps = max((int(state["step"]) for state in found.values()), default=0)
+    write_moments(path, {name: {key: state[key] for key in MOMENTS} for name, state in found.items()}, steps)
 
 
-def write_moments(path: Path, tensors: dict[str, Tensor], steps: int) -> None:
-    save_file(tensors, path, metadata={"step": str(steps)})
+def write_moments(path: Path, moments: Mapping[str, Mapping[str, Tensor]], steps: int) -> None:
+    flat = {f"{name}.{key}": t.detach().cpu().contiguous() for name, pair in moments.items() for key, t in pair.items()}
+    save_file(flat, path, metadata={"step": str(steps)})
 
 
-def read_moments(path: Path) -> tuple[dict[str, Tensor], int]:
-    """{"<parameter>.exp_avg": ..., "<parameter>.exp_avg_sq": ...} and the steps they come from."""
+def read_moments(path: Path) -> tuple[dict[str, dict[str, Tensor]], int]:
+    """{parameter: {"exp_avg": ..., "exp_avg_sq": ...}} and the number of steps they come from."""
+    found: dict[str, dict[str, Tensor]] = {}
     with safe_open(path, framework="pt") as file:
-        return {name: file.get_tensor(name) for name in file.keys()}, int(file.metadata()["step"])  # noqa: SIM118
+        for key in file.keys():  # noqa: SIM118 - not a dict
+            name, _, kind = key.rpartition(".")
+            found.setdefault(name, {})[kind] = file.get_tensor(key)
+        return found, int(file.metadata()["step"])
 
 
 def load_moments(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-    """Gives ``optimizer`` the state that ``save_moments`` wrote for a model with the same parameters."""
-    tensors, steps = read_moments(path)
+    """Gives ``optimizer`` the state in ``path``; a parameter that never had a gradient has none."""
+    moments, steps = read_moments(path)
     for name, parameter in model.named_parameters():
-        if f"{name}.{MOMENTS[0]}" not in tensors:
-            continue  # a parameter that never had a gradient has no state
-        found = {key: tensors[f"{name}.{key}"].to(parameter) for key in MOMENTS}
-        if found[MOMENTS[0]].shape != parameter.shape:
-            got = tuple(found[MOMENTS[0]].shape)
-            raise InputError(f"{path}: {name} has shape {got}, the model's has {tuple(parameter.shape)}")
-        optimizer.state[parameter] = {"step": torch.tensor(float(steps)), **found}
+        if name in moments:
+            found = {key: tensor.to(parameter) for key, tensor in moments[name].items()}
+            if found[MOMENTS[0]].shape != parameter.shape:
+                got = tuple(found[MOMENTS[0]].shape)
+                raise InputError(f"{path}: {name} has shape {got}, the model's has {tuple(parameter.shape)}")
+            optimizer.state[parameter] = {"step": torch.tensor(float(steps)), **found}
 
 
 def _moments(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

@@ -27,7 +27,7 @@ SECTIONS: dict[str, Any] = {
     "dimension": dimension.Dimension,
     "pretrain": pretrain.Pretrain,
     "widen": widen.Widen,
-    "pretrain_wide": pretrain.Widened,
+    "pretrain_wide": pretrain.Continued,
     "pretrain_scratch": pretrain.Scratch,
     "simbert": simbert.Simbert,
     "roformer_sim": roformer_sim.RoformerSim,

@@ -5,10 +5,12 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
+import torch
 from torch import Tensor, nn
 
-from rosphere import fitting, mlm
+from rosphere import checkpoint, fitting, mlm
 from rosphere.checkpoint import History
 from rosphere.encoder import config as configs
 from rosphere.encoder import folder, hub
@@ -23,11 +25,12 @@ from stages.sizes import Size, encoder_config
 
 DATA = Path("data")
 MODELS = Path("models")
+MOMENTS = "moments.safetensors"  # Adam's state, in a model's folder
 
 
 @dataclass(frozen=True, kw_only=True)
 class Widened:
-    """Section ``pretrain_wide``, and the settings of its control."""
+    """What all three have in common."""
 
     sequence: int
     rows: int
@@ -44,6 +47,13 @@ class Widened:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Continued(Widened):
+    """Section ``pretrain_wide``."""
+
+    optimizer: Literal["grown", "fresh"]  # the narrow run's state, widened like the weights, or none
+
+
+@dataclass(frozen=True, kw_only=True)
 class Pretrain(Widened):
     size: str
     init: str | None  # a model folder or hub name to start from, instead of random weights of ``size``
@@ -55,7 +65,14 @@ class Scratch:
     learning_rate: float
 
 
-def pretrain(model: MaskedLanguageModel, settings: Widened, job: runner.Job, *, spent: float) -> History:
+def pretrain(
+    model: MaskedLanguageModel,
+    settings: Widened,
+    job: runner.Job,
+    *,
+    spent: float,
+    optimizer: torch.optim.AdamW | None = None,
+) -> History:
     """Trains ``model``; the history carries FLOPs, beginning with what was ``spent`` before."""
     seed = job.scalar("seed", int)
     tokenizer = Tokenizer(DATA / "tokenizer")
@@ -84,6 +101,7 @@ def pretrain(model: MaskedLanguageModel, settings: Widened, job: runner.Job, *, 
         seed=seed,
         folder=job.checkpoint,
         callbacks=Callbacks(progress=job.progress, stopping=job.stopping, evaluate=lambda: dev(model)),
+        optimizer_=optimizer,
     )
     a_step = settings.flops(model.config)
     return [{**row, "flops": spent + row["step"] * a_step} for row in history]
@@ -126,6 +144,14 @@ def widened(settings: Widened) -> MaskedLanguageModel:
     return model
 
 
+def grown_optimizer(model: MaskedLanguageModel, settings: Continued) -> torch.optim.AdamW:
+    """With the state that the stage widen grew, if that is wanted."""
+    optimizer = fitting.optimizer(model, settings.schedule)
+    if settings.optimizer == "grown":
+        checkpoint.load_moments(MODELS / "widen" / MOMENTS, model, optimizer)
+    return optimizer
+
+
 def before(job: runner.Job) -> float:
     """FLOPs of the narrow run, counted from its settings."""
     narrow = job.section(Pretrain, "pretrain")
@@ -142,17 +168,19 @@ def scratch_settings(job: runner.Job, model: MaskedLanguageModel, wide: Widened,
 def main() -> None:
     with runner.stage(sys.argv[1] if len(sys.argv) > 1 else "pretrain") as job:
         target = MODELS / job.word
-        spent = 0.0
+        spent, optimizer = 0.0, None
         settings: Widened
         if job.word == "pretrain":
             narrow = job.section(Pretrain)
             settings = narrow
             model = published(job, narrow, narrow.init) if narrow.init else fresh(job, narrow.size, narrow.dropout)
+            optimizer = fitting.optimizer(model, narrow.schedule)
         elif job.word == "pretrain_wide":
-            settings = job.section(Widened)
-            model, spent = widened(settings), before(job)
+            wide = job.section(Continued)
+            settings, model, spent = wide, widened(wide), before(job)
+            optimizer = grown_optimizer(model, wide)
         else:
-            control, wide = job.section(Scratch), job.section(Widened, "pretrain_wide")
+            control, wide = job.section(Scratch), job.section(Continued, "pretrain_wide")
             if not control.enabled:
                 target.mkdir(parents=True, exist_ok=True)
                 job.curve([{"step": 0}])
@@ -160,8 +188,10 @@ def main() -> None:
                 return
             model = fresh(job, job.scalar("widen.size", str), wide.dropout)
             settings = scratch_settings(job, model, wide, control.learning_rate)
-        history = pretrain(model, settings, job, spent=spent)
+        history = pretrain(model, settings, job, spent=spent, optimizer=optimizer)
         folder.save(model, target, tokenizer=DATA / "tokenizer")
+        if job.word == "pretrain" and optimizer:  # the stage widen grows it along with the weights
+            checkpoint.save_moments(target / MOMENTS, model, optimizer)
         job.curve(history)
         job.report(summary(history, model, settings))
 

@@ -9,16 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from rosphere import mlm
+from rosphere import checkpoint, mlm
 from rosphere.encoder import folder, masks
 from rosphere.text.corpus import Corpus
 from rosphere.text.tokenizer import Tokenizer
 from rosphere.widening import certificate, widen
+from rosphere.widening.moments import grow_moments
 from stages import runner
 from stages.sizes import Size, encoder_config
 
 DATA = Path("data")
 SOURCE, TARGET = Path("models/pretrain"), Path("models/widen")
+MOMENTS = "moments.safetensors"  # Adam's state, in a model's folder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +46,8 @@ def grow(settings: Widen, sizes: dict[str, Size], *, seed: int) -> dict[str, Any
         seed=seed,
     )
     folder.save(wide, TARGET, tokenizer=DATA / "tokenizer")
+    state, steps = checkpoint.read_moments(SOURCE / MOMENTS)
+    checkpoint.write_moments(TARGET / MOMENTS, grow_moments(state, model.config, wide.config, seed=seed), steps)
     rows = mlm.PackedRows(Corpus(DATA / "corpus" / "dev"), tokenizer, length=128, seed=seed)
     batch = mlm.batch(rows, np.arange(min(4, len(rows))), rate=0.15, generator=np.random.default_rng(seed))
     proof = certificate(model, wide, batch.ids_BL, masks.packed(batch.documents_BL))

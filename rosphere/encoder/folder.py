@@ -31,6 +31,7 @@ OUTER = {
     "encoder.project": "embeddings_project",
     "transform": "cls.predictions.transform.dense",
     "transform_norm": "cls.predictions.transform.LayerNorm",
+    "pooler": "pooler.dense",
 }
 BIAS = "cls.predictions.bias"
 BLOCK = {
@@ -42,6 +43,7 @@ BLOCK = {
 }
 FUSED = ("query", "key", "value")
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+TABLES = ("embeddings.position_ids", "encoder.embed_positions.weight")  # made anew by whoever reads the folder
 
 
 def prefix(config: EncoderConfig) -> str:
@@ -116,19 +118,39 @@ def load(folder: Path, *, dropout: float | None = None, fresh_head: bool = False
 
     Weights are read from safetensors or from a torch file without unpickling code, whole or in shards. A folder of
     a bare encoder has no vocabulary head: with ``fresh_head`` it gets a new one, otherwise it is refused.
+    The model has a pooler if the folder has one. ``not_taken`` names the tensors that have no place in it.
     """
     config = configs.read(folder)
     if dropout is not None:
         config = replace(config, hidden_dropout_prob=dropout, attention_probs_dropout_prob=dropout)
     theirs, origin = weights(folder)
     theirs = {_modern(name, config): tensor for name, tensor in theirs.items()}
-    model = MaskedLanguageModel(config)
+    model = MaskedLanguageModel(config, pooler=f"{prefix(config)}{OUTER['pooler']}.weight" in theirs)
     state = model.state_dict()
     if fresh_head and not any(name.startswith("cls.") for name in theirs):
-        state = {name: tensor for name, tensor in state.items() if name.startswith("encoder.")}
+        state = {name: tensor for name, tensor in state.items() if name.startswith(("encoder.", "pooler."))}
     missing, _ = model.load_state_dict(from_hugging_face(theirs, state, config, origin=str(origin)), strict=False)
     assert not [name for name in missing if name in state]
     return model
+
+
+def not_taken(folder: Path) -> list[str]:
+    """Names of the tensors in a folder that ``load`` has no use for, such as BERT's next-sentence head.
+
+    Tables that are computed, and a decoder that is the token embedding once more, are not among them.
+    """
+    config = configs.read(folder)
+    theirs = weights(folder)[0]
+    with torch.device("meta"):
+        state = MaskedLanguageModel(config, pooler=True).state_dict()
+    taken = {wanted for name in state for wanted in _names(name, config)}
+    words = f"{prefix(config)}{OUTER['encoder.words']}.weight"
+    modern = {_modern(name, config): tensor for name, tensor in theirs.items()}
+    decoder = modern.get("cls.predictions.decoder.weight")
+    if decoder is not None and words in modern and torch.equal(decoder, modern[words]):
+        taken.add("cls.predictions.decoder.weight")
+    taken |= {prefix(config) + table for table in TABLES}
+    return sorted(name for name in theirs if _modern(name, config) not in taken)
 
 
 def _modern(name: str, config: EncoderConfig) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -11,24 +12,39 @@ from torch import Tensor
 
 from rosphere.encoder.config import EncoderConfig
 from rosphere.encoder.model import MaskedLanguageModel
-from rosphere.widening import copies
+from rosphere.widening import copies, maps, plan, sizes
+from rosphere.widening.construction import construction
 
 ROWS = 8  # of a batch at a time: logits are [rows, length, vocabulary] in float64
 
 
 def certificate(
-    small: MaskedLanguageModel, wide: MaskedLanguageModel, ids: Tensor, mask: Tensor | None = None
+    small: MaskedLanguageModel,
+    wide: MaskedLanguageModel,
+    ids: Tensor,
+    mask: Tensor | None = None,
+    *,
+    positions: Tensor | None = None,
+    dropped: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Compares the two over ids [B, L] (mask: [B, 1, L, L] or None); JSON-able.
 
-    The models are compared in evaluation mode, in copies cast to each precision; ``logit_std`` is the scale
-    to hold the gaps against. If the weights are float32, the float64 gap is not zero where a weight had to be
-    rounded to float32: equal shares of three copies, or sqrt(2) q.
+    positions [B, L], if rows are packed and the models have absolute positions (``masks.positions``); dropped: names of
+    tensors that were left behind when ``small`` was read (``folder.not_taken``).
+
+    The models are compared in evaluation mode, in copies cast to each precision; ``logit_std`` is the scale to hold the
+    gaps against. If the weights are float32, the float64 gap is not zero where a weight had to be rounded to float32:
+    equal shares of three copies, sqrt(2) q, or an isometry.
+
+    ``exact`` says whether the construction keeps the function, by the sizes alone; if not, ``reasons`` say why.
     """
-    exact, spread = _compare(small, wide, ids, mask, torch.float64)
-    single, _ = _compare(small, wide, ids, mask, torch.float32)
+    exact, spread = _compare(small, wide, ids, mask, positions, torch.float64)
+    single, _ = _compare(small, wide, ids, mask, positions, torch.float32)
     length = ids.shape[1]
+    reasons = sizes.reasons(small.config, wide.config)
     return {
+        "exact": not reasons,
+        "reasons": reasons,
         "max_logit_gap": {"float64": exact, "float32": single},
         "logit_std": spread,
         "tokens": ids.numel(),
@@ -38,55 +54,35 @@ def certificate(
             "after": wide.config.flops_per_token(length),
         },
         "copies_distance": copies_distance(small.config, wide),
-        "construction": construction(small.config, wide.config),
+        "construction": construction(small.config, wide.config, pooler=small.pooler is not None),
+        "dropped": list(dropped),
     }
 
 
 def copies_distance(old: EncoderConfig, wide: MaskedLanguageModel) -> float:
-    """How far copies of one unit are apart: |W - W1| / |W|, Frobenius over all weights that read units.
+    """How far from reading no more than the old units the weights are, relative: 0, and training stays that small.
 
-    Column i of W1 is the column of W that reads the first copy of unit i's original. 0: all copies are read
-    alike (equal shares, which gradient descent keeps equal); two unrelated copies have about 1.
+    |W - W1| / |W|, Frobenius over all weights that read units. Where units are copies, column i of W1 is the column of
+    W that reads the first copy of unit i's original: 0 if all copies are read alike (equal shares, which gradient
+    descent keeps equal); two unrelated copies have about 1. Where a stream of width d was turned into one of width D,
+    W1 is the nearest set of weights that read d directions of it only.
     """
-    origins = copies.origins(old, wide.config)
+    units = plan.copied(old, wide.config)
     apart = total = 0.0
+    directions = torch.zeros(0, wide.config.hidden_size, dtype=torch.float64)
     for name, tensor in wide.state_dict().items():
-        group, kind = copies.group(name)
-        if group in copies.READS and kind == "weight":
-            weight = tensor.cpu().double()
-            apart += (weight - weight[:, copies.first(origins.of(copies.READS[group]))]).square().sum().item()
-            total += weight.square().sum().item()
+        _, columns = plan.axes(name)
+        if columns is None or not columns.startswith("read"):
+            continue
+        weight, map_ = tensor.cpu().double(), units.get(columns)
+        total += weight.square().sum().item()
+        if isinstance(map_, maps.Copies):
+            apart += (weight - weight[:, copies.first(map_.origin)]).square().sum().item()
+        else:  # an isometry, which is not known here and need not be
+            directions = torch.linalg.qr(torch.cat((directions, weight)), mode="r").R
+    if len(directions):
+        apart += torch.linalg.svdvals(directions)[old.hidden_size :].square().sum().item()
     return math.sqrt(apart / total)
-
-
-def construction(old: EncoderConfig, new: EncoderConfig) -> dict[str, str]:
-    """What was done to each group of tensors; the blocks of a model are all built alike."""
-    counts = {
-        "hidden": f"{old.hidden_size} -> {new.hidden_size}",
-        "mixed": f"{old.hidden_size} -> {new.hidden_size}",
-        "fed": f"{old.intermediate_size} -> {new.intermediate_size}",
-    }
-    done = dict.fromkeys(("encoder.words", "encoder.segments", "encoder.embedding_norm"), "unchanged")
-    done |= {"transform_norm": "unchanged", "bias": "unchanged"}
-    done |= {name: f"repeated rows {counts[units]}" for name, units in copies.WRITES.items()}
-    done["attention.qkv"] = _heads(old, new)
-    for name, units in copies.READS.items():
-        done[name] = "; ".join(filter(None, (done.get(name), f"split columns {counts[units]}")))
-    if old.embedding_size == old.hidden_size:
-        absent = new.embedding_size == new.hidden_size
-        done["encoder.project"] = "absent" if absent else f"the repetition matrix {counts['hidden']}"
-    return done
-
-
-def _heads(old: EncoderConfig, new: EncoderConfig) -> str:
-    heads = f"repeated heads {old.num_attention_heads} -> {new.num_attention_heads}"
-    times = new.head_size // old.head_size
-    if times == 1:
-        return heads
-    return (
-        f"{heads}; head size {old.head_size} -> {new.head_size}: rotary pair j to pair {times} j, q times "
-        f"sqrt({times}), other q slots zero, other k slots random, v repeated"
-    )
 
 
 def _parameters(model: MaskedLanguageModel) -> int:
@@ -99,17 +95,20 @@ def _compare(
     wide: MaskedLanguageModel,
     ids: Tensor,
     mask: Tensor | None,
+    positions: Tensor | None,
     dtype: torch.dtype,
 ) -> tuple[float, float]:
     """The largest difference of two logits, and the standard deviation of the small model's, in ``dtype``."""
     before, after = (copy.deepcopy(model).to(dtype).eval() for model in (small, wide))
     gaps, means, squares = [], [], []
     for start in range(0, len(ids), ROWS):
-        part = slice(start, start + ROWS)
-        allowed = None if mask is None else mask[part]
-        logits = before(ids[part], allowed)
-        gaps.append((after(ids[part], allowed) - logits).abs().max())
-        means.append(logits.double().mean() * len(ids[part]))
-        squares.append(logits.double().square().mean() * len(ids[part]))
+        rows = slice(start, start + ROWS)
+        allowed, places = (None if each is None else each[rows] for each in (mask, positions))
+        logits, grown = (
+            model.logits(model.encoder(ids[rows], allowed, positions_BL=places)) for model in (before, after)
+        )
+        gaps.append((grown - logits).abs().max())
+        means.append(logits.double().mean() * len(ids[rows]))
+        squares.append(logits.double().square().mean() * len(ids[rows]))
     mean, square = torch.stack(means).sum() / len(ids), torch.stack(squares).sum() / len(ids)
     return torch.stack(gaps).max().item(), (square - mean**2).sqrt().item()
