@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING
 from rosphere.errors import InputError
 
 if TYPE_CHECKING:  # torch is not needed for --help
+    from torch import Tensor
+
+    from rosphere.encoder.config import EncoderConfig
     from rosphere.similarity import SimilarityModel
     from rosphere.text.tokenizer import Tokenizer
 
@@ -110,30 +113,50 @@ def _shown(text: str, ranked: Sequence[tuple[str, float]], *, as_json: bool, tit
 
 
 def widen(options: argparse.Namespace) -> None:
-    """A wider model with the same function, and its certificate."""
-    import torch
-
-    from rosphere.encoder import folder
+    """A wider or deeper model with the same function, and its certificate."""
+    from rosphere.encoder import folder, masks
     from rosphere.widening import certificate
     from rosphere.widening import widen as grown
 
     if options.target.exists():
         raise InputError(f"{options.target}: exists already; choose another folder")
-    model = folder.load(options.source)
+    model = folder.load(options.source, fresh_head=True)  # a bare encoder may be widened too
     wide = grown(
         model,
         width=options.width,
         heads=options.heads,
         head_size=options.head_size,
         feed_forward=options.feed_forward,
+        layers=options.layers,
         noise=options.noise,
         seed=options.seed,
+        allow_inexact=options.allow_inexact,
     )
     folder.save(wide, options.target, tokenizer=options.source)
-    ids = torch.randint(0, model.config.vocab_size, (4, 64), generator=torch.Generator().manual_seed(options.seed))
-    proof = json.dumps(certificate(model, wide, ids, None), indent=1, sort_keys=True)
+    ids, keep = _tokens(options, model.config)
+    found = certificate(model, wide, ids, masks.padded(keep), dropped=folder.not_taken(options.source))
+    proof = json.dumps(found, indent=1, sort_keys=True)
     (options.target / "widening.json").write_text(proof + "\n", encoding="utf-8")
     print(proof)
+
+
+def _tokens(options: argparse.Namespace, config: EncoderConfig) -> tuple[Tensor, Tensor]:
+    """(ids, keep) of the lines of --text, or else of random tokens."""
+    import torch
+
+    from rosphere.similarity import padded
+    from rosphere.text.reading import lines
+    from rosphere.text.tokenizer import Tokenizer
+
+    longest = min(64, config.max_position_embeddings)
+    if options.text is None:
+        generator = torch.Generator().manual_seed(options.seed)
+        return padded(torch.randint(0, config.vocab_size, (4, longest), generator=generator).tolist(), 0)
+    tokenizer = Tokenizer(options.source)
+    texts = [line for _, line in lines(options.text) if line.strip()][:32]
+    if not texts:
+        raise InputError(f"{options.text}: expected lines of text, there are none")
+    return padded([[tokenizer.cls, *ids[: longest - 2], tokenizer.sep] for ids in tokenizer.ids(texts)], tokenizer.pad)
 
 
 def dimension(options: argparse.Namespace) -> None:
@@ -171,13 +194,16 @@ def parser() -> argparse.ArgumentParser:
     one.set_defaults(run=generate)
 
     one = commands.add_parser("widen", help=widen.__doc__)
-    one.add_argument("source", type=Path, metavar="SRC", help="a Hugging Face RoFormer folder")
+    one.add_argument("source", type=Path, metavar="SRC", help="a Hugging Face folder of a RoFormer or BERT")
     one.add_argument("target", type=Path, metavar="DST")
-    one.add_argument("--width", type=int, required=True)
+    one.add_argument("--width", type=int, help="hidden size; default: as it is")
     one.add_argument("--heads", type=int)
     one.add_argument("--head-size", type=int)
     one.add_argument("--feed-forward", type=int)
-    one.add_argument("--noise", type=float, default=0.0)
+    one.add_argument("--layers", type=int, help="exact for RMSNorm (RoFormerV2) only")
+    one.add_argument("--noise", type=float, default=0.0, help="0 to 1: unevenness of the copies' shares")
+    one.add_argument("--allow-inexact", action="store_true", help="build what is not exact, and measure the gap")
+    one.add_argument("--text", type=Path, help="measure on these lines, the first 32; default: random tokens")
     one.add_argument("--seed", type=int, default=0)
     one.set_defaults(run=widen)
 

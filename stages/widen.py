@@ -42,6 +42,7 @@ def grow(settings: Widen, sizes: dict[str, Size], *, seed: int) -> dict[str, Any
         width=goal.hidden_size,
         heads=goal.num_attention_heads,
         feed_forward=goal.intermediate_size,
+        layers=goal.num_hidden_layers,
         noise=settings.noise,
         seed=seed,
     )
@@ -50,7 +51,8 @@ def grow(settings: Widen, sizes: dict[str, Size], *, seed: int) -> dict[str, Any
     checkpoint.write_moments(TARGET / MOMENTS, grow_moments(state, model.config, wide.config, seed=seed), steps)
     rows = mlm.PackedRows(Corpus(DATA / "corpus" / "dev"), tokenizer, length=128, seed=seed)
     batch = mlm.batch(rows, np.arange(min(4, len(rows))), rate=0.15, generator=np.random.default_rng(seed))
-    proof = certificate(model, wide, batch.ids_BL, masks.packed(batch.documents_BL))
+    documents = batch.documents_BL
+    proof = certificate(model, wide, batch.ids_BL, masks.packed(documents), positions=masks.positions(documents))
     (TARGET / "widening.json").write_text(json.dumps(proof, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     return proof
 

@@ -20,14 +20,14 @@ from rosphere.widening.maps import Copies
 
 def attended(old: EncoderConfig, new: EncoderConfig) -> Copies:
     """The rows of the fused projection [3 x heads x head size]."""
-    heads, sizes = torch.arange(new.num_attention_heads) % old.num_attention_heads, (old.head_size, new.head_size)
+    heads = torch.arange(new.num_attention_heads) % old.num_attention_heads
     inside = torch.full((new.head_size,), -1)
     inside[_slots(old, new)] = torch.arange(old.head_size)
     scored = torch.where(inside >= 0, heads[:, None] * old.head_size + inside, -1).flatten()
     mixed = channels(old, new)
     origin = torch.cat((scored, torch.where(scored >= 0, scored + old.hidden_size, -1), mixed + 2 * old.hidden_size))
     scale = torch.ones(3, new.hidden_size, dtype=torch.float64)
-    scale[0] = math.sqrt(sizes[1] / sizes[0])
+    scale[0] = math.sqrt(new.head_size / old.head_size)
     return Copies(old=3 * old.hidden_size, origin=origin, scale=scale.flatten())
 
 
