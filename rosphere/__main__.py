@@ -121,6 +121,7 @@ def widen(options: argparse.Namespace) -> None:
     if options.target.exists():
         raise InputError(f"{options.target}: exists already; choose another folder")
     model = folder.load(options.source, fresh_head=True)  # a bare encoder may be widened too
+    ids, keep = _tokens(options, model.config)
     wide = grown(
         model,
         width=options.width,
@@ -133,7 +134,6 @@ def widen(options: argparse.Namespace) -> None:
         allow_inexact=options.allow_inexact,
     )
     folder.save(wide, options.target, tokenizer=options.source)
-    ids, keep = _tokens(options, model.config)
     found = certificate(model, wide, ids, masks.padded(keep), dropped=folder.not_taken(options.source))
     proof = json.dumps(found, indent=1, sort_keys=True)
     (options.target / "widening.json").write_text(proof + "\n", encoding="utf-8")
