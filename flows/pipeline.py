@@ -170,6 +170,7 @@ def schedule(
             if stage.name not in futures and needs <= ended:
                 futures[stage.name] = submit(stage, [futures[name] for name in sorted(needs)])
         first = next(as_completed([future for name, future in futures.items() if name not in ended]))
+        first.wait()  # a future that is done still asks the server for its state, which may lag; after this it knows
         ended |= {name for name, future in futures.items() if future is first}
     return {stage.name: futures[stage.name] for stage in plan}
 
