@@ -118,7 +118,7 @@ def train(
         optimizer_=optimizer,
     )
     folder.save(model, place / "model", tokenizer=place)
-    checkpoint.save_moments(place / "moments.safetensors", model, optimizer)
+    checkpoint.save_moments(place / checkpoint.MOMENTS_FILE, model, optimizer)
     done.write_text(json.dumps(history))
     return history
 
@@ -139,7 +139,7 @@ def narrow_until(text: Text, place: Path, options: argparse.Namespace, switch: i
         before = place / f"narrow-{begin}"
         model = folder.load(before / "model")
         optimizer = fitting.optimizer(model, Schedule(steps=1, learning_rate=options.rate))
-        checkpoint.load_moments(before / "moments.safetensors", model, optimizer)
+        checkpoint.load_moments(before / checkpoint.MOMENTS_FILE, model, optimizer)
     return train(
         model,
         text,
@@ -159,7 +159,7 @@ def widened(text: Text, place: Path, options: argparse.Namespace, switch: int) -
     name = f"widened-{switch}" + ("-fresh" if options.fresh else "")
     optimizer = None
     if not options.fresh:
-        moments, steps = checkpoint.read_moments(source / "moments.safetensors")
+        moments, steps = checkpoint.read_moments(source / checkpoint.MOMENTS_FILE)
         place.joinpath(name).mkdir(parents=True, exist_ok=True)
         grown = place / name / "start.safetensors"
         checkpoint.write_moments(grown, grow_moments(moments, small.config, wide.config, seed=text.seed), steps)

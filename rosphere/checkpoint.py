@@ -21,6 +21,7 @@ from rosphere.errors import InputError
 
 FILE = "state.safetensors"
 MOMENTS = ("exp_avg", "exp_avg_sq")
+MOMENTS_FILE = "moments.safetensors"  # Adam's state, in a finished model's folder
 History = list[dict[str, float]]
 
 

@@ -167,7 +167,7 @@ def loss(model: MaskedLanguageModel, batch: Batch) -> tuple[Tensor, Tensor]:
 
     Of a share: its part of the two means of the whole batch, so that parts add up.
     """
-    where = masks.positions(batch.documents_BL)
+    where = None if model.config.rotary else masks.positions(batch.documents_BL)
     mask = masks.packed(batch.documents_BL)
     hidden = model.encoder(batch.ids_BL, mask, positions_BL=where, at=batch.positions_M)
     logits = model.logits(hidden).float()

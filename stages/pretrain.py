@@ -25,7 +25,6 @@ from stages.sizes import Size, encoder_config
 
 DATA = Path("data")
 MODELS = Path("models")
-MOMENTS = "moments.safetensors"  # Adam's state, in a model's folder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,7 +147,7 @@ def grown_optimizer(model: MaskedLanguageModel, settings: Continued) -> torch.op
     """With the state that the stage widen grew, if that is wanted."""
     optimizer = fitting.optimizer(model, settings.schedule)
     if settings.optimizer == "grown":
-        checkpoint.load_moments(MODELS / "widen" / MOMENTS, model, optimizer)
+        checkpoint.load_moments(MODELS / "widen" / checkpoint.MOMENTS_FILE, model, optimizer)
     return optimizer
 
 
@@ -191,7 +190,7 @@ def main() -> None:
         history = pretrain(model, settings, job, spent=spent, optimizer=optimizer)
         folder.save(model, target, tokenizer=DATA / "tokenizer")
         if job.word == "pretrain" and optimizer:  # the stage widen grows it along with the weights
-            checkpoint.save_moments(target / MOMENTS, model, optimizer)
+            checkpoint.save_moments(target / checkpoint.MOMENTS_FILE, model, optimizer)
         job.curve(history)
         job.report(summary(history, model, settings))
 

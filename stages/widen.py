@@ -20,7 +20,6 @@ from stages.sizes import Size, encoder_config
 
 DATA = Path("data")
 SOURCE, TARGET = Path("models/pretrain"), Path("models/widen")
-MOMENTS = "moments.safetensors"  # Adam's state, in a model's folder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,8 +46,9 @@ def grow(settings: Widen, sizes: dict[str, Size], *, seed: int) -> dict[str, Any
         seed=seed,
     )
     folder.save(wide, TARGET, tokenizer=DATA / "tokenizer")
-    state, steps = checkpoint.read_moments(SOURCE / MOMENTS)
-    checkpoint.write_moments(TARGET / MOMENTS, grow_moments(state, model.config, wide.config, seed=seed), steps)
+    state, steps = checkpoint.read_moments(SOURCE / checkpoint.MOMENTS_FILE)
+    grown = grow_moments(state, model.config, wide.config, seed=seed)
+    checkpoint.write_moments(TARGET / checkpoint.MOMENTS_FILE, grown, steps)
     rows = mlm.PackedRows(Corpus(DATA / "corpus" / "dev"), tokenizer, length=128, seed=seed)
     batch = mlm.batch(rows, np.arange(min(4, len(rows))), rate=0.15, generator=np.random.default_rng(seed))
     documents = batch.documents_BL
