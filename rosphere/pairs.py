@@ -6,7 +6,7 @@ Half of the sources are noised as in BART: whole words masked, the target clean 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,15 +23,28 @@ from rosphere.text.tokenizer import Tokenizer
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
-    """N = 2 x pairs rows, padded; rows 2i and 2i + 1 are the two directions of pair i."""
+    """N = 2 x pairs rows, padded; rows 2i and 2i + 1 are the two directions of pair i.
+
+    ``sentence_N`` and ``tokens`` are those of the whole batch, also in a part of it: what compares all vectors, or
+    divides by all targets, needs to know.
+    """
 
     ids_NL: Tensor  # sources noised
     segments_NL: Tensor  # 0 source, 1 target and padding
     keep_NL: Tensor  # 1 where there is a token
     sentence_N: Tensor  # which sentence is the source of the row
+    tokens: int  # targets
 
     def to(self, device: torch.device) -> Batch:
-        return Batch(**{f.name: getattr(self, f.name).to(device) for f in fields(self)})
+        names = ("ids_NL", "segments_NL", "keep_NL", "sentence_N")
+        return replace(self, **{name: getattr(self, name).to(device) for name in names})
+
+    def share(self, rank: int, processes: int) -> Batch:
+        """The pairs that fall to process ``rank`` of ``processes``."""
+        pairs = len(self.ids_NL) // 2
+        if pairs < processes:
+            raise InputError(f"pairs: expected one or more for each of {processes} processes, got {pairs}")
+        return self._rows(slice(2 * (pairs * rank // processes), 2 * (pairs * (rank + 1) // processes)))
 
     def split(self, rows: int) -> list[Batch]:
         """Chunks of at most ``rows`` rows, each cut to its own longest row."""
@@ -39,8 +52,8 @@ class Batch:
 
     def _rows(self, part: slice) -> Batch:
         longest = int(self.keep_NL[part].sum(1).max())
-        cut = {f.name: getattr(self, f.name)[part, :longest] for f in fields(self) if f.name != "sentence_N"}
-        return Batch(**cut, sentence_N=self.sentence_N[part])
+        names = ("ids_NL", "segments_NL", "keep_NL")
+        return replace(self, **{name: getattr(self, name)[part, :longest] for name in names})
 
     @property
     def targets(self) -> Tensor:
@@ -82,6 +95,7 @@ def training_batch(groups: Groups, step: int, *, pairs: int, noise: float, rate:
     for group in chosen:
         one, other = generator.choice(groups.members[int(group)], size=2, replace=False)
         rows += [(int(one), int(other)), (int(other), int(one))]
+    rows.sort(key=lambda row: sum(len(groups.tokens[number][0]) for number in row))  # chunks of like lengths; stable
     return assemble(groups, rows, noise=noise, rate=rate, generator=generator)
 
 
@@ -107,6 +121,7 @@ def assemble(
         segments_NL=torch.from_numpy((places >= np.array(sources)[:, None]).astype(np.int64)),
         keep_NL=torch.from_numpy((places < np.array([len(s) for s in sequences])[:, None]).astype(np.int64)),
         sentence_N=torch.tensor([source for source, _ in rows]),
+        tokens=sum(len(sequence) for sequence in sequences) - sum(sources),
     )
 
 

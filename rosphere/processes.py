@@ -35,7 +35,7 @@ class Released(SystemExit):
 
 @dataclass(frozen=True, kw_only=True)
 class Processes:
-    """``count`` processes, of which this is number ``rank``. ``add``, ``sums``, ``meet`` and ``align`` wait for all."""
+    """``count`` processes, of which this is number ``rank``. Every method but ``share`` and ``leave`` waits for all."""
 
     rank: int = 0
     count: int = 1
@@ -73,6 +73,22 @@ class Processes:
         for parameter, part, there in zip(parameters, parts, present, strict=True):
             parameter.grad = part.view_as(parameter).to(parameter.dtype) if there else None
         return bool(stop)
+
+    def gather(self, rows_ND: Tensor) -> tuple[Tensor, int]:
+        """The rows of all processes [sum of N, D] by rank, without a graph, and where this one's begin.
+
+        Shares may be of unlike sizes, which all_gather refuses: every process adds its rows to a field of zeros.
+        """
+        if self.count == 1:
+            return rows_ND, 0
+        sizes = torch.zeros(self.count, dtype=torch.long, device=rows_ND.device)
+        sizes[self.rank] = len(rows_ND)
+        dist.all_reduce(sizes)
+        first = int(sizes[: self.rank].sum())
+        whole = rows_ND.new_zeros(int(sizes.sum()), *rows_ND.shape[1:])
+        whole[first : first + len(rows_ND)] = rows_ND.detach()
+        dist.all_reduce(whole)
+        return whole, first
 
     def sums(self, rows: Sequence[Mapping[str, Tensor | float]]) -> Sequence[Mapping[str, Tensor | float]]:
         """Rows of shares of metrics, the same keys everywhere, as rows of whole metrics."""

@@ -39,13 +39,16 @@ class SimilarityModel(nn.Module):
         nn.init.eye_(self.pooler.weight)
         nn.init.zeros_(self.pooler.bias)
 
-    def forward(self, batch: Batch, tokens: int) -> tuple[Tensor, Tensor]:
-        """Sentence vectors [N, H] of the sources, and the rows' share of the mean LM loss over ``tokens`` targets."""
+    def forward(self, batch: Batch) -> tuple[Tensor, Callable[[], Tensor]]:
+        """Sentence vectors [N, H] of the sources, and what works out the rows' share of the batch's mean LM loss."""
         mask = masks.seq2seq(batch.segments_NL, batch.keep_NL)
         hidden = self.language.encoder(batch.ids_NL, mask, batch.segments_NL)
-        where = batch.targets
-        logits = self.language.logits(hidden[:, :-1][where]).float()
-        lm = F.cross_entropy(logits, batch.ids_NL[:, 1:][where], reduction="sum") / tokens
+
+        def lm() -> Tensor:
+            where = batch.targets
+            logits = self.language.logits(hidden[:, :-1][where]).float()
+            return F.cross_entropy(logits, batch.ids_NL[:, 1:][where], reduction="sum") / batch.tokens
+
         return self.pooler(hidden[:, 0]), lm
 
     def vectors(self, ids_NL: Tensor, keep_NL: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ import torch
 from scipy import stats
 from torch import Tensor, nn
 
-from rosphere import assessment, contrastive, fitting, generation, pairs, retrieval, similarity
+from rosphere import assessment, contrastive, fitting, generation, pairs, processes, retrieval, similarity
 from rosphere.encoder import folder
 from rosphere.fitting import Callbacks, Schedule
 from rosphere.pairs import Groups
@@ -100,13 +100,13 @@ def main() -> None:
         encode = partial(similarity.encode, model, tokenizer, longest=settings.longest + 2)
 
         def objective(trained: nn.Module, batch: pairs.Batch, backward: fitting.Backward) -> dict[str, Tensor]:
-            tokens = int(batch.targets.sum())
             goal = clean[batch.sentence_N.cpu()].to(batch.ids_NL.device)
             distilled, lm = contrastive.accumulate(
-                lambda chunk: model(chunk, tokens),
+                model,
                 batch.split(settings.chunk),
                 partial(contrastive.similarity_distillation, teacher_ND=goal, weight=settings.weight),
                 backward=backward,
+                processes=processes.join(),
             )
             return {"loss": distilled + lm, "distillation": distilled, "lm": lm}
 

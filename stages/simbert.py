@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from rosphere import assessment, contrastive, fitting, pairs, similarity
+from rosphere import assessment, contrastive, fitting, pairs, processes, similarity
 from rosphere.encoder import folder
 from rosphere.fitting import Callbacks, Schedule
 from rosphere.pairs import Groups
@@ -38,7 +38,7 @@ def lm_loss(model: SimilarityModel, groups: Groups, settings: Simbert, seed: int
     """Mean generation loss per token of held-out pairs, sources without noise."""
     batch = pairs.training_batch(groups, 0, pairs=len(groups), noise=0.0, rate=0.0, seed=seed)
     batch = batch.to(next(model.parameters()).device)
-    return float(model(batch, int(batch.targets.sum()))[1])
+    return float(model(batch)[1]())
 
 
 def main() -> None:
@@ -55,12 +55,12 @@ def main() -> None:
         encode = partial(similarity.encode, model, tokenizer, longest=settings.longest + 2)
 
         def objective(trained: nn.Module, batch: pairs.Batch, backward: fitting.Backward) -> dict[str, Tensor]:
-            tokens = int(batch.targets.sum())
             contrast, lm = contrastive.accumulate(
-                lambda chunk: model(chunk, tokens),
+                model,
                 batch.split(settings.chunk),
                 partial(contrastive.info_nce, scale=settings.scale),
                 backward=backward,
+                processes=processes.join(),
             )
             return {"loss": contrast + lm, "contrastive": contrast, "lm": lm}
 

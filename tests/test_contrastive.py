@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import math
 import random
 from collections.abc import Callable, Iterator, Sequence
@@ -14,9 +15,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from rosphere import contrastive
-from rosphere.contrastive import RandomState, accumulate, info_nce, similarity_distillation
+from rosphere.contrastive import RandomState, accumulate, cosent, gradient_error, info_nce, similarity_distillation
 from rosphere.encoder.config import EncoderConfig
 from rosphere.encoder.model import MaskedLanguageModel
 from rosphere.pairs import Batch
@@ -59,15 +61,11 @@ def sentences() -> Batch:
         segments_NL=(places >= sources).long(),
         keep_NL=(places < lengths).long(),
         sentence_N=torch.arange(ROWS),
+        tokens=int((lengths - sources).sum()),
     )
 
 
-Encode = Callable[[Batch], tuple[Tensor, Tensor]]
-
-
-def encoder(model: SimilarityModel, batch: Batch) -> Encode:
-    tokens = int(batch.targets.sum())
-    return lambda chunk: model(chunk, tokens)
+Encode = Callable[[Batch], tuple[Tensor, Callable[[], Tensor]]]
 
 
 def gradient(model: nn.Module) -> Tensor:
@@ -82,7 +80,7 @@ def gradient(model: nn.Module) -> Tensor:
 def direct(encode: Encode, chunks: Sequence[Batch]) -> tuple[Tensor, Tensor]:
     """The oracle: every chunk under the random state it finds, all in one graph."""
     vectors, own = zip(*map(encode, chunks), strict=True)
-    value, rest = LOSS(torch.cat(vectors)), torch.stack(own).sum()
+    value, rest = LOSS(torch.cat(vectors)), torch.stack([each() for each in own]).sum()
     (value + rest).backward()
     return value.detach(), rest.detach()
 
@@ -95,21 +93,21 @@ def gap(found: Tensor, expected: Tensor) -> float:
 @pytest.mark.parametrize("rows", [1, 2, 3, 5, 8, 100])
 def test_the_gradient_is_that_of_one_graph(rows: int, dtype: torch.dtype, bound: float) -> None:
     model, batch = language(dtype), sentences()
-    encode, chunks = encoder(model, batch), batch.split(rows)
+    encode, chunks = model, batch.split(rows)
     torch.manual_seed(7)
     expected_values = direct(encode, chunks)
     expected = gradient(model)
     torch.manual_seed(7)
     values = accumulate(encode, chunks, LOSS)
     assert gap(gradient(model), expected) <= bound
-    torch.testing.assert_close(values, expected_values, rtol=max(bound, 1e-7), atol=0)  # logits are in float32
+    torch.testing.assert_close(values, expected_values, rtol=1e-6, atol=0)  # logits are in float32
     assert not any(value.requires_grad for value in values)
     assert expected_values[0] > 0.1 and expected_values[1] > 0.1  # both losses count
 
 
 def test_without_the_replayed_masks_the_gradient_is_far_off(monkeypatch: pytest.MonkeyPatch) -> None:
     model, batch = language(torch.float64), sentences()
-    encode, chunks = encoder(model, batch), batch.split(2)
+    encode, chunks = model, batch.split(2)
     torch.manual_seed(7)
     direct(encode, chunks)
     expected = gradient(model)
@@ -121,32 +119,38 @@ def test_without_the_replayed_masks_the_gradient_is_far_off(monkeypatch: pytest.
 
 def test_adding_up_the_losses_of_chunks_is_far_off() -> None:
     model, batch = language(torch.float64), sentences()
-    encode, chunks = encoder(model, batch), batch.split(2)
+    encode, chunks = model, batch.split(2)
     torch.manual_seed(7)
     direct(encode, chunks)
     expected = gradient(model)
     torch.manual_seed(7)
     for chunk in batch.split(4):
         vectors, own = encode(chunk)
-        (LOSS(vectors) / 2 + own).backward()
+        (LOSS(vectors) / 2 + own()).backward()
     assert gap(gradient(model), expected) > 0.1
 
 
 def test_the_chunks_share_no_graph() -> None:
     """Memory is a chunk's: a chunk's backward comes before the next chunk's second pass."""
     model, batch, order = language(torch.float32), sentences(), []
-    encode = encoder(model, batch)
+    encode = model
 
-    def watched(chunk: Batch) -> tuple[Tensor, Tensor]:
+    def watched(chunk: Batch) -> tuple[Tensor, Callable[[], Tensor]]:
         order.append("pass" if torch.is_grad_enabled() else "look")
-        return encode(chunk)
+        vectors, own = encode(chunk)
+
+        def noted() -> Tensor:
+            order.append("own")
+            return own()
+
+        return vectors, noted
 
     def backward(value: Tensor) -> None:
         order.append("backward")
         value.backward()
 
     accumulate(watched, batch.split(3), LOSS, backward=backward)
-    assert order == ["look"] * 3 + ["pass", "backward"] * 3
+    assert order == ["look"] * 2 + ["pass", "own", "backward"] * 3
 
 
 def test_python_and_numpy_noise_is_replayed_and_the_second_pass_leaves_no_trace() -> None:
@@ -173,6 +177,31 @@ def test_python_and_numpy_noise_is_replayed_and_the_second_pass_leaves_no_trace(
     assert (random.random(), np.random.random(), torch.rand(())) == after
 
 
+def test_vectors_alone_are_enough() -> None:
+    torch.manual_seed(0)
+    layer, x = nn.Sequential(nn.Linear(5, 6), nn.Dropout(0.3)).double(), torch.randn(8, 5, dtype=torch.float64)
+    torch.manual_seed(3)
+    LOSS(torch.cat([layer(chunk) for chunk in x.split(3)])).backward()
+    expected = gradient(layer)
+    torch.manual_seed(3)
+    _, own = accumulate(layer, x.split(3), LOSS)
+    assert gap(gradient(layer), expected) <= 1e-12
+    assert float(own) == 0.0
+
+
+def test_the_self_check_sees_what_is_exact_and_what_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, batch = language(torch.float64), sentences()
+    held = [torch.full_like(parameter, 3.0) for parameter in model.parameters()]
+    for parameter, gradient_ in zip(model.parameters(), held, strict=True):
+        parameter.grad = gradient_
+    before = torch.get_rng_state()
+    assert gradient_error(model, batch.split(3), LOSS, list(model.parameters())) <= 1e-12
+    assert torch.equal(torch.get_rng_state(), before)
+    assert all(p.grad is g for p, g in zip(model.parameters(), held, strict=True))
+    monkeypatch.setattr(RandomState, "replayed", lambda self: contextlib.nullcontext())
+    assert gradient_error(model, batch.split(3), LOSS, list(model.parameters())) > 0.1
+
+
 def test_a_failing_pass_restores_the_surroundings() -> None:
     torch.manual_seed(0)
     state = RandomState()
@@ -187,7 +216,7 @@ def test_a_failing_pass_restores_the_surroundings() -> None:
 @pytest.mark.parametrize("rows", [1, 3, 8])
 def test_under_autocast(rows: int) -> None:
     model, batch = language(torch.float32), sentences()
-    encode, chunks = encoder(model, batch), batch.split(rows)
+    encode, chunks = model, batch.split(rows)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert model.vectors(batch.ids_NL, batch.keep_NL).dtype == torch.float32
         assert model.pooler(torch.zeros(1, 16)).dtype == torch.bfloat16
@@ -234,6 +263,27 @@ def test_info_nce_literal() -> None:
     vectors = torch.tensor([[1.0, 0.0], [3.0, 0.0], [0.0, 2.0], [0.0, 5.0]])
     assert float(info_nce(vectors, scale=2.0)) == pytest.approx(math.log(1 + 2 * math.exp(-2)), rel=1e-6)
     assert float(info_nce(vectors[:2], scale=2.0)) == 0.0
+
+
+def test_cosent_literal() -> None:
+    """Pairs at cosines 0 and 0.6; the first should be the more alike: log(1 + e^(2 (0.6 - 0)))."""
+    vectors = torch.tensor([[1.0, 0.0], [0.0, 2.0], [1.0, 0.0], [0.6, 0.8]])
+    assert float(cosent(vectors, torch.tensor([1.0, 0.0]), scale=2.0)) == pytest.approx(math.log(1 + math.exp(1.2)))
+    assert float(cosent(vectors, torch.tensor([0.0, 1.0]), scale=2.0)) == pytest.approx(math.log(1 + math.exp(-1.2)))
+    assert float(cosent(vectors, torch.tensor([1.0, 1.0]), scale=2.0)) == 0.0
+
+
+@given(pairs=st.integers(1, 6), scale=st.floats(0.5, 30), seed=st.integers(0, 10**6))
+def test_cosent_is_the_loop(pairs: int, scale: float, seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    vectors = torch.randn(2 * pairs, 3, generator=generator, dtype=torch.float64)
+    scores = torch.randint(0, 3, (pairs,), generator=generator)
+    cosines = F.cosine_similarity(vectors[0::2], vectors[1::2]).tolist()
+    total = 1.0
+    for p, q in itertools.product(range(pairs), repeat=2):
+        if scores[p] > scores[q]:
+            total += math.exp(scale * (cosines[q] - cosines[p]))
+    assert float(cosent(vectors, scores, scale=scale)) == pytest.approx(math.log(total), rel=1e-10, abs=1e-12)
 
 
 def test_similarity_distillation_literal() -> None:

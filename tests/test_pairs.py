@@ -160,7 +160,9 @@ def test_splitting_loses_padding_and_nothing_else(groups: Groups) -> None:
     batch = training(groups, 2, size=3)
     chunks = batch.split(4)
     assert [len(chunk.ids_NL) for chunk in chunks] == [4, 2]
-    assert torch.equal(torch.cat([chunk.sentence_N for chunk in chunks]), batch.sentence_N)
+    for chunk in chunks:
+        assert torch.equal(chunk.sentence_N, batch.sentence_N), "what compares all vectors needs to know them all"
+        assert chunk.tokens == batch.tokens == batch.targets.sum()
     rows = [(chunk, row) for chunk in chunks for row in range(len(chunk.ids_NL))]
     for number, (chunk, row) in enumerate(rows):
         width = chunk.ids_NL.shape[1]
@@ -169,6 +171,23 @@ def test_splitting_loses_padding_and_nothing_else(groups: Groups) -> None:
         assert torch.equal(chunk.segments_NL[row], batch.segments_NL[number, :width])
         assert not batch.keep_NL[number, width:].any()
     assert sum(chunk.targets.sum() for chunk in chunks) == batch.targets.sum()
+
+
+@pytest.mark.parametrize(("processes", "sizes"), [(1, [6]), (2, [2, 4]), (3, [2, 2, 2])])
+def test_shares_are_whole_pairs(groups: Groups, processes: int, sizes: list[int]) -> None:
+    batch = training(groups, 2, size=3)
+    shares = [batch.share(rank, processes) for rank in range(processes)]
+    assert [len(share.ids_NL) for share in shares] == sizes
+    rows = [row[row != groups.tokenizer.pad].tolist() for share in shares for row in share.ids_NL]
+    assert rows == [row[row != groups.tokenizer.pad].tolist() for row in batch.ids_NL]
+    assert {share.tokens for share in shares} == {batch.tokens}
+    with pytest.raises(InputError, match="pairs: expected one or more for each of 4 processes, got 3"):
+        batch.share(0, 4)
+
+
+def test_pairs_come_by_length_so_that_chunks_hold_little_padding(groups: Groups) -> None:
+    lengths = training(groups, 2, size=3).keep_NL.sum(1).tolist()
+    assert lengths == sorted(lengths) and lengths[0] < lengths[-1]
 
 
 def test_a_batch_moves_whole(groups: Groups) -> None:

@@ -24,7 +24,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from rosphere import fitting, mlm
+from rosphere import contrastive, fitting, mlm, processes
 from rosphere.encoder.config import EncoderConfig
 from rosphere.encoder.model import MaskedLanguageModel
 from rosphere.errors import InputError, Interrupted
@@ -90,6 +90,25 @@ def squares_in_two_passes(model: nn.Module, batch: Rows, backward: Backward) -> 
         loss = F.mse_loss(model(batch.x), batch.y, reduction="sum") / batch.count
         backward(part * loss)
     return {"loss": loss.detach()}
+
+
+def all_against_all(model: nn.Module, batch: Rows, backward: Backward) -> Metrics:
+    """A loss over the vectors of all rows, and one of each row's own, in chunks of two rows."""
+    assert isinstance(model, Network)
+    indices = torch.arange(len(batch.x)).split(2)
+
+    def encode(chunk: Tensor) -> tuple[Tensor, Tensor]:
+        own = F.mse_loss(model(batch.x)[chunk], batch.y[chunk], reduction="sum") / batch.count
+        return model.layers[0](batch.x[chunk]), own
+
+    contrast, own = contrastive.accumulate(
+        encode,
+        indices,
+        lambda vectors: (vectors @ vectors.T).square().mean(),
+        backward=backward,
+        processes=processes.join(),
+    )
+    return {"loss": own, "contrast": contrast}
 
 
 def predictions(model: nn.Module, batch: mlm.Batch, backward: Backward) -> Metrics:
@@ -173,6 +192,10 @@ def two_passes(rank: int, folder: Path) -> Outcome:
     return run(Network(), objective=squares_in_two_passes)
 
 
+def contrast(rank: int, folder: Path) -> Outcome:
+    return run(Network(), objective=all_against_all)
+
+
 def language_model(rank: int, folder: Path) -> Outcome:
     return run(*language(folder.parent, 5), predictions)
 
@@ -238,6 +261,7 @@ def alone_afterwards(rank: int, folder: Path) -> Outcome:
 SCENARIOS: tuple[Callable[[int, Path], Outcome], ...] = (
     curve,
     two_passes,
+    contrast,
     language_model,
     share_without_predictions,
     other_weights,
@@ -327,7 +351,7 @@ def close(pair: Outcome, one: Outcome, relative: float = 1e-5) -> None:
 # --- the same numbers
 
 
-@pytest.mark.parametrize("scenario", [curve, two_passes, language_model, share_without_predictions])
+@pytest.mark.parametrize("scenario", [curve, two_passes, contrast, language_model, share_without_predictions])
 def test_two_processes_give_the_curve_and_the_weights_of_one(
     scenario: Callable[[int, Path], Outcome], both: Both, folder: Path
 ) -> None:
