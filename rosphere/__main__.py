@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING
 from rosphere.errors import InputError
 
 if TYPE_CHECKING:  # torch is not needed for --help
+    from typing import Never
+
     from torch import Tensor
+    from tqdm import tqdm
 
     from rosphere.encoder.config import EncoderConfig
     from rosphere.similarity import SimilarityModel
@@ -38,6 +41,10 @@ def opened(folder: Path) -> tuple[SimilarityModel, Tokenizer]:
 
 def similar(options: argparse.Namespace) -> None:
     """The texts nearest to a query, or the cosine of two texts."""
+    if options.among:
+        if options.texts or options.file:
+            raise InputError("similar: expected texts, or --among FILE, got both")
+        return among(options)
     from rosphere import similarity
     from rosphere.text import reading
 
@@ -50,6 +57,31 @@ def similar(options: argparse.Namespace) -> None:
     scores = vectors[1:] @ vectors[0]
     for place in (-scores).argsort(kind="stable")[: options.count]:
         print(f"{scores[place]:.4f}\t{texts[place]}")
+
+
+def among(options: argparse.Namespace) -> None:
+    """The lines of a file that are nearest to a query; their vectors are kept in FILE.index."""
+    from tqdm import tqdm
+
+    from rosphere import index, similarity
+
+    model, tokenizer = opened(options.model)
+    with tqdm(unit=" lines", desc="indexing", file=sys.stderr, delay=1, disable=None) as bar:
+        found = index.opened(
+            options.among,
+            options.model,
+            lambda texts: similarity.encode(model, tokenizer, texts),
+            width=model.language.config.hidden_size,
+            progress=lambda done, total: _advance(bar, done, total),
+        )
+    query = similarity.encode(model, tokenizer, [options.query])[0]
+    for number, score in found.nearest(query, options.count):
+        print(f"{score:.4f}\t{found.line(number)}")
+
+
+def _advance(bar: tqdm[Never], done: int, total: int) -> None:
+    bar.total = total
+    bar.update(done - bar.n)
 
 
 def generate(options: argparse.Namespace) -> None:
@@ -177,6 +209,7 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("query")
     one.add_argument("texts", nargs="*")
     one.add_argument("--file", type=Path, help="further texts, one a line")
+    one.add_argument("--among", type=Path, help="a file of many lines: indexed once, in FILE.index, then searched")
     one.add_argument("--model", type=Path, default=SENTENCES)
     one.add_argument("--count", type=int, default=10)
     one.set_defaults(run=similar)

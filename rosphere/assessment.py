@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,8 @@ from rosphere.errors import InputError
 from rosphere.pairs import Groups
 from rosphere.retrieval import Vectors
 from rosphere.text import reading
+
+Encode = Callable[[list[str]], Mapping[str, Vectors]]  # texts -> unit vectors by the name of the encoder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,34 +32,144 @@ class Benchmark:
     scores: list[float]
 
     def __call__(self, vectors_ND: Vectors) -> dict[str, float]:
-        """{"recall_at_1", "recall_at_5", "spearman"} of unit vectors."""
+        """Recall at 1, 5 and 10 and mean reciprocal rank of the queries, Spearman's correlation of the graded pairs,
+        alignment of neighbouring queries of one group, uniformity of all texts; of unit vectors.
+        """
         one, other = vectors_ND[self.pairs_P2[:, 0]], vectors_ND[self.pairs_P2[:, 1]]
+        ranks = retrieval.ranks(vectors_ND, self.group_of, self.queries)
+        partners = self.queries[:-1][self.group_of[self.queries[:-1]] == self.group_of[self.queries[1:]]]
         return {
-            "recall_at_1": retrieval.recall(vectors_ND, self.group_of, self.queries, 1),
-            "recall_at_5": retrieval.recall(vectors_ND, self.group_of, self.queries, 5),
+            **{f"recall_at_{k}": float((ranks <= k).mean()) for k in (1, 5, 10)},
+            "mrr": float((1 / ranks).mean()),
             "spearman": retrieval.spearman(one, other, self.scores),
+            "alignment": retrieval.alignment(vectors_ND[partners], vectors_ND[partners + 1]),
+            "uniformity": retrieval.uniformity(vectors_ND),
         }
 
 
-def benchmark(train: Groups, dev: Groups, gold: Path) -> Benchmark:
-    texts = [*dev.texts, *train.texts]
+def benchmark(train: Groups, dev: Groups, gold: Path, *, most: int | None = None) -> Benchmark:
+    """``most``: queries and further candidates at most, each; the first ones are taken."""
+    texts = [*dev.texts[:most], *train.texts[:most]]
+    held = len(dev.texts[:most])
+    everywhere = [*dev.texts, *train.texts]
     place = {text: number for number, text in reversed(list(enumerate(texts)))}
+    known = place.keys() | set(everywhere)
     pairs, scores = [], []
     for number, row in reading.rows(gold):
         for key in ("sentence1", "sentence2"):
-            if reading.text_field(row, key, path=gold, number=number) not in place:
+            if reading.text_field(row, key, path=gold, number=number) not in known:
                 raise InputError(f"{gold}:{number}: {key} stands in no group: {row[key]!r}")
-        pairs.append((place[row["sentence1"]], place[row["sentence2"]]))
-        scores.append(float(row["score"]))
+        if row["sentence1"] in place and row["sentence2"] in place:
+            pairs.append((place[row["sentence1"]], place[row["sentence2"]]))
+            scores.append(float(row["score"]))
     if len(set(scores)) < 2:
         raise InputError(f"{gold}: expected pairs with two or more different scores, got {len(scores)} pairs")
     return Benchmark(
         texts=texts,
-        group_of=np.concatenate([dev.group_of, train.group_of + len(dev)]),
-        queries=np.arange(len(dev.texts)),
+        group_of=np.concatenate([dev.group_of[:held], train.group_of[: len(texts) - held] + len(dev)]),
+        queries=np.arange(held),
         pairs_P2=np.array(pairs),
         scores=scores,
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Graded:
+    """Pairs that people graded: one split of one set."""
+
+    name: str
+    split: str
+    texts: list[str]
+    pairs_P2: NDArray[np.int64]  # places in ``texts``
+    scores: list[float]
+
+    def spearman(self, vectors_ND: Vectors) -> float:
+        return retrieval.spearman(vectors_ND[self.pairs_P2[:, 0]], vectors_ND[self.pairs_P2[:, 1]], self.scores)
+
+
+def graded(paths: Iterable[Path]) -> list[Graded]:
+    """The splits of <name>.jsonl files with rows {"sentence1", "sentence2", "score", "split"}, those for training out.
+
+    Raises:
+        InputError: a row lacks a field; a split has fewer than two different scores.
+    """
+    found = []
+    for path in paths:
+        splits: dict[str, list[tuple[str, str, float]]] = {}
+        for number, row in reading.rows(path):
+            one, two, split = (
+                reading.text_field(row, k, path=path, number=number) for k in ("sentence1", "sentence2", "split")
+            )
+            if not isinstance(row.get("score"), int | float):
+                raise InputError(f"{path}:{number}: expected a number under 'score', got {row.get('score')!r}")
+            splits.setdefault(split, []).append((one, two, float(row["score"])))
+        found += [_graded(path, split, rows) for split, rows in sorted(splits.items()) if split != "train"]
+    return found
+
+
+def _graded(path: Path, split: str, rows: Sequence[tuple[str, str, float]]) -> Graded:
+    if len({score for *_, score in rows}) < 2:
+        raise InputError(f"{path}: expected two or more different scores in the split {split!r}")
+    texts = list(dict.fromkeys(text for row in rows for text in row[:2]))
+    place = {text: number for number, text in enumerate(texts)}
+    return Graded(
+        name=path.stem,
+        split=split,
+        texts=texts,
+        pairs_P2=np.array([(place[one], place[two]) for one, two, _ in rows]),
+        scores=[score for *_, score in rows],
+    )
+
+
+Whitening = tuple[Vectors, Vectors]
+
+
+def correlations(
+    sets: Sequence[Graded], encode: Encode, *, fit_on: list[str], dimensions: int
+) -> dict[str, dict[str, dict[str, float]]]:
+    """Spearman's correlation by set and split, encoder, and whitening: "none", "whitened", "whitened to <dimensions>".
+
+    Whitening is fitted on ``fit_on``, training sentences: fitted on the test pairs too, as the original's script does,
+    it would know something of them.
+    """
+    if not sets:
+        return {}
+    fitted = {
+        name: {f"whitened{suffix}": retrieval.whitening(vectors, kept) for suffix, kept in _kept(dimensions)}
+        for name, vectors in encode(fit_on).items()
+    }
+    found: dict[str, dict[str, dict[str, float]]] = {}
+    for each in sets:
+        table = found.setdefault(f"{each.name} {each.split}", {})
+        for name, vectors in encode(each.texts).items():
+            table[name] = {"none": each.spearman(vectors)}
+            for how, (mean, matrix) in fitted[name].items():
+                table[name][how] = each.spearman(retrieval.unit((vectors - mean) @ matrix))
+    return found
+
+
+def _kept(dimensions: int) -> list[tuple[str, int | None]]:
+    return [("", None), (f" to {dimensions}", dimensions)]
+
+
+def negation(path: Path, encode: Callable[[list[str]], Vectors]) -> dict[str, float]:
+    """What a "not" does to cosines: of each sentence with a paraphrase and with its negation.
+
+    ``paraphrase_nearer`` is the share of sentences whose paraphrase is nearer than the negation; 0.5 is chance.
+    """
+    rows = [
+        [reading.text_field(row, key, path=path, number=number) for key in ("text", "same", "opposite")]
+        for number, row in reading.rows(path)
+    ]
+    if not rows:
+        raise InputError(f"{path}: expected rows with 'text', 'same' and 'opposite', the file is empty")
+    text, same, opposite = np.split(encode([row[column] for column in range(3) for row in rows]), 3)
+    near, far = (text * same).sum(1), (text * opposite).sum(1)
+    return {
+        "paraphrase_nearer": float((near > far).mean()),
+        "paraphrase_cosine": float(near.mean()),
+        "negation_cosine": float(far.mean()),
+    }
 
 
 def whitened(vectors_ND: Vectors, first: int, dimensions: int | None) -> Vectors:

@@ -100,11 +100,15 @@ def in_batches(
     *,
     longest: int,
     precision: str,
+    kinds: int = 1,
 ) -> NDArray[np.float32]:
-    """compute(ids_NL, keep_NL) -> [N, H] over all texts, in their order; batches are made of texts of like length."""
+    """compute(ids_NL, keep_NL) -> [N, kinds x H] over all texts, in their order.
+
+    Batches are made of texts of like length.
+    """
     weight = language.encoder.words.weight
     sequences = [[tokenizer.cls, *ids[: longest - 2], tokenizer.sep] for ids in tokenizer.ids(texts)]
-    found = np.empty((len(texts), language.config.hidden_size), np.float32)
+    found = np.empty((len(texts), kinds * language.config.hidden_size), np.float32)
     with torch.inference_mode(), _autocast(precision, weight.device):
         for chosen in like_lengths([len(each) for each in sequences], room(TOKENS_A_BATCH, weight.device)):
             ids, keep = padded([sequences[number] for number in chosen], tokenizer.pad)
@@ -134,6 +138,38 @@ def mean_pooled(
         return F.normalize(hidden.sum(1), dim=-1)
 
     return in_batches(compute, model, tokenizer, texts, longest=longest, precision="auto")
+
+
+POOLINGS = ("[CLS]", "pooler", "mean of the last layer", "mean of the first and last layers")
+
+
+def poolings(
+    model: SimilarityModel, tokenizer: Tokenizer, texts: Sequence[str], *, longest: int = 64
+) -> dict[str, NDArray[np.float32]]:
+    """Unit vectors [len(texts), H] by each of POOLINGS, all from one pass.
+
+    They are P1 to P4 of Su 2021 (kexue.fm/archives/8321): the last state of [CLS]; the same through the linear pooler,
+    which is what ``encode`` gives; the mean of the last states, [CLS] and [SEP] included; the mean of the first and
+    the last block's.
+    """
+    model.eval()
+    first: list[Tensor] = []
+    hook = model.language.encoder.blocks[0].register_forward_hook(lambda _, __, output: first.append(output[0]))
+
+    def compute(ids_NL: Tensor, keep_NL: Tensor) -> Tensor:
+        last = model.language.encoder(ids_NL, masks.padded(keep_NL)).float()
+        share = (keep_NL / keep_NL.sum(1, keepdim=True))[..., None]
+        mean, mean_of_first = ((hidden.float() * share).sum(1) for hidden in (last, first.pop()))
+        found = (last[:, 0], model.pooler(last[:, 0]).float(), mean, (mean_of_first + mean) / 2)
+        return torch.cat([F.normalize(each, dim=-1) for each in found], dim=-1)
+
+    try:
+        whole = in_batches(
+            compute, model.language, tokenizer, texts, longest=longest, precision="auto", kinds=len(POOLINGS)
+        )
+    finally:
+        hook.remove()
+    return dict(zip(POOLINGS, np.split(whole, len(POOLINGS), axis=1), strict=True))
 
 
 def save(model: SimilarityModel, folder: Path, *, tokenizer: Path) -> None:

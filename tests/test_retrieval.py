@@ -46,6 +46,30 @@ def test_recall_literal() -> None:
     assert retrieval.recall(circle, np.array([0, 0, 1, 2]), np.array([0, 3])) == 0.5
 
 
+@settings(deadline=None)
+@given(count=st.integers(2, 20), groups=st.integers(1, 6), block=st.integers(1, 7), seed=st.integers(0, 10**6))
+def test_ranks_are_the_loop_with_ties_by_order(count: int, groups: int, block: int, seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    found = np.eye(3)[generator.integers(0, 3, count)]  # cosines are 0 or 1: ties everywhere
+    group_of = generator.integers(0, groups, count)
+    queries = generator.permutation(count)
+    for query, rank in zip(queries, retrieval.ranks(found, group_of, queries, block=block), strict=True):
+        others = [number for number in range(count) if number != query]
+        order = sorted(others, key=lambda other: -float(found[query] @ found[other]))
+        places = [place for place, other in enumerate(order, 1) if group_of[other] == group_of[query]]
+        assert rank == min(places, default=retrieval.NOWHERE)
+
+
+def test_alignment_and_uniformity_literal() -> None:
+    """Two vectors at a right angle, |u - v|^2 = 2, and one the opposite of the first, 4 and 2 apart."""
+    three = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]])
+    assert retrieval.alignment(three[:2], three[1:]) == pytest.approx(2.0)
+    assert retrieval.alignment(three, three) == 0.0
+    expected = np.log((np.exp(-4) + np.exp(-8) + np.exp(-4)) / 3)
+    assert retrieval.uniformity(three) == pytest.approx(expected)
+    assert retrieval.uniformity(np.repeat(three, 10, axis=0), most=2) == pytest.approx(-8.0)
+
+
 def test_recall_leaves_the_vectors_as_they_are() -> None:
     found = vectors(5, 3)
     before = found.copy()

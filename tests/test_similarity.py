@@ -294,3 +294,25 @@ def test_refuses_a_folder_without_a_pooler(model: SimilarityModel, tokens: Token
     folders.save(model.language, tmp_path, tokenizer=tokens.folder)
     with pytest.raises(InputError, match="not a sentence encoder, 2_Dense/model.safetensors is missing"):
         similarity.load(tmp_path)
+
+
+def test_the_four_poolings_are_those_of_the_hidden_states_that_transformers_gives(
+    model: SimilarityModel, tokens: Tokenizer, tmp_path: Path
+) -> None:
+    from transformers import AutoModel
+
+    tokenizer.save(sorted(tokens.backend.get_vocab(), key=tokens.identity), tmp_path / "pieces")
+    similarity.save(model, tmp_path / "model", tokenizer=tmp_path / "pieces")
+    theirs = AutoModel.from_pretrained(tmp_path / "model").eval()
+    found = similarity.poolings(model, tokens, TEXTS)
+    assert tuple(found) == similarity.POOLINGS
+    for number, text in enumerate(TEXTS):
+        ids = torch.tensor([[tokens.cls, *tokens.ids([text])[0][:62], tokens.sep]])
+        with torch.no_grad():
+            states = theirs(ids, output_hidden_states=True).hidden_states
+            first, last = states[1], states[-1]
+            means = [state.mean(1)[0] for state in (last, first)]
+            expected = (last[0, 0], model.pooler(last[0, 0]), means[0], means[0] + means[1])
+        for (name, vectors), goal in zip(found.items(), expected, strict=True):
+            np.testing.assert_allclose(vectors[number], F.normalize(goal, dim=-1), atol=1e-5, err_msg=name)
+    assert not model.language.encoder.blocks[0]._forward_hooks
