@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from rosphere import retrieval
 from rosphere.errors import InputError
 from rosphere.pairs import Groups
-from rosphere.retrieval import Vectors
+from rosphere.retrieval import Rows, Vectors
 from rosphere.text import reading
 
 Encode = Callable[[list[str]], Mapping[str, Vectors]]  # texts -> unit vectors by the name of the encoder
@@ -31,7 +31,7 @@ class Benchmark:
     pairs_P2: NDArray[np.int64]  # places in ``texts``
     scores: list[float]
 
-    def __call__(self, vectors_ND: Vectors) -> dict[str, float]:
+    def __call__(self, vectors_ND: Rows) -> dict[str, float]:
         """Recall at 1, 5 and 10 and mean reciprocal rank of the queries, Spearman's correlation of the graded pairs,
         alignment of neighbouring queries of one group, uniformity of all texts; of unit vectors.
         """
@@ -83,7 +83,7 @@ class Graded:
     pairs_P2: NDArray[np.int64]  # places in ``texts``
     scores: list[float]
 
-    def spearman(self, vectors_ND: Vectors) -> float:
+    def spearman(self, vectors_ND: Rows) -> float:
         return retrieval.spearman(vectors_ND[self.pairs_P2[:, 0]], vectors_ND[self.pairs_P2[:, 1]], self.scores)
 
 
@@ -130,7 +130,7 @@ def correlations(
     """Spearman's correlation by set and split, encoder, and whitening: "none", "whitened", "whitened to <dimensions>".
 
     Whitening is fitted on ``fit_on``, training sentences: fitted on the test pairs too, as the original's script does,
-    it would know something of them.
+    it would know something of them. TF-IDF, fitted on the same, is not whitened.
     """
     if not sets:
         return {}
@@ -141,6 +141,7 @@ def correlations(
     found: dict[str, dict[str, dict[str, float]]] = {}
     for each in sets:
         table = found.setdefault(f"{each.name} {each.split}", {})
+        table["TF-IDF"] = {"none": each.spearman(retrieval.tf_idf(fit_on, each.texts))}
         for name, vectors in encode(each.texts).items():
             table[name] = {"none": each.spearman(vectors)}
             for how, (mean, matrix) in fitted[name].items():
@@ -164,7 +165,7 @@ def negation(path: Path, encode: Callable[[list[str]], Vectors]) -> dict[str, fl
     if not rows:
         raise InputError(f"{path}: expected rows with 'text', 'same' and 'opposite', the file is empty")
     text, same, opposite = np.split(encode([row[column] for column in range(3) for row in rows]), 3)
-    near, far = (text * same).sum(1), (text * opposite).sum(1)
+    near, far = retrieval.cosines(text, same), retrieval.cosines(text, opposite)
     return {
         "paraphrase_nearer": float((near > far).mean()),
         "paraphrase_cosine": float(near.mean()),

@@ -62,21 +62,29 @@ class Batch:
 
 
 class Groups:
-    """Similar sentences, tokenised once. ``members[g]`` are the numbers of the sentences of group g."""
+    """Similar sentences, tokenised once. ``members[g]`` are the numbers of the sentences of group g.
+
+    ``kinds`` are the groups of questions and those of sentences in general, where a file tells them apart.
+    """
 
     def __init__(self, path: Path, tokenizer: Tokenizer, *, longest: int) -> None:
         self.tokenizer = tokenizer
         self.texts: list[str] = []
         self.members: list[list[int]] = []
         self.families: list[str] = []
+        kinds: dict[bool, list[int]] = {True: [], False: []}
         for number, row in reading.rows(path):
             texts = [reading.text_field(row, "text", path=path, number=number), *row["synonyms"]]
+            kinds[bool(row.get("question", True))].append(len(self.members))
             self.members.append(list(range(len(self.texts), len(self.texts) + len(texts))))
             self.families.append(row.get("family", ""))
             self.texts += texts
         if not self.members:
             raise InputError(f"{path}: expected groups of similar sentences, the file is empty")
-        self.tokens = [(ids[:longest], starts[:longest]) for ids, starts in tokenise(self.texts, tokenizer, True)]
+        self.kinds = [groups for groups in kinds.values() if groups]
+        whole = list(tokenise(self.texts, tokenizer, True))
+        self.tokens = [(ids[:longest], starts[:longest]) for ids, starts in whole]
+        self.cut = sum(len(ids) > longest for ids, _ in whole)  # sentences that were longer
 
     def __len__(self) -> int:
         return len(self.members)
@@ -88,15 +96,25 @@ class Groups:
 
 
 def training_batch(groups: Groups, step: int, *, pairs: int, noise: float, rate: float, seed: int) -> Batch:
-    """Batch ``step`` of a run: ``pairs`` different groups, two sentences of each; ``noise`` of the sources noised."""
+    """Batch ``step`` of a run: ``pairs`` different groups, two sentences of each; ``noise`` of the sources noised.
+
+    Of questions and sentences in general as many each, as far as there are (kexue.fm/archives/8454).
+    """
     generator = np.random.default_rng([seed, 5, step])
-    chosen = generator.choice(len(groups), size=min(pairs, len(groups)), replace=False)
     rows = []
-    for group in chosen:
+    for group in _chosen(groups, pairs, generator):
         one, other = generator.choice(groups.members[int(group)], size=2, replace=False)
         rows += [(int(one), int(other)), (int(other), int(one))]
     rows.sort(key=lambda row: sum(len(groups.tokens[number][0]) for number in row))  # chunks of like lengths; stable
     return assemble(groups, rows, noise=noise, rate=rate, generator=generator)
+
+
+def _chosen(groups: Groups, pairs: int, generator: np.random.Generator) -> list[int]:
+    found: list[int] = []
+    for left, kind in zip(range(len(groups.kinds), 0, -1), sorted(groups.kinds, key=len), strict=True):
+        size = min((pairs - len(found)) // left, len(kind))
+        found += [kind[int(place)] for place in generator.choice(len(kind), size=size, replace=False)]
+    return found
 
 
 def assemble(

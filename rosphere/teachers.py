@@ -40,7 +40,7 @@ def vectors(teacher: Path, texts: Sequence[str], *, longest: int, cache: Path | 
     if teacher.suffix == SUFFIX:
         return _read(teacher, texts)
     if not (teacher / "config.json").is_file():
-        raise InputError(f"{teacher}: expected a teacher, a model's folder or a {SUFFIX} file of vectors; none is there")
+        raise InputError(f"{teacher}: expected a teacher, a model's folder or a {SUFFIX} file of vectors")
     kept = cache / f"{_content(teacher, texts, longest)}{SUFFIX}" if cache else None
     if kept is not None and kept.is_file():
         return _read(kept, texts)

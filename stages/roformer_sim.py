@@ -1,7 +1,12 @@
-"""roformer_sim: stage 2 of RoFormer-Sim. Similarities distilled from a teacher that sees clean text, and generation."""
+"""roformer_sim: stage 2 of RoFormer-Sim. Similarities distilled from a teacher that sees clean text, and generation.
+
+With supervised.files a copy then learns judged pairs, and what it has learnt is distilled back (RoFormer-Sim-FT).
+"""
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,7 +17,20 @@ import torch
 from scipy import stats
 from torch import Tensor, nn
 
-from rosphere import assessment, contrastive, fitting, generation, pairs, processes, retrieval, similarity
+from rosphere import (
+    assessment,
+    contrastive,
+    diversity,
+    fitting,
+    generation,
+    pairs,
+    processes,
+    retrieval,
+    similarity,
+    supervised,
+    teachers,
+)
+from rosphere.checkpoint import History
 from rosphere.encoder import folder
 from rosphere.fitting import Callbacks, Schedule
 from rosphere.pairs import Groups
@@ -23,7 +41,15 @@ from stages import runner
 
 DATA = Path("data")
 UNTRAINED, TARGET = Path("models/pretrain_wide"), Path("models/roformer_sim")
-EXAMPLES = 10
+NEGATION = DATA / "sample" / "negation.jsonl"
+EXAMPLES, AGREEMENT = 20, 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class Supervised:
+    files: list[str]
+    pairs: int
+    schedule: Schedule
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,13 +63,105 @@ class RoformerSim:
     noise: float
     mask_rate: float
     dropout: float
+    measured: int
     whitening: int
     samples: int
     schedule: Schedule
+    supervised: Supervised
+
+
+class Training:
+    """What all phases of the stage share: the groups, the measure, the settings."""
+
+    def __init__(self, job: runner.Job, settings: RoformerSim, tokenizer: Tokenizer) -> None:
+        self.job, self.settings, self.tokenizer = job, settings, tokenizer
+        self.seed = job.scalar("seed", int)
+        self.train, self.dev = (
+            Groups(DATA / "pairs" / f"{s}.jsonl", tokenizer, longest=settings.longest) for s in ("train", "dev")
+        )
+        self.measure = assessment.benchmark(self.train, self.dev, DATA / "pairs" / "gold.jsonl", most=settings.measured)
+
+    @property
+    def longest(self) -> int:
+        """Tokens of a sentence, [CLS] and [SEP] included."""
+        return self.settings.longest + 2
+
+    def encode(self, model: SimilarityModel, texts: Sequence[str]) -> Vectors:
+        return similarity.encode(model, self.tokenizer, texts, longest=self.longest)
+
+    def distil(self, model: SimilarityModel, goal: Vectors, phase: str) -> History:
+        """Trains ``model`` towards the cosines of ``goal``, the vectors of the training sentences, in place."""
+        settings, clean = self.settings, torch.from_numpy(goal)
+
+        def objective(trained: nn.Module, batch: pairs.Batch, backward: fitting.Backward) -> dict[str, Tensor]:
+            wanted = clean[batch.sentence_N.cpu()].to(batch.ids_NL.device)
+            distilled, lm = contrastive.accumulate(
+                model,
+                batch.split(settings.chunk),
+                partial(contrastive.similarity_distillation, teacher_ND=wanted, weight=settings.weight),
+                backward=backward,
+                processes=processes.join(),
+            )
+            return {"loss": distilled + lm, "distillation": distilled, "lm": lm}
+
+        return fitting.fit(
+            model,
+            partial(
+                pairs.training_batch,
+                self.train,
+                pairs=settings.pairs,
+                noise=settings.noise,
+                rate=settings.mask_rate,
+                seed=self.seed,
+            ),
+            objective,
+            settings.schedule,
+            seed=self.seed,
+            folder=self.job.checkpoint / phase,
+            callbacks=self._callbacks(model, phase),
+        )
+
+    def supervise(self, model: SimilarityModel) -> tuple[SimilarityModel, History]:
+        """A copy of ``model`` that has learnt to judge the pairs of supervised.files."""
+        chosen = self.settings.supervised
+        rows = [row for file in chosen.files for row in supervised.read(Path(file))]
+        judged = supervised.Pairs(rows, self.tokenizer, longest=self.settings.longest)
+        fitting.seed_everything(self.seed)
+        judge = supervised.Judge(copy.deepcopy(model))
+
+        def objective(trained: nn.Module, batch: supervised.Batch, backward: fitting.Backward) -> dict[str, Tensor]:
+            loss, accuracy = judge.loss(batch)
+            backward(loss)
+            return {"loss": loss.detach(), "accuracy": accuracy.detach()}
+
+        history = fitting.fit(
+            judge,
+            partial(judged.training_batch, pairs=chosen.pairs, seed=self.seed),
+            objective,
+            chosen.schedule,
+            seed=self.seed,
+            folder=self.job.checkpoint / "supervised",
+            callbacks=self._callbacks(judge.model, "supervised"),
+        )
+        return judge.model, history
+
+    def _callbacks(self, model: SimilarityModel, phase: str) -> Callbacks:
+        phases = ["", "supervised", "distilled_back"] if self.settings.supervised.files else [""]
+
+        def progress(step: int, total: int, metrics: Any) -> None:
+            """All phases on one scale, though they may be of unlike lengths."""
+            named = {f"{phase}/{name}" if phase else name: value for name, value in metrics.items()}
+            self.job.progress(phases.index(phase) * total + step, len(phases) * total, named)
+
+        return Callbacks(
+            progress=progress,
+            stopping=self.job.stopping,
+            evaluate=lambda: self.measure(self.encode(model, self.measure.texts)),
+        )
 
 
 def compared(
-    measure: assessment.Benchmark, vectors: dict[str, Vectors], settings: RoformerSim
+    measure: assessment.Benchmark, vectors: dict[str, Vectors], dimensions: int
 ) -> dict[str, dict[str, float]]:
     """Every encoder as it is, whitened, and whitened to fewer dimensions; TF-IDF beside them."""
     first = len(measure.queries)
@@ -51,9 +169,7 @@ def compared(
     for name, each in vectors.items():
         table[name] = measure(each)
         table[f"{name} whitened"] = measure(assessment.whitened(each, first, None))
-        table[f"{name} whitened to {settings.whitening}"] = measure(
-            assessment.whitened(each, first, settings.whitening)
-        )
+        table[f"{name} whitened to {dimensions}"] = measure(assessment.whitened(each, first, dimensions))
     table["TF-IDF"] = measure(retrieval.tf_idf(measure.texts[first:], measure.texts))
     return table
 
@@ -64,79 +180,86 @@ def agreement(student: Vectors, teacher: Vectors) -> float:
     return float(stats.spearmanr((student @ student.T)[upper], (teacher @ teacher.T)[upper]).statistic)
 
 
-def examples(
-    model: SimilarityModel, tokenizer: Tokenizer, dev: Groups, vectors: Vectors, settings: RoformerSim, seed: int
-) -> dict[str, Any]:
-    """Paraphrases and nearest neighbours of the first question of the first held-out groups; none is picked."""
-    queries = [members[0] for members in dev.members[:EXAMPLES]]
-    near = assessment.neighbours(vectors[: len(dev.texts)], dev.texts, queries, 3)
-    written = generation.paraphrases_of_each(
-        model, tokenizer, [dev.texts[query] for query in queries], samples=settings.samples, keep=3, seed=seed
+def written(model: SimilarityModel, training: Training, vectors: Vectors) -> tuple[dict[str, Any], dict[str, float]]:
+    """Paraphrases and nearest neighbours of the first sentence of the first held-out groups, none picked; figures."""
+    dev, settings = training.dev, training.settings
+    queries = [members[0] for members in dev.members[:EXAMPLES] if members[0] < len(vectors)]
+    texts = [dev.texts[query] for query in queries]
+    near = assessment.neighbours(vectors, dev.texts[: len(vectors)], queries, 3)
+    found = generation.paraphrases_of_each(
+        model, training.tokenizer, texts, samples=settings.samples, keep=5, longest=settings.longest, seed=training.seed
     )
-    return {
-        "paraphrases": [
-            {"input": dev.texts[query], "output": [text for text, _ in found]}
-            for query, found in zip(queries, written, strict=True)
-        ],
-        "neighbours": [
-            {"input": dev.texts[query], "nearest": found} for query, found in zip(queries, near, strict=True)
-        ],
+    sentences = [[text for text, _ in each] for each in found]
+    everything = [text for each in sentences for text in each]
+    figures = {
+        "distinct_1": diversity.distinct(everything, 1),
+        "distinct_2": diversity.distinct(everything, 2),
+        "self_similarity": float(np.mean([diversity.self_similarity(each) for each in sentences])),
+        "overlap_with_source": _mean(
+            [diversity.overlap(text, other) for text, each in zip(texts, sentences, strict=True) for other in each]
+        ),
+        "cosine_with_source": _mean([cosine for each in found for _, cosine in each]),
+        "sentences": len(everything),
     }
+    examples = {
+        "paraphrases": [{"input": text, "output": each[:3]} for text, each in zip(texts, sentences, strict=True)],
+        "neighbours": [{"input": text, "nearest": each} for text, each in zip(texts, near, strict=True)],
+    }
+    return examples, figures
+
+
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values)) if values else 0.0
+
+
+def evaluate(job: runner.Job, training: Training, model: SimilarityModel, teacher: Vectors) -> None:
+    """Everything the stage says of a finished model; ``teacher``: its vectors of the measured sentences."""
+    measure, settings, longest = training.measure, training.settings, training.longest
+    untrained = folder.load(UNTRAINED)
+    vectors = {
+        "roformer_sim": training.encode(model, measure.texts),
+        "teacher": teacher,
+        "untrained [CLS]": training.encode(SimilarityModel(untrained), measure.texts),
+        "untrained mean": similarity.mean_pooled(untrained, training.tokenizer, measure.texts, longest=longest),
+    }
+    table, held = compared(measure, vectors, settings.whitening), vectors["roformer_sim"][: len(measure.queries)]
+    job.report(table["roformer_sim"])
+    job.report({"table": table, "teacher_agreement": agreement(held[:AGREEMENT], teacher[: len(held)][:AGREEMENT])})
+    job.report({"negation": assessment.negation(NEGATION, partial(training.encode, model))})
+
+    def everyone(texts: list[str]) -> dict[str, Vectors]:
+        own = similarity.poolings(model, training.tokenizer, texts, longest=longest)
+        mean = similarity.mean_pooled(untrained, training.tokenizer, texts, longest=longest)
+        return {**own, "untrained, mean": mean}
+
+    sets = assessment.graded(sorted((DATA / "pairs" / "graded").glob("*.jsonl")))
+    fit_on = training.train.texts[: settings.measured]
+    job.report({"graded": assessment.correlations(sets, everyone, fit_on=fit_on, dimensions=settings.whitening)})
+    examples, figures = written(model, training, held)
+    job.report({"generation": figures})
+    job.examples(examples)
 
 
 def main() -> None:
     with runner.stage("roformer_sim") as job:
-        settings, seed = job.section(RoformerSim), job.scalar("seed", int)
+        settings = job.section(RoformerSim)
         tokenizer = Tokenizer(DATA / "tokenizer")
-        train, dev = (
-            Groups(DATA / "pairs" / f"{s}.jsonl", tokenizer, longest=settings.longest) for s in ("train", "dev")
-        )
-        teacher = similarity.load(Path(settings.teacher))
-        tokenizer.require(teacher.language.config.vocab_size, model=Path(settings.teacher))
+        training = Training(job, settings, tokenizer)
+        ask = partial(teachers.vectors, Path(settings.teacher), longest=training.longest, cache=job.cache)
+        goal = ask(training.train.texts)
         model = similarity.load(Path(settings.init), dropout=settings.dropout)
         tokenizer.require(model.language.config.vocab_size, model=Path(settings.init))
-        clean = torch.from_numpy(similarity.encode(teacher, tokenizer, train.texts, longest=settings.longest + 2))
-        measure = assessment.benchmark(train, dev, DATA / "pairs" / "gold.jsonl")
-        encode = partial(similarity.encode, model, tokenizer, longest=settings.longest + 2)
-
-        def objective(trained: nn.Module, batch: pairs.Batch, backward: fitting.Backward) -> dict[str, Tensor]:
-            goal = clean[batch.sentence_N.cpu()].to(batch.ids_NL.device)
-            distilled, lm = contrastive.accumulate(
-                model,
-                batch.split(settings.chunk),
-                partial(contrastive.similarity_distillation, teacher_ND=goal, weight=settings.weight),
-                backward=backward,
-                processes=processes.join(),
-            )
-            return {"loss": distilled + lm, "distillation": distilled, "lm": lm}
-
-        history = fitting.fit(
-            model,
-            lambda step: pairs.training_batch(
-                train, step, pairs=settings.pairs, noise=settings.noise, rate=settings.mask_rate, seed=seed
-            ),
-            objective,
-            settings.schedule,
-            seed=seed,
-            folder=job.checkpoint,
-            callbacks=Callbacks(
-                progress=job.progress, stopping=job.stopping, evaluate=lambda: measure(encode(measure.texts))
-            ),
-        )
+        history = training.distil(model, goal, "")
+        if settings.supervised.files:
+            before = training.measure(training.encode(model, training.measure.texts))
+            judge, learnt = training.supervise(model)
+            judged = training.measure(training.encode(judge, training.measure.texts))
+            back = training.distil(model, training.encode(judge, training.train.texts), "distilled_back")
+            job.report({"supervised": {"before": before, "judge": judged, "accuracy": learnt[-1]["accuracy"]}})
+            history = back
         similarity.save(model, TARGET, tokenizer=DATA / "tokenizer")
         job.curve(history)
-        untrained = folder.load(UNTRAINED)
-        vectors = {
-            "roformer_sim": encode(measure.texts),
-            "teacher": similarity.encode(teacher, tokenizer, measure.texts, longest=settings.longest + 2),
-            "untrained [CLS]": similarity.encode(SimilarityModel(untrained), tokenizer, measure.texts),
-            "untrained mean": similarity.mean_pooled(untrained, tokenizer, measure.texts),
-        }
-        table = compared(measure, vectors, settings)
-        own, held = vectors["roformer_sim"], len(dev.texts)
-        job.report(table["roformer_sim"])
-        job.report({"table": table, "teacher_agreement": agreement(own[:held], vectors["teacher"][:held])})
-        job.examples(examples(model, tokenizer, dev, own, settings, seed))
+        evaluate(job, training, model, ask(training.measure.texts))
 
 
 if __name__ == "__main__":

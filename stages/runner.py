@@ -53,6 +53,7 @@ class Job:
         self.word, _, item = name.partition("@")  # "evaluate"
         self.item = item or None  # "sentiment", or None
         self.checkpoint = checkpoint  # a folder that survives kills and is deleted after success
+        self.cache = checkpoint.parents[1] / "cache"  # what is named by its content, kept for later runs
         self.main = main  # False in a process that only helps to train: it shows and writes nothing
         self._requests = requests
         self._tracker = tracker

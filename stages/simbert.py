@@ -19,6 +19,8 @@ from stages import runner
 
 DATA = Path("data")
 SOURCE, TARGET = Path("models/pretrain_wide"), Path("models/simbert")
+LM_PAIRS = 256  # held-out pairs that measure the generation
+EXACT = 1e-4  # a gradient further from the direct one than rounding explains
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,15 +32,18 @@ class Simbert:
     mask_rate: float
     scale: float
     dropout: float
+    measured: int
+    check: bool
     schedule: Schedule
 
 
 @torch.no_grad()
 def lm_loss(model: SimilarityModel, groups: Groups, settings: Simbert, seed: int) -> float:
     """Mean generation loss per token of held-out pairs, sources without noise."""
-    batch = pairs.training_batch(groups, 0, pairs=len(groups), noise=0.0, rate=0.0, seed=seed)
+    size = min(LM_PAIRS, len(groups))
+    batch = pairs.training_batch(groups, 0, pairs=size, noise=0.0, rate=0.0, seed=seed)
     batch = batch.to(next(model.parameters()).device)
-    return float(model(batch)[1]())
+    return sum(float(model(chunk)[1]()) for chunk in batch.split(settings.chunk))
 
 
 def main() -> None:
@@ -51,27 +56,38 @@ def main() -> None:
         fitting.seed_everything(seed)
         model = SimilarityModel(folder.load(SOURCE, dropout=settings.dropout))
         tokenizer.require(model.language.config.vocab_size, model=SOURCE)
-        measure = assessment.benchmark(train, dev, DATA / "pairs" / "gold.jsonl")
+        measure = assessment.benchmark(train, dev, DATA / "pairs" / "gold.jsonl", most=settings.measured)
         encode = partial(similarity.encode, model, tokenizer, longest=settings.longest + 2)
+        loss = partial(contrastive.info_nce, scale=settings.scale)
+        batches = partial(
+            pairs.training_batch,
+            train,
+            pairs=settings.pairs,
+            noise=settings.noise,
+            rate=settings.mask_rate,
+            seed=seed,
+        )
 
         def objective(trained: nn.Module, batch: pairs.Batch, backward: fitting.Backward) -> dict[str, Tensor]:
             contrast, lm = contrastive.accumulate(
-                model,
-                batch.split(settings.chunk),
-                partial(contrastive.info_nce, scale=settings.scale),
-                backward=backward,
-                processes=processes.join(),
+                model, batch.split(settings.chunk), loss, backward=backward, processes=processes.join()
             )
             return {"loss": contrast + lm, "contrastive": contrast, "lm": lm}
 
         def evaluate() -> dict[str, float]:
             return {**measure(encode(measure.texts)), "dev_lm": lm_loss(model, dev, settings, seed)}
 
+        if settings.check:
+            fitting.seed_everything(seed)
+            error = contrastive.gradient_error(
+                model.train(), batches(0).split(settings.chunk), loss, list(model.parameters())
+            )
+            job.report({"gradient_error": error})
+            if error > EXACT:
+                raise ArithmeticError(f"the accumulated gradient of batch 0 is off by {error:.1e} of its norm")
         history = fitting.fit(
             model,
-            lambda step: pairs.training_batch(
-                train, step, pairs=settings.pairs, noise=settings.noise, rate=settings.mask_rate, seed=seed
-            ),
+            batches,
             objective,
             settings.schedule,
             seed=seed,
@@ -81,9 +97,10 @@ def main() -> None:
         similarity.save(model, TARGET, tokenizer=DATA / "tokenizer")
         job.curve(history)
         final, before = history[-1], history[0]
-        names = ("recall_at_1", "recall_at_5", "spearman", "dev_lm")
+        names = ("recall_at_1", "recall_at_5", "recall_at_10", "mrr", "spearman", "alignment", "uniformity", "dev_lm")
         job.report({name: final[name] for name in names})
         job.report({"before": {name: before[name] for name in names if name in before}})
+        job.report({"sentences_cut": {"train": train.cut, "dev": dev.cut}})
 
 
 if __name__ == "__main__":

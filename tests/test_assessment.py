@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from rosphere import assessment, retrieval
 from rosphere.assessment import Benchmark
@@ -64,10 +65,15 @@ def test_the_figures_are_those_of_retrieval(tmp_path: Path) -> None:
     vectors = retrieval.unit(np.random.default_rng(0).standard_normal((10, 4)))
     cosines = [float(vectors[a] @ vectors[b]) for a, b in found.pairs_P2]
     apart = np.argsort(np.argsort(cosines)) - np.argsort(np.argsort(found.scores))
+    ranks = retrieval.ranks(vectors, found.group_of, np.arange(5))
     assert found(vectors) == {
         "recall_at_1": retrieval.recall(vectors, found.group_of, np.arange(5), 1),
         "recall_at_5": retrieval.recall(vectors, found.group_of, np.arange(5), 5),
+        "recall_at_10": 1.0,
+        "mrr": pytest.approx(sum(1 / rank for rank in ranks) / 5),
         "spearman": pytest.approx(1 - 6 * float((apart**2).sum()) / (3 * 8)),
+        "alignment": pytest.approx(retrieval.alignment(vectors[[0, 2, 3]], vectors[[1, 3, 4]])),
+        "uniformity": pytest.approx(retrieval.uniformity(vectors)),
     }
 
 
@@ -76,7 +82,91 @@ def test_perfect_vectors_score_one(tmp_path: Path) -> None:
     vectors = np.eye(4)[found.group_of]
     vectors[found.texts.index("怎么退货")] = vectors[found.texts.index("怎么退货")] * 0.8 + np.eye(4)[1] * 0.6
     figures = found(vectors)
-    assert figures == {"recall_at_1": 1.0, "recall_at_5": 1.0, "spearman": pytest.approx(1.0)}
+    assert {key: figures[key] for key in ("recall_at_1", "recall_at_5", "recall_at_10", "mrr")} == dict.fromkeys(
+        ("recall_at_1", "recall_at_5", "recall_at_10", "mrr"), 1.0
+    )
+    assert (figures["spearman"], figures["alignment"]) == (pytest.approx(1.0), pytest.approx(0.0))
+
+
+def test_at_most_so_many_sentences_of_each_side_are_measured(tmp_path: Path) -> None:
+    sides = [groups(tmp_path, "train.jsonl", TRAIN), groups(tmp_path, "dev.jsonl", DEV)]
+    path = gold(tmp_path, [*GOLD, ("办信用卡", "信用卡办理", 4.0)])
+    found = assessment.benchmark(*sides, path, most=3)
+    assert found.texts == ["办信用卡", "信用卡办理", "退款多久", "怎么退货", "如何退货", "想退货"]
+    assert found.group_of.tolist() == [0, 0, 1, 2, 2, 2]
+    assert found.queries.tolist() == [0, 1, 2]
+    assert found.scores == [5.0, 2.5, 4.0], "the pair with a sentence that is not measured is left out"
+
+
+# --- graded pairs
+
+
+def graded_file(folder: Path, rows: list[dict[str, Any]]) -> Path:
+    reading.write_rows(folder / "stsb.jsonl", rows)
+    return folder / "stsb.jsonl"
+
+
+def rated(one: str, two: str, score: Any, split: str) -> dict[str, Any]:
+    return {"sentence1": one, "sentence2": two, "score": score, "split": split}
+
+
+def test_graded_splits_without_the_training_one(tmp_path: Path) -> None:
+    rows = [rated("甲", "乙", 1, "test"), rated("乙", "甲", 2, "test"), rated("丙", "甲", 0, "dev")]
+    path = graded_file(tmp_path, [*rows, rated("甲", "丁", 4, "dev"), rated("戊", "己", 5, "train")])
+    dev, test = assessment.graded([path])
+    assert (dev.name, dev.split, dev.texts, dev.scores) == ("stsb", "dev", ["丙", "甲", "丁"], [0.0, 4.0])
+    assert (test.split, test.texts, test.pairs_P2.tolist()) == ("test", ["甲", "乙"], [[0, 1], [1, 0]])
+
+
+@pytest.mark.parametrize(
+    ("row", "complaint"),
+    [
+        (rated("甲", "乙", "high", "dev"), r"stsb.jsonl:1: expected a number under 'score', got 'high'"),
+        (rated("甲", "乙", 1, "dev"), r"stsb.jsonl: expected two or more different scores in the split 'dev'"),
+        ({"sentence1": "甲", "score": 1}, r"stsb.jsonl:1: expected text under 'sentence2', got nothing"),
+    ],
+)
+def test_graded_files_that_measure_nothing_are_refused(tmp_path: Path, row: Any, complaint: str) -> None:
+    with pytest.raises(InputError, match=complaint):
+        assessment.graded([graded_file(tmp_path, [row])])
+
+
+def test_correlations_by_scipy_and_whitening_fitted_on_other_sentences(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    table: dict[str, Any] = {}
+
+    def encode(texts: list[str]) -> dict[str, Any]:
+        for text in texts:
+            table.setdefault(text, generator.standard_normal(4) + 2)
+        return {"random": retrieval.unit(np.stack([table[text] for text in texts]))}
+
+    rows = [rated(f"甲{n}", f"乙{n % 5}", n % 4, "dev") for n in range(40)]
+    fit_on = [f"训练{n}" for n in range(30)]
+    [each] = sets = assessment.graded([graded_file(tmp_path, rows)])
+    found = assessment.correlations(sets, encode, fit_on=fit_on, dimensions=2)["stsb dev"]
+    assert set(found) == {"random", "TF-IDF"} and set(found["TF-IDF"]) == {"none"}
+    one, two = (encode([str(row[key]) for row in rows])["random"] for key in ("sentence1", "sentence2"))
+    for how, dimensions in (("none", 0), ("whitened", None), ("whitened to 2", 2)):
+        mean, matrix = retrieval.whitening(encode(fit_on)["random"], dimensions)
+        first, second = (retrieval.unit((x - mean) @ matrix) if how != "none" else x for x in (one, two))
+        expected = stats.spearmanr((first * second).sum(1), [row["score"] for row in rows]).statistic
+        assert found["random"][how] == pytest.approx(expected)
+    assert len(set(found["random"].values())) == 3
+    assert assessment.correlations([], encode, fit_on=fit_on, dimensions=2) == {}
+
+
+def test_the_negation_probe_literally(tmp_path: Path) -> None:
+    reading.write_rows(
+        tmp_path / "probe.jsonl",
+        [{"text": "a", "same": "b", "opposite": "c"}, {"text": "a", "same": "c", "opposite": "b"}],
+    )
+    table = {"a": [1.0, 0.0], "b": [0.6, 0.8], "c": [0.8, -0.6]}
+    found = assessment.negation(tmp_path / "probe.jsonl", lambda texts: np.array([table[text] for text in texts]))
+    expected = {"paraphrase_nearer": 0.5, "paraphrase_cosine": 0.7, "negation_cosine": 0.7}
+    assert found == pytest.approx(expected)
+    reading.write_rows(tmp_path / "probe.jsonl", [])
+    with pytest.raises(InputError, match="probe.jsonl: expected rows with 'text', 'same' and 'opposite'"):
+        assessment.negation(tmp_path / "probe.jsonl", lambda texts: np.eye(3))
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,7 @@ def test_long_sentences_are_cut(tmp_path: Path, pieces: Tokenizer) -> None:
     cut = made(tmp_path / "groups.jsonl", pieces, longest=3)
     assert [ids.tolist() for ids, _ in cut.tokens] == [ids[:3] for ids in pieces.ids(cut.texts)]
     assert max(len(starts) for _, starts in cut.tokens) == 3
+    assert cut.cut == sum(len(ids) > 3 for ids in pieces.ids(cut.texts)) > 0
 
 
 @pytest.mark.parametrize(
@@ -171,6 +172,20 @@ def test_splitting_loses_padding_and_nothing_else(groups: Groups) -> None:
         assert torch.equal(chunk.segments_NL[row], batch.segments_NL[number, :width])
         assert not batch.keep_NL[number, width:].any()
     assert sum(chunk.targets.sum() for chunk in chunks) == batch.targets.sum()
+
+
+@pytest.mark.parametrize(("size", "questions", "others"), [(4, 2, 2), (5, 2, 3), (6, 2, 4), (99, 2, 5)])
+def test_questions_and_other_sentences_come_in_equal_numbers(
+    tmp_path: Path, pieces: Tokenizer, size: int, questions: int, others: int
+) -> None:
+    rows = [{"text": f"怎么{n}", "synonyms": [f"如何{n}"], "question": n < 2} for n in range(7)]
+    path = tmp_path / "mixed.jsonl"
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    mixed = Groups(path, pieces, longest=32)
+    assert mixed.kinds == [[0, 1], [2, 3, 4, 5, 6]]
+    chosen = mixed.group_of[training(mixed, 3, size=size).sentence_N[0::2]].tolist()
+    assert len(set(chosen)) == len(chosen)
+    assert (sum(group < 2 for group in chosen), sum(group >= 2 for group in chosen)) == (questions, others)
 
 
 @pytest.mark.parametrize(("processes", "sizes"), [(1, [6]), (2, [2, 4]), (3, [2, 2, 2])])

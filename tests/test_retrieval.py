@@ -122,7 +122,7 @@ def test_unit_rows_and_the_zero_row() -> None:
 
 def test_tf_idf_finds_exact_duplicates_and_ranks_likeness() -> None:
     texts = ["怎么退货", "信用卡怎么办理", "怎么退货", "信用卡如何办理", "今天天气不错"]
-    found = retrieval.tf_idf(texts, texts)
+    found = retrieval.tf_idf(texts, texts).toarray()
     np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-12)
     cosines = found @ found.T
     assert cosines[0, 2] == pytest.approx(1.0, abs=1e-12)
@@ -132,6 +132,20 @@ def test_tf_idf_finds_exact_duplicates_and_ranks_likeness() -> None:
 
 
 def test_tf_idf_is_fitted_on_the_first_argument_alone() -> None:
-    found = retrieval.tf_idf(["怎么退货"], ["退货", "天气"])
+    found = retrieval.tf_idf(["怎么退货"], ["退货", "天气"]).toarray()
     assert np.linalg.norm(found[0]) == pytest.approx(1.0)
     assert not found[1].any()
+
+
+def test_sparse_rows_give_the_figures_of_dense_ones() -> None:
+    texts = ["怎么退货", "如何退货", "退款要几天", "几天退款", "今天天气"]
+    rows, group_of = retrieval.tf_idf(texts, texts), np.array([0, 0, 1, 1, 2])
+    dense, everyone = rows.toarray(), np.arange(5)
+    assert retrieval.ranks(rows, group_of, everyone).tolist() == retrieval.ranks(dense, group_of, everyone).tolist()
+    assert retrieval.uniformity(rows) == pytest.approx(retrieval.uniformity(dense))
+    assert retrieval.alignment(rows[[0, 2]], rows[[1, 3]]) == pytest.approx(
+        retrieval.alignment(dense[[0, 2]], dense[[1, 3]])
+    )
+    scores = [3.0, 2.0, 1.0]
+    both = [retrieval.spearman(r[[0, 2, 0]], r[[1, 3, 4]], scores) for r in (rows, dense)]
+    assert both[0] == pytest.approx(both[1])
