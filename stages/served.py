@@ -1,0 +1,63 @@
+"""What MLflow runs to serve a sentence encoder; stages/serving.py puts it into the model's folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlflow.models import set_model
+from mlflow.pyfunc import PythonModel, PythonModelContext
+
+from rosphere import generation, similarity
+from rosphere.errors import InputError
+from rosphere.text.tokenizer import Tokenizer
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+TASKS = ("similar", "generate")
+
+
+class Served(PythonModel):  # type: ignore[misc]
+    """Texts in, cosines or paraphrases out."""
+
+    def load_context(self, context: PythonModelContext) -> None:
+        import torch
+
+        folder = Path(context.artifacts["model"])
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        self.model, self.tokenizer = similarity.load(folder).to(device), Tokenizer(folder)
+
+    def predict(
+        self, context: PythonModelContext, model_input: DataFrame, params: dict[str, Any] | None = None
+    ) -> DataFrame:
+        wish = params or {}
+        task = wish.get("task", "similar")
+        if task not in TASKS:
+            raise InputError(f"task: expected one of {', '.join(TASKS)}, got {task!r}")
+        texts = list(model_input["text"])
+        if task == "generate":
+            return self._generated(texts, {key: wish[key] for key in ("samples", "top_p", "seed") if key in wish}, wish)
+        if "other" not in model_input or model_input["other"].isna().any():
+            raise InputError("other: expected a text to compare with in every row; for paraphrases say task: generate")
+        return self._compared(texts, list(model_input["other"]))
+
+    def _compared(self, texts: list[str], others: list[str]) -> DataFrame:
+        import pandas
+
+        vectors = similarity.encode(self.model, self.tokenizer, [*texts, *others])
+        return pandas.DataFrame({"cosine": (vectors[: len(texts)] * vectors[len(texts) :]).sum(1).astype(float)})
+
+    def _generated(self, texts: list[str], how: dict[str, Any], wish: dict[str, Any]) -> DataFrame:
+        import pandas
+
+        found = generation.paraphrases_of_each(self.model, self.tokenizer, texts, keep=wish.get("count", 5), **how)
+        return pandas.DataFrame(
+            {
+                "paraphrases": [[sentence for sentence, _ in each] for each in found],
+                "cosines": [[cosine for _, cosine in each] for each in found],
+            }
+        )
+
+
+set_model(Served())

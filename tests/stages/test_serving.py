@@ -1,0 +1,84 @@
+"""The MLflow model: what it answers is what the library says, and what it refuses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas
+import pytest
+import torch
+
+from rosphere import generation, similarity
+from rosphere.encoder.config import EncoderConfig
+from rosphere.encoder.model import MaskedLanguageModel
+from rosphere.errors import InputError
+from rosphere.similarity import SimilarityModel
+from rosphere.text import tokenizer
+from rosphere.text.tokenizer import Tokenizer
+from stages import serving
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # of MLflow
+TEXTS, OTHERS = ["怎么退货", "今天天气不错"], ["如何退货", "卡"]
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("encoder")
+    tokenizer.save(tokenizer.train([*TEXTS, *OTHERS], size=99, minimum=1), folder / "pieces")
+    torch.manual_seed(0)
+    config = EncoderConfig(
+        vocab_size=len(Tokenizer(folder / "pieces")),
+        embedding_size=12,
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=20,
+    )
+    similarity.save(SimilarityModel(MaskedLanguageModel(config)), folder / "model", tokenizer=folder / "pieces")
+    return folder / "model"
+
+
+@pytest.fixture(scope="module")
+def target(encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    target = tmp_path_factory.mktemp("served") / "model"
+    serving.save(encoder, target)
+    return target
+
+
+def test_what_is_served_is_what_the_library_says(encoder: Path, target: Path) -> None:
+    from mlflow import pyfunc
+
+    served = pyfunc.load_model(str(target))
+    model, pieces = similarity.load(encoder), Tokenizer(encoder)
+    one, two = (similarity.encode(model, pieces, texts) for texts in (TEXTS, OTHERS))
+    found = served.predict(pandas.DataFrame({"text": TEXTS, "other": OTHERS}))
+    np.testing.assert_allclose(found["cosine"], (one * two).sum(1), atol=1e-6)
+    asked = {"task": "generate", "samples": 6, "count": 2, "top_p": 1.0, "seed": 3}
+    written = served.predict(pandas.DataFrame({"text": TEXTS}), params=asked)
+    expected = generation.paraphrases_of_each(model, pieces, TEXTS, samples=6, keep=2, top_p=1.0, seed=3)
+    assert written["paraphrases"].tolist() == [[sentence for sentence, _ in each] for each in expected]
+    assert written["cosines"].tolist() == [[cosine for _, cosine in each] for each in expected]
+
+
+def test_the_folder_holds_a_signature_an_example_and_no_pickle(target: Path) -> None:
+    from mlflow.models import Model
+
+    about = Model.load(str(target))
+    assert [column.name for column in about.signature.inputs] == ["text", "other"]
+    assert about.load_input_example(str(target)).columns.tolist() == ["text", "other"]
+    assert not list(target.rglob("*.pkl"))
+
+
+def test_refusals(encoder: Path, target: Path, tmp_path: Path) -> None:
+    from mlflow import pyfunc
+
+    served = pyfunc.load_model(str(target))
+    with pytest.raises(InputError, match="other: expected a text to compare with in every row"):
+        served.predict(pandas.DataFrame({"text": TEXTS}))
+    with pytest.raises(InputError, match="task: expected one of similar, generate, got 'sing'"):
+        served.predict(pandas.DataFrame({"text": TEXTS}), params={"task": "sing"})
+    with pytest.raises(InputError, match="exists already"):
+        serving.save(encoder, target)
+    with pytest.raises(InputError, match="expected a sentence encoder, modules.json is missing"):
+        serving.save(tmp_path, tmp_path / "new")
