@@ -1,0 +1,239 @@
+"""Narrow runs, widened runs and wide runs from random weights, each kept as it ends and resumed if it was killed."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from benchmarks.widening.curves import Point
+from rosphere import checkpoint, fitting, mlm
+from rosphere.checkpoint import History
+from rosphere.encoder import folder
+from rosphere.encoder.config import EncoderConfig
+from rosphere.encoder.model import MaskedLanguageModel
+from rosphere.fitting import Callbacks, Schedule
+from rosphere.text.corpus import Corpus
+from rosphere.text.tokenizer import Tokenizer
+from rosphere.widening import widen
+from rosphere.widening.moments import grow_moments, learning_rates
+
+LENGTH, ROWS, RATE = 128, 8, 0.3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Two sizes, when to widen, how long to train, how fast."""
+
+    narrow: int
+    times: int
+    layers: int
+    switches: list[int]  # narrow steps
+    after: int  # steps of the widened model
+    scratch: int  # steps of the wide model from random weights
+    rate: float
+    wide_rate: float  # of the widened runs, in units of ``rate``
+    warmup: int
+    rewarm: int
+    noise: float
+    slow_readers: bool
+    fresh: bool
+
+    @property
+    def wide(self) -> int:
+        return self.narrow * self.times
+
+
+@dataclass(frozen=True, kw_only=True)
+class Text:
+    """One seed's view of a prepared corpus."""
+
+    rows: mlm.PackedRows
+    dev: mlm.DevSet
+    vocabulary: int
+    seed: int
+
+    @classmethod
+    def read(cls, data: Path, seed: int) -> Text:
+        tokenizer = Tokenizer(data / "tokenizer")
+        rows, dev = (
+            mlm.PackedRows(Corpus(data / "corpus" / split), tokenizer, length=LENGTH, seed=seed)
+            for split in ("train", "dev")
+        )
+        measured = mlm.DevSet(dev, size=ROWS, limit=64, rate=RATE)
+        return cls(rows=rows, dev=measured, vocabulary=len(tokenizer), seed=seed)
+
+
+def shape(text: Text, width: int, layers: int) -> EncoderConfig:
+    return EncoderConfig(
+        vocab_size=text.vocabulary,
+        embedding_size=72,
+        hidden_size=width,
+        num_hidden_layers=layers,
+        num_attention_heads=width // 64,
+        intermediate_size=4 * width,
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
+    )
+
+
+def train(
+    model: MaskedLanguageModel,
+    text: Text,
+    place: Path,
+    *,
+    steps: int,
+    rate: float,
+    warmup: int,
+    first: int,
+    optimizer: torch.optim.AdamW | None = None,
+) -> History:
+    """A run at a constant rate on batches ``first``, first + 1, ...; read from ``place`` if it has been made."""
+    done = place / "history.json"
+    if done.is_file():
+        return list(json.loads(done.read_text()))
+    pace = Schedule(
+        steps=steps,
+        learning_rate=rate,
+        warmup=warmup / steps,
+        decay="constant",
+        log_every=50,
+        evaluate_every=50,
+        checkpoint_every=100,
+    )
+    optimizer = optimizer or fitting.optimizer(model, pace)
+
+    def objective(trained: nn.Module, batch: mlm.Batch, backward: fitting.Backward) -> dict[str, Tensor]:
+        value, accuracy = mlm.loss(model, batch)
+        backward(value)
+        return {"loss": value.detach(), "accuracy": accuracy}
+
+    def progress(step: int, total: int, metrics: Any) -> None:
+        if "dev_loss" in metrics:
+            print(f"{place.name}: {step}/{total} {metrics['dev_loss']:.3f}", flush=True)
+
+    history = fitting.fit(
+        model,
+        lambda step: mlm.training_batch(text.rows, first + step, size=ROWS, rate=RATE),
+        objective,
+        pace,
+        seed=text.seed,
+        folder=place / "state",
+        callbacks=Callbacks(progress=progress, evaluate=partial(text.dev, model)),
+        optimizer_=optimizer,
+    )
+    folder.save(model, place / "model", tokenizer=place)
+    checkpoint.save_moments(place / checkpoint.MOMENTS_FILE, model, optimizer)
+    done.write_text(json.dumps(history))
+    return history
+
+
+def flops_of_a_step(config: EncoderConfig) -> float:
+    return config.flops_per_token(LENGTH) * ROWS * LENGTH
+
+
+def seconds_of_a_step(text: Text, plan: Plan, rounds: int = 40) -> tuple[float, float]:
+    """Of the narrow and the wide model, alternating, medians; on a machine that does nothing else."""
+    models = [MaskedLanguageModel(shape(text, width, plan.layers)) for width in (plan.narrow, plan.wide)]
+    optimizers = [fitting.optimizer(model, Schedule(steps=1, learning_rate=plan.rate)) for model in models]
+    taken: tuple[list[float], list[float]] = ([], [])
+    for step in range(rounds):
+        batch = mlm.training_batch(text.rows, step, size=ROWS, rate=RATE)
+        for model, optimizer, times in zip(models, optimizers, taken, strict=True):
+            begin = time.perf_counter()
+            mlm.loss(model, batch)[0].backward()
+            optimizer.step()
+            optimizer.zero_grad()
+            times.append(time.perf_counter() - begin)
+    middle = [sorted(times[rounds // 4 :])[(rounds - rounds // 4) // 2] for times in taken]
+    return middle[0], middle[1]
+
+
+def points(history: History, *, before: int = 0, wide: bool) -> list[Point]:
+    """(narrow steps, wide steps, dev loss), after ``before`` narrow steps."""
+    return [
+        Point(before, int(row["step"]), row["dev_loss"])
+        if wide
+        else Point(before + int(row["step"]), 0, row["dev_loss"])
+        for row in history
+        if "dev_loss" in row
+    ]
+
+
+def narrow_until(text: Text, place: Path, plan: Plan, switch: int) -> History:
+    """The narrow run up to a switch point: each goes on where the one before it ended."""
+    points = [0, *plan.switches]
+    begin = points[points.index(switch) - 1]
+    fitting.seed_everything(text.seed)
+    model = MaskedLanguageModel(shape(text, plan.narrow, plan.layers))
+    optimizer = None
+    if begin:
+        before = place / f"narrow-{begin}"
+        model = folder.load(before / "model")
+        optimizer = fitting.optimizer(model, Schedule(steps=1, learning_rate=plan.rate))
+        checkpoint.load_moments(before / checkpoint.MOMENTS_FILE, model, optimizer)
+    return train(
+        model,
+        text,
+        place / f"narrow-{switch}",
+        steps=switch - begin,
+        rate=plan.rate,
+        warmup=0 if begin else plan.warmup,
+        first=begin,
+        optimizer=optimizer,
+    )
+
+
+def widened(text: Text, place: Path, plan: Plan, switch: int) -> History:
+    source = place / f"narrow-{switch}"
+    small = folder.load(source / "model")
+    wide = widen(small, width=plan.wide, noise=plan.noise, seed=text.seed)
+    name = f"widened-{switch}" + ("-fresh" if plan.fresh else "")
+    optimizer = None
+    if not plan.fresh:
+        moments, steps = checkpoint.read_moments(source / checkpoint.MOMENTS_FILE)
+        place.joinpath(name).mkdir(parents=True, exist_ok=True)
+        grown = place / name / "start.safetensors"
+        checkpoint.write_moments(grown, grow_moments(moments, small.config, wide.config, seed=text.seed), steps)
+        rates = learning_rates(small.config, wide.config) if plan.slow_readers else None
+        optimizer = fitting.optimizer(wide, Schedule(steps=1, learning_rate=plan.rate), rates=rates)
+        checkpoint.load_moments(grown, wide, optimizer)
+    return train(
+        wide,
+        text,
+        place / name,
+        steps=plan.after,
+        rate=plan.rate * plan.wide_rate,
+        warmup=plan.warmup if plan.fresh else plan.rewarm,
+        first=switch,
+        optimizer=optimizer,
+    )
+
+
+def one_seed(data: Path, kept: Path, plan: Plan, seed: int) -> dict[str, list[Point]]:
+    """The curves of a seed by name: "scratch", "narrow" and "switch <steps>"."""
+    text = Text.read(data, seed)
+    place = kept / f"{plan.narrow}x{plan.times}-{plan.layers}-seed{seed}"
+    fitting.seed_everything(seed)
+    scratch = train(
+        MaskedLanguageModel(shape(text, plan.wide, plan.layers)),
+        text,
+        place / "scratch",
+        steps=plan.scratch,
+        rate=plan.rate,
+        warmup=plan.warmup,
+        first=0,
+    )
+    curves = {"scratch": points(scratch, wide=True), "narrow": []}
+    begin = 0
+    for switch in plan.switches:
+        curves["narrow"] += points(narrow_until(text, place, plan, switch), before=begin, wide=False)
+        curves[f"switch {switch}"] = points(widened(text, place, plan, switch), before=switch, wide=True)
+        begin = switch
+    return curves
