@@ -69,7 +69,8 @@ def _check_source(settings: Prepare, tasks: list[str]) -> None:
     if settings.source == "sample":
         sample.read_faq(Path(settings.sample.faq))
     elif settings.source == "local":
-        local.load(settings.local.text, settings.local.pairs, settings.local.tasks, tasks)
+        own = settings.local
+        local.load(own.text, own.pairs, own.tasks, tasks, answers=own.answers, graded=own.graded)
     elif settings.hub.text is None:
         raise InputError("params.yaml: prepare.hub.text: expected the name of a dataset, got null")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -10,7 +11,9 @@ from rosphere.clue.reading import named
 from rosphere.encoder import hub
 from rosphere.errors import InputError
 from rosphere.preparation import hub as datasets
-from rosphere.preparation import local, sample, writing
+from rosphere.preparation import local, pairing, sample, writing
+from rosphere.preparation.groups import Tidy
+from rosphere.preparation.mining import Mining
 from rosphere.preparation.source import Source
 from rosphere.text import tokenizer
 from stages import runner
@@ -28,6 +31,8 @@ class Local:
     text: list[str]
     pairs: list[str]
     tasks: str | None
+    answers: list[str] = dataclasses.field(default_factory=list)  # for mining
+    graded: dict[str, str] = dataclasses.field(default_factory=dict)  # name -> file or folder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +43,7 @@ class Hub:
     limit: int | None
     pairs: str | None
     tasks: dict[str, str]
+    graded: dict[str, str] = dataclasses.field(default_factory=dict)  # name -> dataset
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,18 +67,19 @@ class Prepare:
     dev_share: float
     held_out: float  # share of the similar groups kept for evaluation
     sentence_characters: list[int]  # shortest and longest sentence for vmf_vae
+    mining: Mining = dataclasses.field(default_factory=Mining)
 
 
 def read_source(settings: Prepare, tasks: list[str], seed: int) -> Source:
     if settings.source == "local":
-        return local.load(settings.local.text, settings.local.pairs, settings.local.tasks, tasks)
+        own = settings.local
+        return local.load(own.text, own.pairs, own.tasks, tasks, answers=own.answers, graded=own.graded)
     if settings.source == "hub":
         h = settings.hub
         if h.text is None:
             raise InputError("params.yaml: prepare.hub.text: expected the name of a dataset, got null")
-        return datasets.load(
-            h.text, h.split, h.field, h.limit, h.pairs, {n: d for n, d in h.tasks.items() if n in tasks}
-        )
+        chosen = {name: dataset for name, dataset in h.tasks.items() if name in tasks}
+        return datasets.load(h.text, h.split, h.field, h.limit, h.pairs, chosen, graded=h.graded)
     s = settings.sample
     sizes = {"sentiment": _two(s.sentiment, "sample.sentiment"), "entities": _two(s.entities, "sample.entities")}
     return sample.load(Path(s.faq), seed=seed, held_out=settings.held_out, **sizes)
@@ -110,16 +117,18 @@ def take(documents: list[str], characters: int | None) -> list[str]:
 
 
 def prepare(settings: Prepare, tasks: list[str], *, seed: int, data: Path) -> dict[str, Any]:
-    """Writes data/{tokenizer,corpus,pairs,tasks}; returns the counts of the report."""
+    """Writes data/{tokenizer,corpus,pairs,tasks}; returns the counts of the report, and where bad groups are."""
     source = read_source(settings, tasks, seed)
-    train_groups, dev_groups = sample.split_families(source.groups, share=settings.held_out, seed=seed)
+    tidy = Tidy()
+    train_groups, dev_groups = sample.split_families(list(tidy(source.groups)), share=settings.held_out, seed=seed)
     missing = [name for name in tasks if name not in source.tasks]
     if missing:
         raise InputError(f"params.yaml: tasks: the source {settings.source} has no task {missing[0]!r}")
     chosen = {named(name).name: source.tasks[name] for name in tasks}
-    held_out = [*writing.task_texts(chosen, ("dev", "test")), *(t for g in dev_groups for t in g.texts)]
     documents, counts = writing.clean_documents(
-        source.documents(), minimum=settings.minimum_characters, held_out=held_out
+        source.documents(),
+        minimum=settings.minimum_characters,
+        held_out=pairing.held_out_texts(source, dev_groups, chosen),
     )
     documents = take(documents, settings.maximum_characters)
     dev = [text for text in documents if writing.is_dev(text, settings.dev_share)]
@@ -136,8 +145,21 @@ def prepare(settings: Prepare, tasks: list[str], *, seed: int, data: Path) -> di
         short = writing.short_sentences(texts, shortest, longest)
         folder = data / "corpus" / f"sentences-{split}"
         report["corpus"][f"sentences-{split}"] = writing.write_corpus(short, folder, pieces, whole_words=False)
-    report["pairs"] = writing.write_groups(train_groups, dev_groups, data / "pairs", seed=seed)
-    report["tasks"] = {n: writing.write_task(n, rows, data / "tasks" / n) for n, rows in chosen.items()}
+    report["pairs"] = pairing.write(
+        source,
+        (train_groups, dev_groups),
+        chosen,
+        train,
+        tidy=tidy,
+        settings=settings.mining,
+        folder=data / "pairs",
+        seed=seed,
+    )
+    if tidy.places:
+        report["places"] = tidy.places
+    report["tasks"] = {
+        n: {**writing.write_task(n, rows, data / "tasks" / n), **source.counts.get(n, {})} for n, rows in chosen.items()
+    }
     return report
 
 

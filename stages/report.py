@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from stages import runner
-from stages.page import figures, html, tables
+from stages.page import dimension, figures, html, tables, tasks
 from stages.page.ledger import Ledger, savings
 
 REPORTS = Path("reports")
@@ -39,10 +40,15 @@ def sections(ledger: Ledger, drawn: Mapping[str, Path]) -> dict[str, Sequence[st
             html.note("Decoded from the uniform prior:"),
             html.table(tables.Table(head=("#", "sentence"), rows=_numbered(vae["vmf"]["samples"]))),
         ],
-        "Tasks": [html.figure(drawn["tasks"], "task scores beside baselines"), *map(html.note, verdicts(ledger))],
+        "Tasks": [
+            html.figure(drawn["tasks"], "task scores beside baselines"),
+            *map(html.note, verdicts(ledger)),
+            *tasks.section(ledger),
+        ],
         "The dimension rule": [
             html.table(tables.dimension(ledger)),
-            html.figure(drawn["dimension"], "skip-gram loss against dimension"),
+            html.figure(drawn["dimension"], "skip-gram loss against dimension, MLM loss against head size"),
+            html.note(dimension.sentence(ledger)),
         ],
         "Data and time": [
             html.folded("what was read, kept and dropped", html.table(tables.data(ledger))),
@@ -72,14 +78,21 @@ def verdicts(ledger: Ledger) -> list[str]:
     for name in ledger.tasks:
         report = ledger.task(name)
         parts = [
-            f"{name}: {report['metric']} {report['score']:.3f} on {report['dev_rows']} dev rows,",
+            f"{name}: {report['metric']} {report['score']:.3f}{_spread(report)} on {report['dev_rows']} dev rows,",
             "above" if report["score"] > report["majority"] else "NOT above",
             f"the majority baseline ({report['majority']:.3f}) and",
             "above" if report["score"] > report["baseline"] else "NOT above",
             f"{report['baseline_name']} ({report['baseline']:.3f}).",
         ]
+        if report.get("selected_on_dev"):
+            parts.append("The epoch was chosen on these dev rows, so the score flatters.")
         found.append(" ".join(parts))
     return found
+
+
+def _spread(report: Mapping[str, Any]) -> str:
+    """Standard deviation over the seeds, where there are several."""
+    return f" ± {report['score_std']:.3f} over {len(report['scores'])} seeds" if "scores" in report else ""
 
 
 def summary(ledger: Ledger) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlflow.models import set_model
-from mlflow.pyfunc import PythonModel, PythonModelContext
+from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 from rosphere import generation, similarity
 from rosphere.errors import InputError
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 TASKS = ("similar", "generate")
 
 
-class Served(PythonModel):  # type: ignore[misc]
+class Served(PythonModel):
     """Texts in, cosines or paraphrases out."""
 
     def load_context(self, context: PythonModelContext) -> None:

@@ -19,6 +19,7 @@ class Size:
     num_attention_heads: int
     intermediate_size: int
     embedding_size: int | Literal["rule"]
+    hidden_act: str = "gelu"  # or another that rosphere/encoder/activations.py knows
 
 
 def rule(items: int) -> int:
@@ -37,6 +38,7 @@ def encoder_config(sizes: dict[str, Size], name: str, *, vocabulary: int, dropou
         num_hidden_layers=size.num_hidden_layers,
         num_attention_heads=size.num_attention_heads,
         intermediate_size=size.intermediate_size,
+        hidden_act=size.hidden_act,
         hidden_dropout_prob=dropout,
         attention_probs_dropout_prob=dropout,
     )

@@ -129,3 +129,45 @@ def test_the_curve_is_the_same_again() -> None:
 def test_the_curve_can_be_stopped() -> None:
     with pytest.raises(Interrupted, match="stopped after step 1 of 120"):
         curve([2], stop=True)
+
+
+def test_the_most_frequent_tokens_by_rank() -> None:
+    train, dev = np.array([7, 3, 3, 9, 7, 3, 2]), np.array([9, 3, 8, 7])
+    kept = skipgram.most_frequent(train, 2, dev)
+    assert [stream.tolist() for stream in kept] == [[1, 0, 0, 1, 0], [0, 1]]
+    assert [len(stream) for stream in skipgram.most_frequent(train, 9, dev)] == [7, 3]  # 8 is no token of the first
+
+
+def test_the_knee_is_where_nine_tenths_of_the_gain_are() -> None:
+    losses = {4: 6.0, 8: 5.3, 16: 5.1, 32: 5.0, 64: 5.2}
+    rows = [{"dimension": float(n), "dev_loss": loss} for n, loss in losses.items()]
+    assert skipgram.knee(rows) == 16
+    assert skipgram.knee(rows, share=1.0) == 32
+    assert skipgram.knee(rows[:1]) == 4
+
+
+def test_the_sampled_loss_literal() -> None:
+    """u = 0 and biases 0 leave log(1 + K) for the true context and K log(1 + 1/K) for the noise."""
+    model = SkipGram(4, 3, torch.full((4,), 0.25))
+    with torch.no_grad():
+        model.u.weight.zero_()
+        model.v.bias.zero_()
+    found = float(model.sampled_loss(torch.tensor([[0, 1]]), torch.tensor([2, 2, 3])).detach())
+    assert found == pytest.approx(math.log(4) + 3 * math.log(4 / 3), rel=1e-6)
+
+
+def test_negative_sampling_reaches_the_law_of_the_full_softmax() -> None:
+    rows = skipgram.curve(
+        ring(),
+        ring(),
+        vocabulary=RING,
+        dimensions=[8],
+        schedule=fitting.Schedule(steps=300, learning_rate=0.1, warmup=0.1, log_every=100),
+        batch=128,
+        window=1,
+        seed=0,
+        progress=lambda done, total, metrics: None,
+        stopping=lambda: False,
+        negatives=50,
+    )
+    assert math.log(2) - 0.01 < rows[0]["dev_loss"] < math.log(2) + 0.15

@@ -1,75 +1,32 @@
-"""Fine-tuning an encoder on one task, predicting, scoring."""
+"""Fine-tuning an encoder on one task."""
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from rosphere import fitting
 from rosphere.checkpoint import History
-from rosphere.clue import global_pointer, scoring
-from rosphere.clue.examples import Batch, Example, collate, examples
-from rosphere.clue.tasks import Row, Task
-from rosphere.encoder import masks
-from rosphere.encoder.model import Encoder
+from rosphere.clue import model as models
+from rosphere.clue import scoring
+from rosphere.clue.examples import Batch, collate, examples
+from rosphere.clue.model import TaskModel
+from rosphere.clue.predicting import predict
+from rosphere.clue.selection import Selection, reached_by
+from rosphere.clue.tasks import Row
+from rosphere.errors import Interrupted
 from rosphere.fitting import Callbacks, Schedule
 from rosphere.text.tokenizer import Tokenizer
 
-SPAN_SIZE = 32
-
-
-class TaskModel(nn.Module):
-    """An encoder under a head: classes from [CLS], or spans from all tokens.
-
-    With ``pair_features`` a pair is judged from [CLS], the means u and v of its segments, |u - v| and u * v (Conneau
-    et al. 2017, arXiv 1705.02364): an encoder that never saw pairs in pretraining has little about them in [CLS].
-    """
-
-    def __init__(self, encoder: Encoder, task: Task, *, pair_features: bool = False) -> None:
-        super().__init__()
-        self.encoder, self.task = encoder, task
-        self.pair_features = pair_features and task.pair
-        hidden = encoder.config.hidden_size
-        self.dropout = nn.Dropout(0.1)
-        self.head: nn.Module
-        if task.kind == "classification":
-            self.head = nn.Linear(5 * hidden if self.pair_features else hidden, len(task.labels))
-            nn.init.normal_(self.head.weight, std=encoder.config.initializer_range)
-            nn.init.zeros_(self.head.bias)
-        else:
-            self.head = global_pointer.GlobalPointer(hidden, len(task.labels), SPAN_SIZE)
-
-    def forward(self, batch: Batch) -> Tensor:
-        """Class logits [B, C] or span scores [B, types, L, L]; segments are all 0 (kexue.fm/archives/8739)."""
-        alone = self.task.kind == "classification" and not self.pair_features  # then [CLS] is enough
-        at = masks.first(batch.ids_BL) if alone else None
-        hidden = self.dropout(self.encoder(batch.ids_BL, masks.padded(batch.keep_BL), at=at))
-        if self.task.kind == "classification":
-            classes: Tensor = self.head(self._paired(hidden, batch.part_BL) if self.pair_features else hidden)
-            return classes.float()
-        text = batch.keep_BL.clone()  # no entity begins or ends on [CLS] or the final [SEP]
-        text[:, 0] = 0
-        text.scatter_(1, batch.keep_BL.sum(1, keepdim=True) - 1, 0)
-        spans: Tensor = self.head(hidden, text)
-        return spans
-
-    @staticmethod
-    def _paired(hidden_BLH: Tensor, part_BL: Tensor) -> Tensor:
-        """[B, 5H]: [CLS], u, v, |u - v|, u * v; the mean of an empty segment is 0."""
-        chosen = [(part_BL == number).to(hidden_BLH.dtype)[..., None] for number in (1, 2)]
-        u, v = ((hidden_BLH * where).sum(1) / where.sum(1).clamp(min=1) for where in chosen)
-        return torch.cat((hidden_BLH[:, 0], u, v, (u - v).abs(), u * v), dim=-1)
-
-    def loss(self, batch: Batch) -> Tensor:
-        if self.task.kind == "classification":
-            return F.cross_entropy(self.forward(batch), batch.target)
-        return global_pointer.loss(self.forward(batch), batch.target)
+DEV = "dev_score"  # in the history, where dev was looked at
 
 
 def order(lengths: Sequence[int], epoch: int, size: int, seed: int) -> list[list[int]]:
@@ -93,6 +50,51 @@ class Recipe:
     epochs: int
     rows: int
     schedule: Callable[[int], Schedule]
+    select: Literal["last", "best"] = "last"  # the weights that are kept: the last, or the best on dev of all epochs
+    patience: int = 0  # with "best": epochs without a better score on dev after which training ends; 0: never
+    layer_decay: float = 1.0
+    r_drop: float = 0.0
+    accumulate: int = 1  # chunks that a step's rows are cut into: less memory, the same gradient
+    gradient_checkpointing: bool = False
+
+
+def layer_rates(model: TaskModel, decay: float) -> dict[str, float]:
+    """What each parameter's learning rate is multiplied by: decay^d, d being its distance from the head.
+
+    The head has d = 0, the last block 1, the first block n, the embeddings n + 1 (Howard and Ruder 2018, arXiv
+    1801.06146; in this form Clark et al. 2020, arXiv 2003.10555).
+    """
+    blocks = len(model.encoder.blocks)
+    rates = {}
+    for name, _ in model.named_parameters():
+        room, _, rest = name.removeprefix("encoder.").partition(".")
+        inside = name.startswith("encoder.")
+        depth = blocks - int(rest.split(".")[0]) if room == "blocks" else blocks + 1
+        rates[name] = decay**depth if inside else 1.0
+    return rates
+
+
+def objective(model: TaskModel, chunks: Sequence[Batch], backward: fitting.Backward, *, r_drop: float) -> Tensor:
+    """Backpropagates the loss of a step, chunk by chunk, and returns it.
+
+    A chunk's mean counts by its share of the examples, so the gradient is that of the whole. With r_drop = w > 0 each
+    chunk passes twice, under two dropouts p and q, and its loss is (L_p + L_q + w (KL(p || q) + KL(q || p)) / 2) / 2:
+    half of Liang et al. 2021 (arXiv 2106.14448), which is on the scale of a single pass.
+    """
+    total = torch.zeros(())
+    count = sum(len(chunk.target) for chunk in chunks)
+    for chunk in chunks:
+        value = _regularised(model, chunk, r_drop) if r_drop else model.loss(chunk)
+        value = value * (len(chunk.target) / count)
+        backward(value)
+        total = total.to(value.device) + value.detach()
+    return total
+
+
+def _regularised(model: TaskModel, batch: Batch, weight: float) -> Tensor:
+    passes = [model(batch), model(batch)]
+    losses = [models.loss(model.task, scores, batch) for scores in passes]
+    return (sum(losses, torch.zeros_like(losses[0])) + weight * models.divergence(model.task, *passes)) / 2
 
 
 def finetune(
@@ -104,45 +106,71 @@ def finetune(
     seed: int,
     folder: Path | None,
     callbacks: Callbacks,
+    dev: Sequence[Row] = (),
 ) -> History:
+    """Trains ``model`` in place and returns its history; with select "best" it looks at ``dev`` after every epoch.
+
+    With ``folder`` a killed run goes on where it was. Raises Interrupted as ``fitting.fit`` does.
+    """
     made = examples(model.task, rows, tokenizer)
-    lengths = [len(example.ids) for example in made]
+    lengths = [example.length for example in made]
     a_epoch = len(order(lengths, 0, recipe.rows, seed))
-
-    def batch(step: int) -> Batch:
-        chosen = order(lengths, step // a_epoch, recipe.rows, seed)[step % a_epoch]
-        return collate([made[number] for number in chosen], model.task, tokenizer.pad)
-
-    def objective(trained: nn.Module, batch: Batch, backward: fitting.Backward) -> dict[str, Tensor]:
-        value = model.loss(batch)
-        backward(value)
-        return {"loss": value.detach()}
-
     schedule = recipe.schedule(recipe.epochs * a_epoch)
-    return fitting.fit(model, batch, objective, schedule, seed=seed, folder=folder, callbacks=callbacks)
+    model.encoder.recompute = recipe.gradient_checkpointing
+
+    def batch(step: int) -> list[Batch]:
+        chosen = order(lengths, step // a_epoch, recipe.rows, seed)[step % a_epoch]
+        parts = np.array_split(chosen, min(recipe.accumulate, len(chosen)))
+        return [collate([made[number] for number in part], model.task, tokenizer.pad) for part in parts]
+
+    def step(trained: nn.Module, chunks: list[Batch], backward: fitting.Backward) -> dict[str, Tensor]:
+        return {"loss": objective(model, chunks, backward, r_drop=recipe.r_drop)}
+
+    rates = layer_rates(model, recipe.layer_decay) if recipe.layer_decay != 1.0 else None
+    optimizer = fitting.optimizer(model, schedule, rates=rates)
+
+    def train(schedule: Schedule, folder: Path | None, callbacks: Callbacks) -> History:
+        return fitting.fit(
+            model, batch, step, schedule, seed=seed, folder=folder, callbacks=callbacks, optimizer_=optimizer
+        )
+
+    if recipe.select == "last":
+        return train(schedule, folder, callbacks)
+
+    def judged() -> dict[str, float]:
+        return {DEV: scoring.score(model.task, dev, predict(model, dev, tokenizer))}
+
+    with ExitStack() as stack:
+        kept = folder or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        selection = Selection(kept, patience=recipe.patience)
+        every_epoch = replace(schedule, evaluate_every=a_epoch)
+        watched = replace(_watching(callbacks, selection, model), evaluate=judged)
+        history = _until_exhausted(lambda: train(every_epoch, kept, watched), selection, callbacks)
+        selection.restore(model)
+        return history
 
 
-@torch.no_grad()
-def predict(model: TaskModel, rows: Sequence[Row], tokenizer: Tokenizer, *, size: int = 64) -> list[scoring.Prediction]:
-    """One prediction per row, in order: a label, or a list of (label, first character, last character)."""
-    model.eval()
-    made = examples(model.task, rows, tokenizer)
-    found: list[scoring.Prediction] = [""] * len(made)
-    device = next(model.parameters()).device
-    by_length = sorted(range(len(made)), key=lambda number: len(made[number].ids))
-    for start in range(0, len(made), size):
-        chosen = by_length[start : start + size]
-        scores = model(collate([made[n] for n in chosen], model.task, tokenizer.pad).to(device)).cpu()
-        for number, score in zip(chosen, scores, strict=True):
-            found[number] = _decoded(model.task, made[number], score)
-    return found
+def _watching(callbacks: Callbacks, selection: Selection, model: TaskModel) -> Callbacks:
+    """Callbacks that show the selection every score, and stop when it has no patience left."""
+
+    def progress(step: int, total: int, metrics: dict[str, float]) -> None:
+        if DEV in metrics:
+            selection.see(step, metrics[DEV], model)
+        callbacks.progress(step, total, metrics)
+
+    return Callbacks(
+        progress=lambda step, total, metrics: progress(step, total, dict(metrics)),
+        stopping=lambda: callbacks.stopping() or selection.exhausted,
+    )
 
 
-def _decoded(task: Task, example: Example, scores: Tensor) -> scoring.Prediction:
-    if task.kind == "classification":
-        return task.labels[int(scores.argmax())]
-    spans = [tuple(map(int, place)) for place in (scores > 0).nonzero()]
-    return [
-        (task.labels[label], example.offsets[first - 1][0], example.offsets[last - 1][1] - 1)
-        for label, first, last in spans
-    ]
+def _until_exhausted(train: Callable[[], History], selection: Selection, callbacks: Callbacks) -> History:
+    """The history of a training that may end early, up to its last score; what someone else stopped is Interrupted."""
+    if not selection.exhausted:
+        try:
+            return train()
+        except Interrupted:
+            if callbacks.stopping() or not selection.exhausted:
+                raise
+    end = max(selection.scores)  # a step more was trained before the stop was seen
+    return [row for row in reached_by(selection.folder)[1] if row["step"] <= end]

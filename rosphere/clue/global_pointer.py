@@ -13,10 +13,10 @@ FAR = -1e4  # the score of an impossible span: far below any threshold, and fini
 class GlobalPointer(nn.Module):
     """Scores [B, types, L, L] of the spans (first, last): q_first . k_last / sqrt(size), with rotary positions."""
 
-    def __init__(self, hidden_size: int, types: int, size: int = 64) -> None:
+    def __init__(self, hidden_size: int, types: int, size: int = 64, *, bias: bool = True) -> None:
         super().__init__()
         self.types, self.size = types, size
-        self.project = nn.Linear(hidden_size, 2 * types * size)
+        self.project = nn.Linear(hidden_size, 2 * types * size, bias=bias)
 
     def forward(self, hidden_BLH: Tensor, keep_BL: Tensor) -> Tensor:
         length = hidden_BLH.shape[1]

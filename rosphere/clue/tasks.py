@@ -9,25 +9,55 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from rosphere.clue import layouts
+
 Row = Mapping[str, Any]
+# split -> the ways it is released, each one file or several; the first way whose files are all there is read
+Files = Mapping[str, tuple[tuple[str, ...], ...]]
+
+PLAIN: Files = {"train": (("train.json",),), "dev": (("dev.json",),), "test": (("test.json",),)}
+# CLUE changed some test sets: 1.0 became 1.1, and a plain test.json is the one in force.
+TWO_TESTS: Files = {
+    "train": (("train.json",),),
+    "dev": (("dev.json",),),
+    "test1.0": (("test1.0.json",),),
+    "test1.1": (("test1.1.json",), ("test.json",)),
+}
+
+
+def two_versions(name: str) -> Mapping[str, str]:
+    return {"test1.0": f"{name}10_predict.json", "test1.1": f"{name}11_predict.json"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """One task. ``texts`` gives the one or two segments of a row."""
+    """One task of one of four kinds.
+
+    classification: a class of one or two ``texts``. entities: labelled spans of the text. spans: a part of the second
+    text that answers the first. choices: one of ``choices``, each of them read together with ``texts``.
+    """
 
     name: str
-    kind: Literal["classification", "entities"]
-    labels: tuple[str, ...]
+    kind: Literal["classification", "entities", "spans", "choices"]
     texts: Callable[[Row], tuple[str, ...]]
+    labels: tuple[str, ...] = ()  # classes, or types of entities
+    choices: Callable[[Row], tuple[str, ...]] | None = None
+    blank: bool = False  # of choices: they fill the gap between two texts, instead of following the texts
+    group: str | None = None  # of choices: rows that share the value of this field have different answers
     pair: bool = False  # two segments, whose relation is asked for
     max_length: int = 128
-    metric: Literal["accuracy", "f1"] = "accuracy"
+    stride: int = 128  # of spans: tokens from one window of a long text to the next
+    metric: Literal["accuracy", "f1", "em"] = "accuracy"
     fields: tuple[str, ...]  # what every row must carry
-    files: Mapping[str, tuple[str, ...]] = field(  # split -> file names as released, the first that exists is read
-        default_factory=lambda: {"train": ("train.json",), "dev": ("dev.json",), "test": ("test.json",)}
-    )
+    gold: str = "label"  # the field of the right answer, which test rows may lack
+    files: Files = field(default_factory=lambda: PLAIN)
+    layout: layouts.Layout = layouts.lines
+    submission: Mapping[str, str] = field(default_factory=dict)  # test split -> file, where it is not <name>_predict
     clue: bool = True  # False: CLUE's format, but not its data, so never a CLUE score
+
+    def submitted_as(self, split: str) -> str:
+        """The name under which CLUE takes the answers to a test split."""
+        return self.submission.get(split, f"{self.name}_predict.json")
 
 
 def _one(row: Row) -> tuple[str, ...]:
@@ -58,6 +88,31 @@ def _text(row: Row) -> tuple[str, ...]:
     return (row["text"],)
 
 
+def _question(row: Row) -> tuple[str, ...]:
+    return row["question"], row["context"]
+
+
+def _dialogue(row: Row) -> tuple[str, ...]:
+    return "||".join(row["context"]), row["question"]
+
+
+def _around(row: Row) -> tuple[str, ...]:
+    """What stands left and right of the blank; other blanks are four masked characters each."""
+    left, blank, right = row["content"].partition(layouts.BLANK)
+    if not blank:
+        raise KeyError(layouts.BLANK)
+    masked = [layouts.IDIOM.sub("[MASK]" * 4, side.replace(layouts.BLANK, "[MASK]" * 4)) for side in (left, right)]
+    return masked[0], masked[1]
+
+
+def _choice(row: Row) -> tuple[str, ...]:
+    return tuple(row["choice"])
+
+
+def _candidates(row: Row) -> tuple[str, ...]:
+    return tuple(row["candidates"])
+
+
 NLI = ("contradiction", "entailment", "neutral")
 TNEWS_LABELS = tuple(str(n) for n in (*range(100, 105), *range(106, 111), *range(112, 117)))
 CLUENER_LABELS = tuple("address book company game government movie name organization position scene".split())
@@ -66,14 +121,22 @@ _ALL = (
     Task(
         name="afqmc", kind="classification", labels=("0", "1"), texts=_two, pair=True, fields=("sentence1", "sentence2")
     ),
-    Task(name="tnews", kind="classification", labels=TNEWS_LABELS, texts=_one, fields=("sentence",)),
+    Task(
+        name="tnews",
+        kind="classification",
+        labels=TNEWS_LABELS,
+        texts=_one,
+        fields=("sentence",),
+        files=TWO_TESTS,
+        submission=two_versions("tnews"),
+    ),
     Task(
         name="iflytek",
         kind="classification",
         labels=tuple(map(str, range(119))),
         texts=_one,
         fields=("sentence",),
-        files={"train": ("train.json", "train_subset.json"), "dev": ("dev.json",), "test": ("test.json",)},
+        files={**PLAIN, "train": (("train.json",), ("train_subset.json",))},
     ),
     Task(name="cmnli", kind="classification", labels=NLI, texts=_two, pair=True, fields=("sentence1", "sentence2")),
     Task(
@@ -83,7 +146,8 @@ _ALL = (
         texts=_two,
         pair=True,
         fields=("sentence1", "sentence2"),
-        files={"train": ("train.50k.json", "train.json"), "dev": ("dev.json",), "test": ("test.json",)},
+        files={**PLAIN, "train": (("train.50k.json",), ("train.json",))},
+        submission={"test": "ocnli_50k_predict.json"},
     ),
     Task(
         name="cluewsc2020",
@@ -91,8 +155,57 @@ _ALL = (
         labels=("false", "true"),
         texts=_coreference,
         fields=("text", "target"),
+        files=TWO_TESTS,
+        submission=two_versions("cluewsc"),
     ),
     Task(name="csl", kind="classification", labels=("0", "1"), texts=_keywords, pair=True, fields=("keyword", "abst")),
+    Task(
+        name="cmrc2018",
+        kind="spans",
+        texts=_question,
+        fields=("context", "question"),
+        gold="answers",
+        layout=layouts.squad,
+        metric="em",
+        max_length=512,
+    ),
+    Task(
+        name="c3",
+        kind="choices",
+        texts=_dialogue,
+        choices=_choice,
+        pair=True,
+        fields=("context", "question", "choice"),
+        gold="answer",
+        layout=layouts.c3,
+        max_length=512,
+        files={
+            "train": (("m-train.json", "d-train.json"), ("c3-m-train.json", "c3-d-train.json")),
+            "dev": (("m-dev.json", "d-dev.json"), ("c3-m-dev.json", "c3-d-dev.json")),
+            "test1.0": (("test1.0.json",),),
+            "test1.1": (("test1.1.json",), ("test.json",)),
+        },
+        submission=two_versions("c3"),
+    ),
+    Task(
+        name="chid",
+        kind="choices",
+        texts=_around,
+        choices=_candidates,
+        blank=True,
+        group="group",
+        pair=True,
+        fields=("content", "candidates"),
+        gold="answer",
+        layout=layouts.chid,
+        max_length=64,
+        files={
+            **TWO_TESTS,
+            "train": (("train.json",), ("train_few_all.json",)),
+            "dev": (("dev.json",), ("dev_few_all.json",)),
+        },
+        submission=two_versions("chid"),
+    ),
     Task(
         name="cluener",
         kind="entities",
@@ -126,3 +239,8 @@ _ALL = (
 )
 
 TASKS: dict[str, Task] = {task.name: task for task in _ALL}
+
+
+def official(task: Task, row: Row) -> bool:
+    """Whether a row is CLUE's own: of ChID the release with shared candidates is, FewCLUE's with one blank is not."""
+    return task.clue and (task.group is None or task.group in row)

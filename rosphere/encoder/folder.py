@@ -32,12 +32,14 @@ OUTER = {
     "transform": "cls.predictions.transform.dense",
     "transform_norm": "cls.predictions.transform.LayerNorm",
     "pooler": "pooler.dense",
+    "activation": "cls.predictions.transform.transform_act_fn",
 }
 BIAS = "cls.predictions.bias"
 BLOCK = {
     "attention.out": "attention.output.dense",
     "attention_norm": "attention.output.LayerNorm",
     "feed_in": "intermediate.dense",
+    "activation": "intermediate.intermediate_act_fn",
     "feed_out": "output.dense",
     "feed_norm": "output.LayerNorm",
 }

@@ -11,7 +11,8 @@ from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from rosphere.encoder import rotary
-from rosphere.encoder.config import ACTIVATIONS, EncoderConfig
+from rosphere.encoder.activations import activation
+from rosphere.encoder.config import EncoderConfig
 
 Cache = list[tuple[Tensor, Tensor]]  # per layer: keys and values [B, N, L, S] of the tokens seen so far
 
@@ -61,7 +62,7 @@ class Block(nn.Module):
         self.feed_in = nn.Linear(config.hidden_size, config.intermediate_size, bias=config.biased)
         self.feed_out = nn.Linear(config.intermediate_size, config.hidden_size, bias=config.biased)
         self.feed_norm = norm(config, config.hidden_size)
-        self.activation = ACTIVATIONS[config.hidden_act]
+        self.activation = activation(config.hidden_act)
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
 
     def forward(
@@ -191,7 +192,7 @@ class MaskedLanguageModel(nn.Module):
         if config.biased:
             self.transform_norm = norm(config, config.embedding_size)
             self.bias = nn.Parameter(torch.zeros(config.vocab_size))
-        self.activation = ACTIVATIONS[config.hidden_act] if config.biased else nn.Identity()
+        self.activation = activation(config.hidden_act) if config.biased else nn.Identity()
         self.pooler = nn.Linear(config.hidden_size, config.hidden_size) if pooler else None
         self.apply(self._initialise)
 

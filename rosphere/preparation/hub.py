@@ -6,17 +6,31 @@ A mirror is chosen by the environment variable HF_ENDPOINT, as everywhere in tha
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from rosphere.clue import reading as clue
 from rosphere.errors import InputError
-from rosphere.preparation.source import Group, Row, Source
+from rosphere.preparation import graded as graded_pairs
+from rosphere.preparation.source import Graded, Group, Row, Source
 from rosphere.text.cleaning import clean
 
+SPLITS: dict[graded_pairs.Split, str] = {"train": "train", "dev": "validation", "test": "test"}
 
-def load(text: str, split: str, field: str, limit: int | None, pairs: str | None, tasks: Mapping[str, str]) -> Source:
+
+def load(
+    text: str,
+    split: str,
+    field: str,
+    limit: int | None,
+    pairs: str | None,
+    tasks: Mapping[str, str],
+    *,
+    graded: Mapping[str, str] = MappingProxyType({}),
+) -> Source:
     """``text`` is a dataset whose ``field`` holds documents; ``pairs`` one with sentence1, sentence2 and label;
-    ``tasks`` maps a task's name to a dataset, as "name" or "name:configuration"."""
+    ``tasks`` and ``graded`` map the names of tasks and of sets of graded pairs (sentence1, sentence2, and score or
+    label) to datasets. A dataset is "name" or "name:configuration"."""
 
     def documents() -> Iterator[str]:
         for number, row in enumerate(_rows(text, split)):
@@ -28,7 +42,13 @@ def load(text: str, split: str, field: str, limit: int | None, pairs: str | None
 
     groups = list(_groups(pairs)) if pairs else []
     rows = {name: _task(name, dataset) for name, dataset in tasks.items()}
-    return Source(documents=documents, groups=groups, tasks=rows, origin={"documents": f"hub: {text}"})
+    return Source(
+        documents=documents,
+        groups=groups,
+        tasks=rows,
+        origin={"documents": f"hub: {text}"},
+        graded={name: list(_graded(name, dataset)) for name, dataset in graded.items()},
+    )
 
 
 def _rows(dataset: str, split: str) -> Iterator[dict[str, Any]]:
@@ -55,8 +75,14 @@ def _groups(dataset: str) -> Iterator[Group]:
 
 
 def _task(name: str, dataset: str) -> dict[str, list[Row]]:
-    splits = {"train": "train", "dev": "validation", "test": "test"}
     return {
         ours: clue.checked(name, list(enumerate(_rows(dataset, theirs))), origin=f"{dataset}[{theirs}]", split=ours)[0]
-        for ours, theirs in splits.items()
+        for ours, theirs in SPLITS.items()
     }
+
+
+def _graded(name: str, dataset: str) -> Iterator[Graded]:
+    graded_pairs.check_name(name)
+    for ours, theirs in SPLITS.items():
+        for number, row in enumerate(_rows(dataset, theirs)):
+            yield graded_pairs.graded(row, ours, f"{dataset}[{theirs}] row {number}")

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from rosphere.clue import reading as clue
 from rosphere.errors import InputError
+from rosphere.preparation import graded as graded_pairs
+from rosphere.preparation.objects import objects, text_field, two_texts
 from rosphere.preparation.source import Group, Source
 from rosphere.text import reading
 from rosphere.text.cleaning import clean
@@ -15,8 +19,17 @@ from rosphere.text.cleaning import clean
 TEXT_SUFFIXES = (".txt", ".jsonl", ".json")
 
 
-def load(text: Sequence[str], pairs: Sequence[str], tasks: str | None, names: Sequence[str]) -> Source:
-    """``text`` and ``pairs`` are files, folders or globs; ``tasks`` a folder with one folder per task."""
+def load(
+    text: Sequence[str],
+    pairs: Sequence[str],
+    tasks: str | None,
+    names: Sequence[str],
+    *,
+    answers: Sequence[str] = (),
+    graded: Mapping[str, str] = MappingProxyType({}),
+) -> Source:
+    """``text``, ``pairs`` and ``answers`` are files, folders or globs; ``tasks`` a folder with one folder per task;
+    ``graded`` maps the name of a set of graded pairs to its file or folder."""
     texts = _files(text, "prepare.local.text")
     if not texts:
         raise InputError("params.yaml: prepare.local.text: expected files, folders or globs with text, got none")
@@ -25,10 +38,19 @@ def load(text: Sequence[str], pairs: Sequence[str], tasks: str | None, names: Se
         for path in texts:
             yield from _documents(path)
 
+    answered = _files(answers, "prepare.local.answers")
     groups = [group for path in _files(pairs, "prepare.local.pairs") for group in read_groups(path)]
     folder = Path(tasks) if tasks else None
-    rows = {name: clue.read_folder(folder / name, name) for name in names} if folder else {}
-    return Source(documents=documents, groups=groups, tasks=rows, origin={"documents": ", ".join(map(str, texts))})
+    read = {name: clue.read_folder(folder / name, name) for name in names} if folder else {}
+    return Source(
+        documents=documents,
+        groups=groups,
+        tasks={name: splits for name, (splits, _) in read.items()},
+        origin={"documents": ", ".join(map(str, texts))},
+        counts={name: counts for name, (_, counts) in read.items()},
+        answers=lambda: itertools.chain.from_iterable(map(read_answers, answered)),
+        graded={name: graded_pairs.read(name, Path(place)) for name, place in graded.items()},
+    )
 
 
 def _files(patterns: Sequence[str], key: str) -> list[Path]:
@@ -59,22 +81,32 @@ def _documents(path: Path) -> Iterator[str]:
 
 
 def read_groups(path: Path) -> Iterator[Group]:
-    """{"text", "synonyms"} or {"sentence1", "sentence2"[, "label"]} lines, or tab-separated pairs."""
+    """{"text", "synonyms"} or {"sentence1", "sentence2"[, "label"]} objects, or tab-separated pairs."""
     if path.suffix in (".txt", ".tsv"):
         yield from _tabbed(path)
         return
-    for number, row in reading.rows(path):
-        name = f"{path}:{number}"
+    for where, row in objects(path):
+        texts: tuple[str, ...]
         if "synonyms" in row:
             synonyms = row["synonyms"]
-            if not isinstance(synonyms, list) or not synonyms or not all(isinstance(s, str) for s in synonyms):
-                raise InputError(f"{path}:{number}: expected a list of texts under 'synonyms', got {synonyms!r}")
-            texts = (reading.text_field(row, "text", path=path, number=number), *synonyms)
+            if not isinstance(synonyms, list) or not all(isinstance(text, str) for text in synonyms):
+                raise InputError(f"{where}: expected a list of texts under 'synonyms', got {synonyms!r}")
+            texts = (text_field(row, "text", where), *synonyms)
         elif str(row.get("label", "1")) == "1":
-            texts = tuple(reading.text_field(row, k, path=path, number=number) for k in ("sentence1", "sentence2"))
+            texts = two_texts(row, where)
         else:
             continue
-        yield Group(name=name, family=name, texts=tuple(map(clean, texts)))
+        yield Group(name=where, family=where, texts=tuple(map(clean, texts)))
+
+
+def read_answers(path: Path) -> Iterator[list[str]]:
+    """The answers of {"question": ..., "answers": [...]} lines."""
+    for number, row in reading.rows(path):
+        reading.text_field(row, "question", path=path, number=number)
+        answers = row.get("answers")
+        if not isinstance(answers, list) or not all(isinstance(answer, str) for answer in answers):
+            raise InputError(f"{path}:{number}: expected a list of texts under 'answers', got {answers!r}")
+        yield answers
 
 
 def _tabbed(path: Path) -> Iterator[Group]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 Row = Mapping[str, Any]
+Origin = Literal["group", "answers", "passage", "near"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,6 +17,17 @@ class Group:
     name: str
     family: str
     texts: tuple[str, ...]
+    origin: Origin = "group"  # given as a group, or mined: see mining.py
+
+
+@dataclass(frozen=True, kw_only=True)
+class Graded:
+    """A pair of sentences with a grade by people, of a set used for evaluation."""
+
+    sentence1: str
+    sentence2: str
+    score: float
+    split: Literal["train", "dev", "test"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,3 +36,7 @@ class Source:
     groups: Sequence[Group]
     tasks: Mapping[str, Mapping[str, Sequence[Row]]]  # task -> split -> rows in the task's own fields
     origin: Mapping[str, str]  # where each part came from, for the report
+    answers: Callable[[], Iterator[Sequence[str]]] = lambda: iter(())  # the answers to one question after another
+    graded: Mapping[str, Sequence[Graded]] = field(default_factory=dict)
+    # task -> what was dropped or repaired in reading, such as {"dev_dropped_unlabelled": 50}
+    counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)

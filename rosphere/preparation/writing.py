@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import itertools
 import random
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from rosphere.clue.tasks import TASKS, Task
 from rosphere.errors import InputError
+from rosphere.preparation.mining import is_question_group
 from rosphere.preparation.source import Group, Row
 from rosphere.text import corpus, reading, sentences
 from rosphere.text.cleaning import Sieve, clean, fingerprint
@@ -50,26 +52,34 @@ def write_corpus(documents: Sequence[str], folder: Path, tokenizer: Tokenizer, *
 def write_groups(train: Sequence[Group], dev: Sequence[Group], folder: Path, *, seed: int) -> Counts:
     """Similar groups for training and held out, and graded pairs of the held-out ones.
 
-    A held-out sentence that also stands in a training group is removed from training.
+    A held-out sentence that also stands in a training group is removed from training. Training groups say where they
+    are from and whether they are questions, so that as many questions as other sentences can be drawn.
     """
     held = {fingerprint(text) for group in dev for text in group.texts}
-    kept = [texts for g in train if len(texts := [t for t in g.texts if fingerprint(t) not in held]) > 1]
-    _write_groups(folder / "train.jsonl", [(texts, "") for texts in kept])
-    _write_groups(folder / "dev.jsonl", [(group.texts, group.family) for group in dev])
+    without = ((group.origin, [text for text in group.texts if fingerprint(text) not in held]) for group in train)
+    kept = [(origin, texts, is_question_group(texts)) for origin, texts in without if len(texts) > 1]
+    reading.write_rows(
+        folder / "train.jsonl",
+        ({**_group(texts, ""), "origin": origin, "question": question} for origin, texts, question in kept),
+    )
+    reading.write_rows(folder / "dev.jsonl", (_group(group.texts, group.family) for group in dev))
+    left = sum(len(texts) for _, texts, _ in kept)
     gold = graded_pairs(dev, seed=seed)
     reading.write_rows(folder / "gold.jsonl", gold)
     return {
         "train_groups": len(kept),
-        "train_sentences": sum(map(len, kept)),
-        "train_sentences_dropped_overlap": sum(len(g.texts) for g in train) - sum(map(len, kept)),
+        **Counter(f"train_groups_{origin}" for origin, _, _ in kept),
+        "train_groups_question": sum(question for _, _, question in kept),
+        "train_sentences": left,
+        "train_sentences_dropped_overlap": sum(len(group.texts) for group in train) - left,
         "dev_groups": len(dev),
         "dev_sentences": sum(len(group.texts) for group in dev),
         "gold_pairs": len(gold),
     }
 
 
-def _write_groups(path: Path, groups: Iterable[tuple[Sequence[str], str]]) -> None:
-    reading.write_rows(path, ({"text": t[0], "synonyms": list(t[1:]), "family": family} for t, family in groups))
+def _group(texts: Sequence[str], family: str) -> Row:
+    return {"text": texts[0], "synonyms": list(texts[1:]), "family": family}
 
 
 def graded_pairs(groups: Sequence[Group], *, seed: int) -> list[Row]:
@@ -107,10 +117,10 @@ def _unrelated(groups: Sequence[Group], size: int, generator: random.Random) -> 
 
 
 def task_texts(tasks: Mapping[str, Mapping[str, Sequence[Row]]], splits: Sequence[str]) -> Iterator[str]:
-    """Every segment of these splits: what the corpus must not contain."""
+    """Every segment of these splits, "test" being test1.0 and test1.1 too: what the corpus must not contain."""
     for name, parts in tasks.items():
-        for split in splits:
-            for row in parts.get(split, ()):
+        for split in (part for part in parts if part.startswith(tuple(splits))):
+            for row in parts[split]:
                 yield from map(clean, TASKS[name].texts(row))
 
 

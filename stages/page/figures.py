@@ -9,6 +9,7 @@ from pathlib import Path
 import matplotlib
 from matplotlib.axes import Axes
 
+from stages.page import dimension as dimension_curves
 from stages.page.ledger import Ledger
 
 matplotlib.use("Agg")
@@ -47,13 +48,9 @@ def pretraining(ledger: Ledger, path: Path) -> None:
 
 def dimension(ledger: Ledger, path: Path) -> None:
     report, curve = ledger.report("dimension"), ledger.curve("dimension")
-    with drawing(path) as (axis,):
-        axis.plot(curve["dimension"], curve["dev_loss"], "o-", color=WIDE, label="skip-gram, dev")
-        axis.plot(curve["dimension"], curve["train_loss"], "o--", color=NARROW, label="skip-gram, train")
-        axis.axvline(report["embedding_rule"], color=CONTROL, label=f"the rule: n = {report['embedding_rule']}")
-        axis.set_xlabel(f"dimension of the token vectors (vocabulary {report['vocabulary']})")
-        axis.set_ylabel("nats per context token")
-        axis.legend(frameon=False)
+    with drawing(path, panels=2) as (left, right):
+        dimension_curves.embeddings(left, report, curve)
+        dimension_curves.heads(right, report, curve)
 
 
 def similarity(ledger: Ledger, path: Path) -> None:
@@ -94,6 +91,8 @@ def tasks(ledger: Ledger, path: Path) -> None:
             heights = [report[key] for report in reports.values()]
             axis.bar([x + 0.27 * (place - 1) for x in range(len(reports))], heights, 0.25, label=label, color=colour)
         axis.set_xticks(range(len(reports)), [f"{name}\n({r['metric']})" for name, r in reports.items()])
+        if len(reports) > 5:
+            axis.tick_params(axis="x", rotation=45)
         axis.legend(frameon=False)
 
 

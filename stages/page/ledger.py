@@ -25,6 +25,9 @@ class Ledger:
     def task(self, name: str) -> dict[str, Any]:
         return self._read(self.folder / "tasks" / f"{name}.json")
 
+    def analysis(self, name: str) -> dict[str, Any]:
+        return self._read(self.folder / "predictions" / name / "analysis.json")
+
     def examples(self, word: str) -> dict[str, Any]:
         return self._read(self.folder / "examples" / f"{word}.json")
 

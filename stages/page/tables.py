@@ -84,7 +84,8 @@ def _task(ledger: Ledger, name: str) -> tuple[str, str, str]:
     report = ledger.task(name)
     beaten = "" if report["score"] > report["baseline"] else ", which is NOT beaten"
     kind = "CLUE" if report["clue"] else "sample task"
-    measure = f"{report['metric']} (majority / {report['baseline_name']}{beaten})"
+    chosen = ", epoch chosen on these rows" if report.get("selected_on_dev") else ""
+    measure = f"{report['metric']} (majority / {report['baseline_name']}{beaten}){chosen}"
     return (
         f"{kind} {name}",
         measure,

@@ -91,6 +91,23 @@ def test_the_lexicon_against_a_regular_expression(mentions: list[str], text: str
     assert baselines.lexicon(train, [{"text": text}]) == [expected]
 
 
+def test_the_nearest_choice_is_the_one_that_the_text_has() -> None:
+    rows = [
+        {"context": [f"他在{place}工作"], "question": "在哪里", "choice": ["火车站", "学校", "医院"], "answer": place}
+        for place in ("学校", "医院", "火车站")
+    ]
+    assert baselines.simple(TASKS["c3"], rows, rows) == [1, 2, 0]
+    assert baselines.majority(TASKS["c3"], [*rows, rows[0]], rows) == [1, 1, 1]
+
+
+def test_the_nearest_clause_shares_most_with_the_question() -> None:
+    text = "苏轼是宋代人，他的父亲是苏洵。李白生于唐代！"
+    rows = [{"question": q, "context": text, "answers": {"text": ["苏洵"]}} for q in ("父亲是谁", "李白生于何时")]
+    assert baselines.simple(TASKS["cmrc2018"], rows * 2, rows) == ["他的父亲是苏洵", "李白生于唐代"]
+    assert baselines.majority(TASKS["cmrc2018"], rows, rows) == ["苏洵", "苏洵"]
+    assert baselines.simple(TASKS["cmrc2018"], rows, [{"question": "？", "context": "，"}]) == ["，"]
+
+
 @pytest.mark.parametrize("name", ["sentiment", "entities"])
 def test_baselines_answer_every_row(name: str) -> None:
     rows = {

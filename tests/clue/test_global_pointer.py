@@ -11,8 +11,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rosphere.clue import finetuning, global_pointer
+from rosphere.clue import global_pointer, predicting
 from rosphere.clue.examples import collate, examples
+from rosphere.clue.model import TaskModel
 from rosphere.clue.tasks import TASKS
 from rosphere.encoder.config import EncoderConfig
 from rosphere.encoder.model import Encoder
@@ -117,7 +118,7 @@ def pieces(tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
 
 
 @pytest.fixture
-def model(pieces: Tokenizer) -> finetuning.TaskModel:
+def model(pieces: Tokenizer) -> TaskModel:
     torch.manual_seed(3)
     config = EncoderConfig(
         vocab_size=len(pieces),
@@ -127,12 +128,12 @@ def model(pieces: Tokenizer) -> finetuning.TaskModel:
         num_attention_heads=2,
         intermediate_size=16,
     )
-    return finetuning.TaskModel(Encoder(config), TASKS["entities"]).eval()
+    return TaskModel(Encoder(config), TASKS["entities"]).eval()
 
 
-def test_decoding_against_brute_force(model: finetuning.TaskModel, pieces: Tokenizer) -> None:
+def test_decoding_against_brute_force(model: TaskModel, pieces: Tokenizer) -> None:
     rows = [{"text": text} for text in TEXTS]
-    found = finetuning.predict(model, rows, pieces, size=2)
+    found = predicting.predict(model, rows, pieces, size=2)
     assert any(found)
     for row, guess in zip(rows, found, strict=True):
         (example,) = examples(model.task, [row], pieces)
@@ -140,15 +141,15 @@ def test_decoding_against_brute_force(model: finetuning.TaskModel, pieces: Token
             scores = model(collate([example], model.task, pieces.pad))[0]
         expected = set()
         for number, label in enumerate(model.task.labels):
-            for first, (begin, _) in enumerate(example.offsets, 1):  # [CLS] stands at 0
-                for last, (_, end) in enumerate(example.offsets, 1):
+            for first, (begin, _) in enumerate(example.sequences[0].offsets, 1):  # [CLS] stands at 0
+                for last, (_, end) in enumerate(example.sequences[0].offsets, 1):
                     if first <= last and scores[number, first, last] > 0:
                         expected.add((label, begin, end - 1))
         assert set(guess) == expected
         assert len(guess) == len(expected)
 
 
-def test_no_entity_on_the_special_tokens(model: finetuning.TaskModel, pieces: Tokenizer) -> None:
+def test_no_entity_on_the_special_tokens(model: TaskModel, pieces: Tokenizer) -> None:
     batch = collate(examples(model.task, [{"text": text} for text in TEXTS], pieces), model.task, pieces.pad)
     with torch.no_grad():
         scores = model(batch)
@@ -159,7 +160,7 @@ def test_no_entity_on_the_special_tokens(model: finetuning.TaskModel, pieces: To
         assert {tuple(place) for place in spans.nonzero().tolist()} == places, row
 
 
-def test_the_loss_of_the_model_is_the_formulas(model: finetuning.TaskModel, pieces: Tokenizer, tmp_path: Path) -> None:
+def test_the_loss_of_the_model_is_the_formulas(model: TaskModel, pieces: Tokenizer, tmp_path: Path) -> None:
     rows = [{"text": "甲乙丙", "label": {"name": {"甲乙": [[0, 1]]}}}, {"text": "丁", "label": {}}]
     batch = collate(examples(model.task, rows, pieces), model.task, pieces.pad)
     with torch.no_grad():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from rosphere.clue import reading
 from rosphere.clue.tasks import TASKS
 from rosphere.errors import InputError
+from rosphere.preparation import local
 
 ENTITY = {"text": "江泽民在北京", "label": {"name": {"江泽民": [[0, 2]]}, "address": {"北京": [[4, 5]]}}}
 COREFERENCE = {
@@ -26,6 +28,9 @@ GOOD: dict[str, dict[str, Any]] = {
     "ocnli": {"sentence1": "甲", "sentence2": "乙", "label": "entailment"},
     "cluewsc2020": COREFERENCE,
     "csl": {"keyword": ["甲", "乙"], "abst": "丙", "label": "1"},
+    "cmrc2018": {"id": "Q0", "context": "甲乙丙", "question": "丁", "answers": {"text": ["乙"], "answer_start": [1]}},
+    "c3": {"id": "1-0", "context": ["甲"], "question": "乙", "choice": ["丙", "丁"], "answer": "丁"},
+    "chid": {"id": 3, "content": "甲#idiom#乙", "candidates": ["丙丙", "丁丁"], "answer": 1},
     "cluener": ENTITY,
     "sentiment": {"sentence": "甲", "label": "0"},
     "faq": {"sentence1": "甲", "sentence2": "乙", "label": "0"},
@@ -49,20 +54,26 @@ def without(name: str, key: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", TASKS)
 def test_every_declared_task_reads_its_files(tmp_path: Path, name: str) -> None:
-    row = GOOD[name]
-    for split in ("train", "dev"):
-        write(tmp_path / TASKS[name].files[split][0], row, row)
-    assert reading.read_folder(tmp_path, name) == {"train": [row, row], "dev": [row, row]}
-    write(tmp_path / "test.json", without(name, "label"))
-    assert reading.read_folder(tmp_path, name)["test"] == [without(name, "label")]
+    row, task = GOOD[name], TASKS[name]
+    parts = {split: len(task.files[split][0]) for split in ("train", "dev")}  # files that together are the split
+    for split in parts:
+        for file in task.files[split][0]:
+            write(tmp_path / file, row, row)
+    assert reading.read_folder(tmp_path, name) == ({split: [row, row] * n for split, n in parts.items()}, {})
+    write(tmp_path / "test.json", without(name, task.gold))
+    newest = "test1.1" if "test1.1" in task.files else "test"
+    assert reading.read_folder(tmp_path, name)[0][newest] == [without(name, task.gold)]
 
 
 @pytest.mark.parametrize("task", TASKS.values(), ids=lambda task: task.name)
 def test_declarations_are_complete(task: Any) -> None:
     assert TASKS[task.name] is task
-    assert len(set(task.labels)) == len(task.labels) > 1
-    assert set(task.files) == set(reading.SPLITS)
-    assert (task.metric == "f1") is (task.kind == "entities")
+    assert len(set(task.labels)) == len(task.labels)
+    assert (len(task.labels) > 1) is (task.kind in ("classification", "entities"))
+    assert (task.choices is not None) is (task.kind == "choices")
+    assert set(task.files) in ({"train", "dev", "test"}, {"train", "dev", "test1.0", "test1.1"})
+    metrics = {"classification": "accuracy", "choices": "accuracy", "entities": "f1", "spans": "em"}
+    assert task.metric == metrics[task.kind]
     assert task.clue is (task.name not in ("sentiment", "faq", "entities"))
 
 
@@ -81,6 +92,9 @@ def test_the_number_of_classes_is_clues() -> None:
         ("csl", ("甲；乙", "丙")),
         ("cluewsc2020", ("裂开的_伤口_涂满尘土，我把[它们]剔除出去。",)),
         ("cluener", ("江泽民在北京",)),
+        ("cmrc2018", ("丁", "甲乙丙")),
+        ("c3", ("甲", "乙")),
+        ("chid", ("甲", "乙")),
     ],
 )
 def test_texts_of_a_row(name: str, expected: tuple[str, ...]) -> None:
@@ -95,9 +109,9 @@ def test_coreference_with_the_pronoun_first() -> None:
 def test_the_first_file_name_that_exists_is_read(tmp_path: Path) -> None:
     write(tmp_path / "dev.json", GOOD["ocnli"])
     write(tmp_path / "train.json", changed("ocnli", sentence1="小"))
-    assert reading.read_folder(tmp_path, "ocnli")["train"][0]["sentence1"] == "小"
+    assert reading.read_folder(tmp_path, "ocnli")[0]["train"][0]["sentence1"] == "小"
     write(tmp_path / "train.50k.json", changed("ocnli", sentence1="大"))
-    assert reading.read_folder(tmp_path, "ocnli")["train"][0]["sentence1"] == "大"
+    assert reading.read_folder(tmp_path, "ocnli")[0]["train"][0]["sentence1"] == "大"
 
 
 def test_rows_on_which_the_annotators_disagreed_are_dropped_and_counted() -> None:
@@ -137,6 +151,32 @@ def test_missing_folders_and_files_are_refused(tmp_path: Path) -> None:
         ("tnews", changed("tnews", sentence=5), "expected the text of tnews under sentence, got {'sentence': 5}"),
         ("csl", changed("csl", keyword=[1, 2]), "expected the text of csl under keyword, abst, got"),
         ("cluewsc2020", changed("cluewsc2020", target={}), "expected the text of cluewsc2020 under text, target"),
+        ("cmrc2018", without("cmrc2018", "answers"), "cmrc2018 needs 'answers', the row has id, context, question"),
+        (
+            "cmrc2018",
+            changed("cmrc2018", answers=["乙"]),
+            "expected answers such as {'text': ['1963年'], 'answer_start'",
+        ),
+        (
+            "cmrc2018",
+            changed("cmrc2018", answers={"text": ["乙"], "answer_start": []}),
+            "expected one or more texts and as many starts under",
+        ),
+        ("cmrc2018", changed("cmrc2018", answers={"text": [], "answer_start": []}), "expected one or more texts"),
+        (
+            "cmrc2018",
+            changed("cmrc2018", answers={"text": ["乙"], "answer_start": ["1"]}),
+            "expected whole numbers under 'answer_start', got",
+        ),
+        ("cmrc2018", changed("cmrc2018", context=None), "expected the text of cmrc2018 under context, question, got"),
+        ("c3", changed("c3", answer="戊"), "answer '戊' is none of the 2 choices ['丙', '丁']"),
+        ("c3", changed("c3", choice=["丁"]), "expected two or more choices, got ['丁']"),
+        ("c3", changed("c3", choice=["丁", 5]), "expected the text of c3 under context, question, choice, got"),
+        ("c3", changed("c3", context=None), "expected the text of c3 under context, question, choice, got"),
+        ("chid", changed("chid", answer=2), "answer 2 is none of the 2 choices ['丙丙', '丁丁']"),
+        ("chid", changed("chid", answer=-1), "answer -1 is none of the 2 choices"),
+        ("chid", changed("chid", content="没有空"), "expected the text of chid under content, candidates, got"),
+        ("chid", changed("chid", content=None), "expected the text of chid under content, candidates, got"),
         ("cluener", changed("cluener", label={"nam": {}}), "label 'nam' is none of cluener's: address, book"),
         ("cluener", changed("cluener", label="name"), "expected spans such as {'name': {'江泽民': [[0, 2]]}}, got"),
         ("cluener", changed("cluener", label={"name": ["江泽民"]}), "expected spans such as"),
@@ -148,8 +188,97 @@ def test_missing_folders_and_files_are_refused(tmp_path: Path) -> None:
 def test_a_malformed_row_is_refused_with_file_and_line(
     tmp_path: Path, name: str, row: dict[str, Any], complaint: str
 ) -> None:
-    write(tmp_path / TASKS[name].files["train"][0], GOOD[name], row)
-    write(tmp_path / "dev.json", GOOD[name])
+    for split, rows in (("train", [GOOD[name], row]), ("dev", [GOOD[name]])):
+        for file in TASKS[name].files[split][0]:
+            write(tmp_path / file, *rows)
     with pytest.raises(InputError) as caught:
         reading.read_folder(tmp_path, name)
-    assert f"{TASKS[name].files['train'][0]}:2: {complaint}" in str(caught.value)
+    assert f"{TASKS[name].files['train'][0][0]}:2: {complaint}" in str(caught.value)
+
+
+def test_a_task_in_several_files_needs_all_of_them(tmp_path: Path) -> None:
+    write(tmp_path / "m-train.json", GOOD["c3"])
+    with pytest.raises(
+        InputError, match=r"expected m-train\.json and d-train\.json or c3-m-train\.json and c3-d-train"
+    ):
+        reading.read_folder(tmp_path, "c3")
+
+
+def test_both_test_sets_are_read_and_a_plain_one_is_the_newer(tmp_path: Path) -> None:
+    for split in ("train", "dev"):
+        write(tmp_path / f"{split}.json", GOOD["tnews"])
+    write(tmp_path / "test.json", changed("tnews", sentence="新"))
+    write(tmp_path / "test1.0.json", changed("tnews", sentence="旧"))
+    splits, _ = reading.read_folder(tmp_path, "tnews")
+    assert {name: rows[0]["sentence"] for name, rows in splits.items() if reading.is_test(name)} == {
+        "test1.0": "旧",
+        "test1.1": "新",
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "start", "found", "counted"),
+    [
+        ("乙", 1, 1, {}),
+        ("乙", 4, 4, {}),
+        ("乙", 0, 1, {"repaired_offsets": 1}),
+        ("乙", 3, 4, {"repaired_offsets": 1}),  # the nearest
+        ("乙", -1, 1, {"repaired_offsets": 1}),
+        ("乙丁", 99, 4, {"repaired_offsets": 1}),
+        ("戊", 1, -1, {"unplaced_answers": 1}),
+        ("", 0, -1, {"unplaced_answers": 1}),
+    ],
+)
+def test_a_wrong_start_of_an_answer_is_put_right_and_counted(
+    text: str, start: int, found: int, counted: dict[str, int]
+) -> None:
+    row = {"context": "甲乙丙甲乙丁", "question": "?", "answers": {"text": [text, "丙"], "answer_start": [start, 2]}}
+    rows, counts = reading.checked("cmrc2018", [(1, row)], origin="dev.json", split="dev")
+    assert rows[0]["answers"] == {"text": [text, "丙"], "answer_start": [found, 2]}
+    assert counts == {"read": 1, "kept": 1, **counted}
+    assert row["answers"]["answer_start"] == [start, 2], "the caller's row is left as it was"
+
+
+def test_a_test_sets_answers_are_not_looked_at() -> None:
+    row = {"context": "甲", "question": "?", "answers": {"text": ["FAKE_ANSWER_1"], "answer_start": [-1]}}
+    rows, counts = reading.checked("cmrc2018", [(1, row)], origin="test.json", split="test1.0")
+    assert rows == [row]
+    assert counts == {"read": 1, "kept": 1}
+
+
+def test_what_was_dropped_and_repaired_is_reported_by_split(tmp_path: Path) -> None:
+    write(tmp_path / "train.json", changed("cmrc2018", answers={"text": ["丙"], "answer_start": [0]}), GOOD["cmrc2018"])
+    write(tmp_path / "dev.json", changed("cmrc2018", answers={"text": ["戊"], "answer_start": [0]}))
+    assert reading.read_folder(tmp_path, "cmrc2018")[1] == {"train_repaired_offsets": 1, "dev_unplaced_answers": 1}
+    write(tmp_path / "train.json", GOOD["ocnli"], changed("ocnli", label="-"))
+    write(tmp_path / "dev.json", GOOD["ocnli"])
+    assert reading.read_folder(tmp_path, "ocnli")[1] == {"train_dropped_unlabelled": 1}
+
+
+def test_what_was_repaired_comes_with_the_source(tmp_path: Path) -> None:
+    text = tmp_path / "text.txt"
+    text.write_text("好\n", encoding="utf-8")
+    folder = tmp_path / "tasks" / "cmrc2018"
+    for split in ("train", "dev"):
+        write(folder / f"{split}.json", changed("cmrc2018", answers={"text": ["丙"], "answer_start": [0]}))
+    source = local.load([str(text)], [], str(tmp_path / "tasks"), ["cmrc2018"])
+    assert source.counts == {"cmrc2018": {"train_repaired_offsets": 1, "dev_repaired_offsets": 1}}
+    assert source.tasks["cmrc2018"]["dev"][0]["answers"]["answer_start"] == [2]
+
+
+REAL = os.environ.get("ROSPHERE_DATA")
+needs_data = pytest.mark.skipif(REAL is None, reason="ROSPHERE_DATA does not name a folder with clue/")
+
+
+@needs_data
+def test_the_real_reading_tasks() -> None:
+    """Sizes as CLUE gives them, and the wrong starts that CMRC 2018 was released with."""
+    found = {name: reading.read_folder(Path(str(REAL)) / "clue" / name, name) for name in ("cmrc2018", "c3", "chid")}
+    sizes = {name: (len(splits["train"]), len(splits["dev"])) for name, (splits, _) in found.items()}
+    assert sizes == {"cmrc2018": (10142, 3219), "c3": (11869, 3816), "chid": (202, 202)}
+    counts = found["cmrc2018"][1]
+    assert counts["train_repaired_offsets"] == 21
+    assert counts["dev_repaired_offsets"] + counts["dev_unplaced_answers"] == 200
+    for row in found["cmrc2018"][0]["dev"]:
+        for text, start in zip(row["answers"]["text"], row["answers"]["answer_start"], strict=True):
+            assert start == -1 or row["context"].startswith(text, start)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rosphere.clue.scoring import Prediction, score
+from rosphere.clue.scoring import Prediction, measures, right, score
 from rosphere.clue.tasks import TASKS
 from rosphere.errors import InputError
 
@@ -63,3 +63,36 @@ def test_a_span_counts_only_whole_with_its_label_and_once() -> None:
 def test_predictions_that_do_not_match_the_rows_are_refused() -> None:
     with pytest.raises(InputError, match="tnews: 2 rows but 1 predictions"):
         score(TASKS["tnews"], [{"label": "100"}] * 2, ["100"])
+
+
+@given(st.lists(st.tuples(SPANS, SPANS), min_size=1, max_size=5))
+def test_f1_against_counting_by_hand(pairs: list[tuple[set[tuple[str, int, int]], set[tuple[str, int, int]]]]) -> None:
+    """As seqeval counts: an entity of a sentence is right if the very same one is in gold."""
+    hits = sum(any(guess == gold for gold in golds) for golds, guesses in pairs for guess in guesses)
+    said, meant = sum(len(guesses) for _, guesses in pairs), sum(len(golds) for golds, _ in pairs)
+    precision, recall = hits / said if said else 0.0, hits / meant if meant else 0.0
+    expected = 2 * precision * recall / (precision + recall) if hits else 0.0
+    ours = score(TASKS["entities"], [row(gold) for gold, _ in pairs], [list(found) for _, found in pairs])
+    assert ours == pytest.approx(expected)
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=20))
+def test_accuracy_of_choices_given_by_number_and_in_words(pairs: list[tuple[int, int]]) -> None:
+    choices = ["甲", "乙", "丙", "丁"]
+    expected = sum(gold == guess for gold, guess in pairs) / len(pairs)
+    guesses: list[Prediction] = [guess for _, guess in pairs]
+    for name, field in (("c3", "choice"), ("chid", "candidates")):
+        numbers = [{field: choices, "answer": gold} for gold, _ in pairs]
+        words = [{field: choices, "answer": choices[gold]} for gold, _ in pairs]
+        assert score(TASKS[name], numbers, guesses) == score(TASKS[name], words, guesses) == pytest.approx(expected)
+
+
+def test_answers_have_three_measures() -> None:
+    rows = [{"answers": {"text": ["甲乙", "丙"]}}, {"answers": {"text": ["丁戊"]}}]
+    found = measures(TASKS["cmrc2018"], rows, ["丙。", "丁"])
+    assert found == {"em": 0.5, "f1": pytest.approx((1 + 2 / 3) / 2), "mean_of_em_and_f1": pytest.approx(2 / 3)}
+    assert score(TASKS["cmrc2018"], rows, ["丙。", "丁"]) == 0.5
+    assert [right(TASKS["cmrc2018"], row, guess) for row, guess in zip(rows, ["丙", "丁"], strict=True)] == [
+        True,
+        False,
+    ]

@@ -54,7 +54,12 @@ def test_an_embedding_that_is_not_factorised_has_the_hidden_size() -> None:
     ("changes", "message"),
     [
         ({"model_type": "gpt2"}, "here: expected model_type 'roformer' or 'roformer_v2' or 'bert', got 'gpt2'"),
-        ({"hidden_act": "mish"}, "here: hidden_act: expected one of gelu, .*, got 'mish'"),
+        ({"hidden_act": "mish"}, "here: hidden_act: expected one of gelu, .*smooth_relu_gaussian:WIDTH.*, got 'mish'"),
+        ({"hidden_act": "smooth_relu_box:1"}, "here: hidden_act: expected one of gelu, .*, got 'smooth_relu_box:1'"),
+        ({"hidden_act": "smooth_relu_gaussian"}, "expected smooth_relu_gaussian:WIDTH, a width > 0, perhaps .*, got"),
+        ({"hidden_act": "smooth_relu_gaussian:0"}, "expected smooth_relu_gaussian:WIDTH, .*got '.*:0'"),
+        ({"hidden_act": "smooth_relu_gaussian:wide"}, "expected smooth_relu_gaussian:WIDTH, .*got '.*:wide'"),
+        ({"hidden_act": "smooth_leaky_relu_logistic:1"}, "WIDTH:SLOPE, a width > 0 and a slope between -1 and 1, .*"),
         ({"is_decoder": True}, "here: is_decoder true is not supported"),
         ({"rotary_value": True}, "here: rotary_value true is not supported"),
         ({"intermediate_size": None}, "here: .*'intermediate_size'"),

@@ -132,3 +132,13 @@ def test_a_label_that_is_not_the_tasks_is_refused_with_its_row(put: Any) -> None
     put(clue_train=[row, {**row, "label": 7}], clue_validation=[row], clue_test=[row])
     with pytest.raises(InputError, match=r"clue:afqmc\[train\]:1: label '7' is none of afqmc's: 0, 1"):
         hub.load("wiki", "train", "body", None, None, {"afqmc": "clue:afqmc"})
+
+
+def test_graded_sets(put: Any) -> None:
+    row = {"sentence1": "甲", "sentence2": "Ｂ", "score": 2.5}
+    put(sts_train=[row], sts_validation=[{**row, "score": 0}], sts_test=[])
+    rows = hub.load("wiki", "train", "body", None, None, {}, graded={"mine": "sts"}).graded["mine"]
+    assert [(r.sentence2, r.score, r.split) for r in rows] == [("B", 2.5, "train"), ("B", 0.0, "dev")]
+    put(sts_train=[row, {"sentence1": "甲", "score": 1}], sts_validation=[], sts_test=[])
+    with pytest.raises(InputError, match=r"sts\[train\] row 1: expected text under 'sentence2', got nothing"):
+        hub.load("wiki", "train", "body", None, None, {}, graded={"mine": "sts"})

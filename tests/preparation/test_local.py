@@ -51,8 +51,9 @@ def test_text_from_files_folders_and_globs(tmp_path: Path) -> None:
                 {"sentence1": "丙", "sentence2": "丁", "label": "0"},
                 {"sentence1": "戊", "sentence2": "己", "label": 1},
                 {"sentence1": "庚", "sentence2": "辛"},
+                '{"source": "壬", "target": "癸", "label": 1}{"source": "子", "target": "丑", "label": 0}',
             ],
-            [("甲", "乙"), ("戊", "己"), ("庚", "辛")],
+            [("甲", "乙"), ("戊", "己"), ("庚", "辛"), ("壬", "癸")],
         ),
     ],
 )
@@ -81,7 +82,7 @@ def test_files_of_one_name_do_not_share_families(tmp_path: Path) -> None:
     [
         ("a.txt", "只有一段", r"a\.txt:2: expected 2 texts and perhaps a label, got 1 fields"),
         ("a.txt", "甲\t乙\t1\t多", r"a\.txt:2: expected 2 texts and perhaps a label, got 4 fields"),
-        ("a.jsonl", {"text": "甲", "synonyms": []}, r"a\.jsonl:2: expected a list of texts under 'synonyms', got \["),
+        ("a.jsonl", {"text": "甲", "synonyms": [1]}, r"a\.jsonl:2: expected a list of texts under 'synonyms', got \["),
         ("a.jsonl", {"text": "甲", "synonyms": "乙"}, r"a\.jsonl:2: expected a list of texts under 'synonyms', got '"),
         ("a.jsonl", {"synonyms": ["乙"]}, r"a\.jsonl:2: expected text under 'text', got nothing"),
         ("a.jsonl", {"sentence1": "甲"}, r"a\.jsonl:2: expected text under 'sentence2', got nothing"),
@@ -99,6 +100,39 @@ def test_text_of_the_wrong_field_is_refused_with_its_line(tmp_path: Path) -> Non
     path = write(tmp_path / "a.jsonl", {"text": "好"}, {"content": "好"})
     with pytest.raises(InputError, match=r"a\.jsonl:2: expected text under 'text', got nothing"):
         list(load([path]).documents())
+
+
+def test_answers_are_read_when_they_are_needed(tmp_path: Path) -> None:
+    text = write(tmp_path / "a.txt", "好")
+    path = write(
+        tmp_path / "qa.jsonl", {"question": "问", "answers": ["甲", "乙"]}, {"question": "又问", "answers": []}
+    )
+    source = local.load([str(text)], [], None, [], answers=[str(path)])
+    assert list(source.answers()) == list(source.answers()) == [["甲", "乙"], []]
+    with pytest.raises(InputError, match=r"params\.yaml: prepare\.local\.answers: nothing found at .*gone"):
+        local.load([str(text)], [], None, [], answers=[str(tmp_path / "gone")])
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ({"answers": ["甲"]}, r"qa\.jsonl:2: expected text under 'question', got nothing"),
+        ({"question": "问"}, r"qa\.jsonl:2: expected a list of texts under 'answers', got None"),
+        ({"question": "问", "answers": ["甲", 1]}, r"qa\.jsonl:2: expected a list of texts under 'answers', got \["),
+        ("[", r"qa\.jsonl:2: not JSON"),
+    ],
+)
+def test_malformed_answers_are_refused_with_their_line(tmp_path: Path, line: object, complaint: str) -> None:
+    path = write(tmp_path / "qa.jsonl", {"question": "问", "answers": ["甲"]}, line)
+    with pytest.raises(InputError, match=complaint):
+        list(local.read_answers(path))
+
+
+def test_graded_sets_by_name(tmp_path: Path) -> None:
+    text = write(tmp_path / "a.txt", "好")
+    write(tmp_path / "sts" / "test.txt", "甲\t乙\t3")
+    source = local.load([str(text)], [], None, [], graded={"sts": str(tmp_path / "sts")})
+    assert [(row.sentence1, row.score, row.split) for row in source.graded["sts"]] == [("甲", 3.0, "test")]
 
 
 def test_missing_and_empty_sources_are_refused(tmp_path: Path) -> None:

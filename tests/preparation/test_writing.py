@@ -86,15 +86,28 @@ def test_held_out_sentences_are_removed_from_training_groups(tmp_path: Path) -> 
     counts = writing.write_groups(train, dev, tmp_path, seed=1)
     assert counts == {
         "train_groups": 1,
+        "train_groups_group": 1,
+        "train_groups_question": 0,
         "train_sentences": 2,
         "train_sentences_dropped_overlap": 3,  # 乙一！, 乙二, and 丙一, which is left alone
         "dev_groups": 1,
         "dev_sentences": 2,
         "gold_pairs": 1,
     }
-    assert read(tmp_path / "train.jsonl") == [{"text": "甲一", "synonyms": ["甲二"], "family": ""}]
+    assert read(tmp_path / "train.jsonl") == [
+        {"text": "甲一", "synonyms": ["甲二"], "family": "", "origin": "group", "question": False}
+    ]
     assert read(tmp_path / "dev.jsonl") == [{"text": "乙一", "synonyms": ["乙二"], "family": "h"}]
     assert read(tmp_path / "gold.jsonl") == [{"sentence1": "乙一", "sentence2": "乙二", "score": 2}]
+
+
+def test_training_groups_say_where_they_are_from_and_whether_they_ask(tmp_path: Path) -> None:
+    mined = Group(name="near:0", family="", texts=("他来了", "他到了"), origin="near")
+    counts = writing.write_groups([group("a", "f", "怎么退货", "退货流程"), mined], [], tmp_path, seed=1)
+    written = [(row["text"], row["origin"], row["question"]) for row in read(tmp_path / "train.jsonl")]
+    assert written == [("怎么退货", "group", True), ("他来了", "near", False)]
+    names = ("train_groups", "train_groups_group", "train_groups_near", "train_groups_question")
+    assert [counts[name] for name in names] == [2, 1, 1, 1]
 
 
 def grade(groups: list[Group], one: str, other: str) -> int:

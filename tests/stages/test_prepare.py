@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from rosphere.errors import InputError
+from rosphere.preparation.mining import Mining
 from rosphere.text import sentences
 from rosphere.text.cleaning import fingerprint
 from rosphere.text.corpus import Corpus
@@ -91,15 +92,20 @@ def test_from_end_to_end(source: Path, tmp_path: Path) -> None:
         "dropped_short": 1,
         "dropped_held_out": 1,
     }
-    assert report["tasks"] == {"tnews": {"train": 6, "dev": 1, "test": 1, "train_dropped_overlap": 1}}
+    assert report["tasks"] == {"tnews": {"train": 6, "dev": 1, "test1.1": 1, "train_dropped_overlap": 1}}
     assert report["pairs"] == {
+        "groups_read": 10,
+        "groups_kept": 10,
         "train_groups": 7,
+        "train_groups_group": 7,
+        "train_groups_question": 7,
         "train_sentences": 21,
         "train_sentences_dropped_overlap": 0,
         "dev_groups": 3,
         "dev_sentences": 9,
         "gold_pairs": 18,
     }
+    assert "places" not in report
     tokenizer = Tokenizer(data / "tokenizer")
     assert report["vocabulary"] == len(tokenizer)
     train, dev = (texts(data / "corpus" / split, tokenizer) for split in ("train", "dev"))
@@ -244,3 +250,86 @@ def test_no_pairs_and_no_tasks_is_a_corpus_alone(source: Path, tmp_path: Path) -
     assert report["tasks"] == {}
     assert report["pairs"]["train_groups"] == report["pairs"]["gold_pairs"] == 0
     assert "dropped_held_out" not in report["text"]
+
+
+def test_bad_groups_are_dropped_counted_and_named(source: Path, tmp_path: Path) -> None:
+    lines = [{"text": "怎么退衬衫！", "synonyms": ["怎么卖衬衫", "衬衫怎么卖"]}, {"text": "孤单", "synonyms": [" "]}]
+    with (source / "pairs.jsonl").open("a", encoding="utf-8") as file:
+        file.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+    report = run(settings(source), tmp_path / "data")
+    path = source / "pairs.jsonl"
+    assert report["places"] == {
+        "sentences_in_earlier_group": [f"{path}:11"],
+        "sentences_empty": [f"{path}:12"],
+        "groups_dropped_single": [f"{path}:12"],
+    }
+    assert (report["pairs"]["groups_read"], report["pairs"]["groups_kept"]) == (12, 11)
+    assert report["pairs"]["train_groups"] + report["pairs"]["dev_groups"] == 11
+
+
+def mining_source(source: Path) -> Prepare:
+    """Two questions with like answers, a passage with like sentences, and like sentences in two documents."""
+    passage = "店里的早餐非常丰富，种类也多。店里的早餐特别丰富，种类也多。"
+    near = ["昨天我们一家去了海边的餐厅。", "昨天我们全家去了海边的餐厅。"]
+    with (source / "text.txt").open("a", encoding="utf-8") as file:
+        file.write("\n".join([passage, *near]) + "\n")
+    answers = [
+        {"question": "怎么挂失", "answers": ["可以在手机上办理挂失。", "可以在网上办理挂失！"]},
+        {"question": "怎么退衬衫", "answers": ["怎么退掉衬衫呀？", "怎么退衬衫", "如何退衬衫"]},
+    ]
+    made = local(source, answers=[str(write(source / "answers.jsonl", *answers))])
+    mining = Mining(enabled=True, sentence_characters=(4, 64))
+    return dataclasses.replace(made, mining=mining, dev_share=0.02)
+
+
+def test_mined_pairs_are_for_training_only(source: Path, tmp_path: Path) -> None:
+    made = mining_source(source)
+    data = tmp_path / "data"
+    report = run(made, data)
+    trained = rows(data / "pairs" / "train.jsonl")
+    mined = {row["origin"]: (row["text"], *row["synonyms"]) for row in trained if row["origin"] != "group"}
+    assert mined["answers"] == ("可以在手机上办理挂失。", "可以在网上办理挂失！")
+    assert mined["passage"] == ("店里的早餐非常丰富，种类也多。", "店里的早餐特别丰富，种类也多。")
+    assert all(len(row["synonyms"]) == 1 for row in trained if row["origin"] != "group")
+    counts = report["pairs"]
+    assert counts["train_groups"] == len(trained)
+    for origin in ("group", "answers", "passage", "near"):
+        assert counts[f"train_groups_{origin}"] == sum(row["origin"] == origin for row in trained) > 0
+    assert counts["mined_answers_read"] == 2
+    assert counts["mined_answers_groups_dropped_shared"] == 1  # 怎么退衬衫 stands in a group
+    run(dataclasses.replace(made, mining=Mining()), tmp_path / "without")
+    for name in ("dev.jsonl", "gold.jsonl"):
+        assert (data / "pairs" / name).read_bytes() == (tmp_path / "without" / "pairs" / name).read_bytes()
+    assert len(rows(tmp_path / "without" / "pairs" / "train.jsonl")) == counts["train_groups_group"]
+
+
+def test_no_graded_or_task_pair_is_trained_on(source: Path, tmp_path: Path) -> None:
+    folder = source / "tasks" / "afqmc"
+    pair = {"sentence1": "怎么退衬衫", "sentence2": "如何退掉衬衫。"}
+    write(folder / "train.json", {"sentence1": "甲", "sentence2": "乙", "label": "0"})
+    write(folder / "dev.json", {**pair, "label": "1"})
+    graded = source / "sts"
+    write(graded / "train.txt", "如何退掉衬衫\t怎么退衬衫\t1", "旧的一句\t新的一句\t0", "？\t好\t1")
+    write(graded / "dev.txt", "如何退掉手机\t手机的退货流程\t5")
+    write(graded / "test.txt", "我在第七家店买了书包，用了七天\t丁丁丁\t0")
+    with (source / "text.txt").open("a", encoding="utf-8") as file:
+        file.write("我在第七家店买了书包，用了七天。质量还不错！\n我在第七家店买了书包，用了七天。\n")
+    made = dataclasses.replace(local(source, graded={"sts": str(graded)}), held_out=0.0)
+    report = run(made, tmp_path / "data", tasks=["tnews", "afqmc"])
+    assert {key: n for key, n in report["pairs"].items() if key.startswith(("leaked", "graded"))} == {
+        "leaked_exact_task_afqmc_dev": 2,  # of the groups, and of the graded pairs for training
+        "leaked_exact_graded_sts_dev": 1,
+        "leaked_sentences_dropped": 2,
+        "graded_sts_train": 1,
+        "graded_sts_dev": 1,
+        "graded_sts_test": 1,
+        "graded_sts_dropped_empty": 1,
+        "graded_sts_dropped_leaked": 1,
+    }
+    assert report["pairs"]["train_sentences"] == 30 - 2
+    written = rows(tmp_path / "data" / "pairs" / "graded" / "sts.jsonl")
+    assert sorted(row["split"] for row in written) == ["dev", "test", "train"]
+    assert report["text"]["dropped_held_out"] == 1 + 2, "what is measured on is not in the corpus"
+    write(tmp_path / "data" / "pairs" / "graded" / "old.jsonl", "{}")
+    run(made, tmp_path / "data", tasks=["tnews", "afqmc"])
+    assert not (tmp_path / "data" / "pairs" / "graded" / "old.jsonl").exists()

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from rosphere.errors import InputError
 from stages import report
-from stages.page import figures, html, tables
+from stages.page import dimension, figures, html, tables, tasks
 from stages.page.ledger import Ledger, flops_to_reach, savings
 from stages.page.tables import Table
 
@@ -36,6 +36,21 @@ def measures(kl: float) -> dict[str, float]:
 
 def trained(loss: float, flops: float) -> dict[str, float]:
     return {"dev_loss": loss, "dev_loss_at_start": 5.0, "steps": 100, "tokens": 102_400, "flops": flops}
+
+
+def analysed(name: str) -> dict[str, Any]:
+    metric, size = ("accuracy", 2) if name == "sentiment" else ("f1", 20)
+    label = {"name": {"甲<i>": [[0, 3]]}} if name == "cluener" else "0"
+    return {
+        "confusion": [[f"{n:02}", f"{n + shift:02}", size - n] for n in range(size) for shift in (0, 1)],
+        "classes": [{"label": "00", "precision": 0.5, "recall": 0.25, "f1": 1 / 3, "gold": 7}],
+        "lengths": [
+            {"from": 0, "to": 16, "rows": 30, metric: 0.75},
+            {"from": 1024, "to": None, "rows": 20, metric: 0.5},
+        ],
+        "wrong_rows": 9,
+        "wrong": [{"row": 4, "texts": ["长" * 500, "错<u>"], "gold": label, "prediction": "1"}],
+    }
 
 
 @pytest.fixture
@@ -65,6 +80,11 @@ def ledger(tmp_path: Path) -> Ledger:
             "head_rule": 33,
             "head_log_formula": 40.4,
             "head_size": 64,
+            "measured_sequence": 64,
+            "measured_head_rule": 35,
+            "best_head_size": 32.0,
+            "head_loss_spread": 0.25,
+            "knees": {"50": {"rule": 30, "knee": 32.0}, "1077": {"rule": 58, "knee": 8.0}},
         },
         "pretrain": trained(5.0, 4e12),
         "widen": {
@@ -91,10 +111,12 @@ def ledger(tmp_path: Path) -> Ledger:
                 "majority": 0.4,
                 "baseline": 0.5,
                 "baseline_name": "TF-IDF",
+                "train_rows": 200,
                 "dev_rows": 50,
                 "clue": name == "cluener",
             },
         )
+        put(folder / "predictions" / name / "analysis.json", analysed(name))
     put(folder / "examples" / "vmf_vae.json", {"vmf": vmf})
     put(
         folder / "examples" / "roformer_sim.json",
@@ -110,7 +132,9 @@ def ledger(tmp_path: Path) -> Ledger:
         start = 4e12 if name == "pretrain_wide" else 0.0
         lines = [f"0,{start},7.5,{losses[0]}", f"50,{start + 1e12},7.0,", f"100,{start + 4e12},6.0,{losses[1]}"]
         put(folder / "curves" / f"{name}.csv", "\n".join(["step,flops,loss,dev_loss", *lines]) + "\n")
-    put(folder / "curves" / "dimension.csv", "dimension,train_loss,dev_loss\n8,5,5.5\n32,4,4.5\n")
+    measured = ["50,8,5,5.5,,", "50,32,4,4.5,,", "1077,8,5,6.5,,", "1077,32,4,7.0,,", ",,,,16,5.25", ",,,,32,5.0"]
+    head = "vocabulary,dimension,train_loss,dev_loss,head_size,head_dev_loss"
+    put(folder / "curves" / "dimension.csv", "\n".join([head, *measured]) + "\n")
     rows = ["gaussian,step,kl,reconstruction", "0,1,7,20", "0,2,,", "0,3,7,18", "1,1,3,20", "1,2,0.5,19"]
     put(folder / "curves" / "vmf_vae.csv", "\n".join(rows) + "\n")
     return Ledger(folder=folder, tasks=TASKS)
@@ -220,6 +244,13 @@ def test_tables_carry_the_numbers(ledger: Ledger) -> None:
     assert speed["evaluate-cluener"] == ("60.0", "2.50", "", "1,234")
 
 
+def test_the_sentence_under_the_dimension_figure(ledger: Ledger) -> None:
+    knees = "32 of the 30 that the rule asks for at 50 tokens, 8 of the 58 that the rule asks for at 1,077 tokens"
+    heads = "Head sizes differ by 0.250 nats, 32 being the best."
+    said = f"Nine tenths of what dimensions bring are there at {knees}: they disagree. {heads}"
+    assert dimension.sentence(ledger) == said
+
+
 def test_markdown() -> None:
     assert Table(head=("a", "b"), rows=[("1", "2")]).markdown() == "| a | b |\n| --- | --- |\n| 1 | 2 |"
 
@@ -297,3 +328,62 @@ def test_a_missing_report_is_named_and_not_made_up(ledger: Ledger) -> None:
     (ledger.folder / "widen.json").unlink()
     with pytest.raises((InputError, FileNotFoundError), match=r"widen\.json"):
         tables.main(ledger)
+
+
+def test_the_spread_over_seeds_and_a_look_at_dev_are_said_plainly(ledger: Ledger) -> None:
+    seeds = {"score": 0.9, "scores": [0.88, 0.92], "score_std": 0.0283}
+    put(ledger.folder / "tasks" / "sentiment.json", {**ledger.task("sentiment"), **seeds, "selected_on_dev": True})
+    assert report.verdicts(ledger)[0] == (
+        "sentiment: accuracy 0.900 ± 0.028 over 2 seeds on 50 dev rows, above the majority baseline (0.400) and above "
+        "TF-IDF (0.500). The epoch was chosen on these dev rows, so the score flatters."
+    )
+    assert tables.main(ledger).rows[-2][1] == "accuracy (majority / TF-IDF), epoch chosen on these rows"
+
+
+def test_a_small_confusion_is_a_matrix_and_a_large_one_its_worst_pairs(ledger: Ledger) -> None:
+    small = tasks.confusion(ledger.analysis("sentiment"))
+    assert small.head == ("gold \\ predicted", "00", "01", "02")
+    assert small.rows == [("00", "2", "2", "0"), ("01", "0", "1", "1"), ("02", "0", "0", "0")]
+    large = tasks.confusion(ledger.analysis("cluener"))
+    assert large.rows[:2] == [("00", "01", "20"), ("01", "02", "19")]
+    assert len(large.rows) == tasks.WHOLE_MATRIX
+
+
+def test_the_tables_of_an_analysis(ledger: Ledger) -> None:
+    found = ledger.analysis("sentiment")
+    assert tasks.classes(found).rows == [("00", "0.500", "0.250", "0.333", "7")]
+    assert tasks.lengths(found, "accuracy").rows == [("0 to 15", "30", "0.750"), ("1024 or more", "20", "0.500")]
+    ((row, text, gold, guess),) = tasks.wrong(found).rows
+    assert (row, gold, guess) == ("4", "0", "1")
+    assert text == "长" * tasks.LONGEST + "… | 错<u>"
+    assert tasks.wrong(ledger.analysis("cluener")).rows[0][2] == '{"name": {"甲<i>": [[0, 3]]}}'
+
+
+def test_published_figures_stand_beside_clue_tasks_only_and_by_split(ledger: Ledger) -> None:
+    dev = tasks.beside(ledger, "dev")
+    assert dev is not None
+    assert {row[0] for row in dev.rows} == {"cluener"}
+    assert dev.rows[-1] == ("cluener", "rosphere", "30.00", "this run, 200 training rows, 50 dev rows")
+    assert ("BERT base", "79.45") in {(row[1], row[2]) for row in dev.rows}
+    assert tasks.beside(ledger, "test") is None, "of CLUENER no test figures are quoted"
+    put(ledger.folder / "tasks" / "tnews.json", ledger.task("cluener"))
+    other = Ledger(folder=ledger.folder, tasks=["tnews"])
+    test = tasks.beside(other, "test")
+    assert test is not None and test.head[2] == "test, per cent"
+    assert "rosphere" not in {row[1] for row in test.rows}, "a score on dev is never set beside test figures"
+    assert tasks.beside(Ledger(folder=ledger.folder, tasks=["sentiment"]), "dev") is None
+
+
+def test_the_page_shows_every_tasks_mistakes(ledger: Ledger) -> None:
+    text = html.page("title", report.sections(ledger, drawn(ledger)))
+    for name in TASKS:
+        assert f"{name}: where it is wrong" in text
+    assert "错&lt;u&gt;" in text and "错<u>" not in text
+
+
+def test_a_task_without_classes_has_no_confusion(ledger: Ledger) -> None:
+    put(
+        ledger.folder / "predictions" / "cluener" / "analysis.json",
+        {**ledger.analysis("cluener"), "confusion": [], "classes": []},
+    )
+    assert "gold \\ predicted" not in tasks.details(ledger, "cluener")

@@ -1,0 +1,66 @@
+"""The best state of a training by its score on dev, kept on disk so that a killed run finds it again."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from rosphere import checkpoint
+from rosphere.checkpoint import History
+
+WEIGHTS, SCORES = "best.safetensors", "scores.json"
+
+
+class Selection:
+    """Scores by step, and the weights of the best; of equals the earliest.
+
+    A run resumed at an earlier step makes later scores again, the same ones, so those on disk are forgotten.
+    """
+
+    def __init__(self, folder: Path, *, patience: int) -> None:
+        self.folder, self.patience = folder, patience
+        path = folder / SCORES
+        known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        reached = reached_by(folder)[0]
+        self.scores = {int(step): score for step, score in known.items() if int(step) <= reached}
+
+    @property
+    def best(self) -> int:
+        """The step with the highest score."""
+        return max(self.scores, key=lambda step: (self.scores[step], -step))
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether ``patience`` scores in a row were no better than the best before them; never with patience 0."""
+        later = sum(step > self.best for step in self.scores) if self.scores else 0
+        return 0 < self.patience <= later
+
+    def see(self, step: int, score: float, model: nn.Module) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.scores[step] = score
+        if self.best == step:
+            fresh = self.folder / f"{WEIGHTS}.{os.getpid()}.new"
+            save_file({name: t.detach().cpu().contiguous() for name, t in model.state_dict().items()}, fresh)
+            os.replace(fresh, self.folder / WEIGHTS)
+        draft = self.folder / f"{SCORES}.{os.getpid()}.new"
+        draft.write_text(json.dumps(self.scores), encoding="utf-8")
+        os.replace(draft, self.folder / SCORES)
+
+    def restore(self, model: nn.Module) -> None:
+        """Gives the model the best weights."""
+        model.load_state_dict(load_file(self.folder / WEIGHTS))
+
+
+def reached_by(folder: Path) -> tuple[int, History]:
+    """The step and the history of the training state in the folder; (0, []) where there is none."""
+    path = folder / checkpoint.FILE
+    if not path.is_file():
+        return 0, []
+    with safe_open(path, framework="pt") as file:
+        header = file.metadata()
+    return int(header["step"]), json.loads(header["history"])

@@ -1,0 +1,57 @@
+"""The measured curves of the dimension stage: where more dimensions stop paying, next to where the rule says so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+
+from stages.page.ledger import Ledger
+
+COLOURS = ("#8aa4c8", "#1f5fa8", "#c2703d", "#5a8f5a", "#7a5fa0")
+
+
+def embeddings(axis: Axes, report: Mapping[str, Any], curve: pd.DataFrame) -> None:
+    """What is lost against the best dimension; a ring at nine tenths of the gain, a broken line at the rule."""
+    known = curve.dropna(subset=["dimension"])
+    for colour, (size, rows) in zip(COLOURS * len(known), known.groupby("vocabulary"), strict=False):
+        found = report["knees"][str(int(size))]
+        lost = rows["dev_loss"] - rows["dev_loss"].min()
+        axis.plot(rows["dimension"], lost, "o-", ms=3, color=colour, label=f"N = {int(size):,}")
+        knee = lost[rows["dimension"] == found["knee"]]
+        axis.plot([found["knee"]], knee, "o", ms=11, mfc="none", color=colour)
+        axis.axvline(found["rule"], color=colour, ls="--", lw=1)
+    axis.set_xscale("log", base=2)
+    axis.set_xticks(sorted(known["dimension"].unique()), [str(int(n)) for n in sorted(known["dimension"].unique())])
+    axis.set_xlabel("dimension (ring: 9/10 of the gain; broken line: the rule)")
+    axis.set_ylabel("skip-gram dev loss above its best, nats")
+    axis.legend(frameon=False)
+
+
+def heads(axis: Axes, report: Mapping[str, Any], curve: pd.DataFrame) -> None:
+    known = curve.dropna(subset=["head_size"])
+    axis.plot(known["head_size"], known["head_dev_loss"], "o-", ms=3, color=COLOURS[1])
+    axis.axvline(report["measured_head_rule"], color=COLOURS[1], ls="--", lw=1)
+    axis.set_xscale("log", base=2)
+    axis.set_xticks(known["head_size"], [str(int(size)) for size in known["head_size"]])
+    axis.set_xlabel(f"head size, at one width (the rule for L = {report['measured_sequence']}: broken line)")
+    axis.set_ylabel("MLM dev loss, nats")
+
+
+def sentence(ledger: Ledger) -> str:
+    """What the figure shows, in one."""
+    report = ledger.report("dimension")
+    knees = report["knees"]
+    parts = [
+        f"{int(k['knee'])} of the {k['rule']} that the rule asks for at {int(n):,} tokens" for n, k in knees.items()
+    ]
+    below = sum(k["knee"] <= k["rule"] for k in knees.values())
+    verdict = {len(knees): "the rule is on the safe side", 0: "the rule asks for too little"}.get(
+        below, "they disagree"
+    )
+    return (
+        f"Nine tenths of what dimensions bring are there at {', '.join(parts)}: {verdict}. "
+        f"Head sizes differ by {report['head_loss_spread']:.3f} nats, {int(report['best_head_size'])} being the best."
+    )

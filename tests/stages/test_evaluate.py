@@ -1,0 +1,117 @@
+"""The evaluate stage: its options, and what it leaves behind for a task of each reading kind."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rosphere.encoder import folder
+from rosphere.encoder.config import EncoderConfig
+from rosphere.encoder.model import MaskedLanguageModel
+from rosphere.errors import InputError
+from rosphere.fitting import seed_everything
+from rosphere.text import tokenizer as tokenizers
+from stages import config
+from stages.evaluate import Evaluate, Pace
+from tests.stages.test_dag import environment
+
+ROOT = Path(__file__).resolve().parents[2]
+PACE = Pace(learning_rate=1e-2)
+TEXTS = [f"{one}{other}" for one in "甲乙丙丁" for other in "子丑寅卯"]
+ROWS: dict[str, list[dict[str, Any]]] = {
+    "cmrc2018": [
+        {"id": t, "question": t[0], "context": f"{t}。", "answers": {"text": [t], "answer_start": [0]}} for t in TEXTS
+    ],
+    "chid": [
+        {"id": t, "group": n // 2, "content": f"{t[0]}#idiom#", "candidates": list("子丑寅卯"), "answer": n % 4}
+        for n, t in enumerate(TEXTS)
+    ],
+}
+
+
+def test_the_options_are_off_by_default() -> None:
+    kept = config.load(ROOT / "params.yaml", "evaluate", Evaluate)
+    bare = Evaluate(
+        epochs=kept.epochs,
+        rows=kept.rows,
+        dropout=kept.dropout,
+        pair_features=kept.pair_features,
+        schedule=kept.schedule,
+    )
+    assert kept == bare
+    recipe = kept.recipe()
+    assert (recipe.select, recipe.patience, recipe.layer_decay, recipe.r_drop) == ("last", 0, 1.0, 0.0)
+    assert (recipe.accumulate, recipe.gradient_checkpointing) == (1, False)
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"seeds": 0}, "seeds: expected 1 or more, got 0"),
+        ({"accumulate": 0}, "accumulate: expected 1 or more, got 0"),
+        ({"r_drop": -1.0}, r"r_drop: expected 0 or more, got -1\.0"),
+        ({"layer_decay": 0.0}, r"layer_decay: expected a factor in \(0, 1\], got 0\.0"),
+        ({"layer_decay": 1.5}, r"layer_decay: expected a factor in \(0, 1\], got 1\.5"),
+        ({"patience": 2}, "patience: expected select: best"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(changes: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(InputError, match=complaint):
+        Evaluate(epochs=1, rows=1, dropout=0.0, pair_features=False, schedule=PACE, **changes)
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the stage reads: a tiny encoder, its tokenizer, rows of three tasks."""
+    place = tmp_path_factory.mktemp("workspace")
+    tokenizers.save(tokenizers.train([*TEXTS, "。"], size=80, minimum=1), place / "data/tokenizer")
+    vocabulary = len(tokenizers.Tokenizer(place / "data/tokenizer"))
+    seed_everything(1)
+    shape = EncoderConfig(
+        vocab_size=vocabulary,
+        embedding_size=8,
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=16,
+    )
+    folder.save(MaskedLanguageModel(shape), place / "models/pretrain_wide", tokenizer=place / "data/tokenizer")
+    for name, rows in ROWS.items():
+        for split in ("train", "dev", "test" if name == "cmrc2018" else "test1.1"):
+            path = place / "data/tasks" / name / f"{split}.jsonl"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    text = (ROOT / "params.yaml").read_text(encoding="utf-8")
+    changes = {"seeds: 1 ": "seeds: 2 ", "select: last ": "select: best ", "patience: 0 ": "patience: 1 "}
+    for old, new in changes.items():
+        assert text.count(f"  {old}") == 1
+        text = text.replace(f"  {old}", f"  {new}")
+    (place / "params.yaml").write_text(text, encoding="utf-8")
+    (place / "dvc.yaml").write_text((ROOT / "dvc.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+    return place
+
+
+@pytest.mark.parametrize(("name", "submitted"), [("cmrc2018", "cmrc2018"), ("chid", "chid11")])
+def test_what_the_stage_leaves_behind(workspace: Path, name: str, submitted: str) -> None:
+    command = [sys.executable, "-m", "stages.evaluate", name]
+    done = subprocess.run(
+        command, cwd=workspace, env={**environment(), "PYTHONPATH": str(ROOT)}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    reports = workspace / "reports"
+    found = json.loads((reports / "tasks" / f"{name}.json").read_text(encoding="utf-8"))
+    assert found["score"] == pytest.approx(sum(found["scores"]) / 2, abs=1e-5) and len(found["scores"]) == 2
+    assert found["selected_on_dev"] is True and found["clue"] is True
+    assert all(1 <= epochs <= 2 for epochs in found["epochs_seen"])
+    assert ({"em", "f1", "baseline_f1"} <= set(found)) is (name == "cmrc2018")
+    assert ("accuracy_without_assignment" in found) is (name == "chid")
+    written = {path.name for path in (reports / "predictions" / name).iterdir()}
+    assert written == {"analysis.json", "dev.jsonl", f"{submitted}_predict.json"}
+    analysed = json.loads((reports / "predictions" / name / "analysis.json").read_text(encoding="utf-8"))
+    assert sum(each["rows"] for each in analysed["lengths"]) == len(TEXTS)
+    assert (reports / "curves" / f"evaluate-{name}.csv").read_text(encoding="utf-8").startswith("seed,step,")
