@@ -1,0 +1,85 @@
+"""Sentences as points: encoding, ways between points, neighbours, and a view of the sphere.
+
+Shapes: N sentences, D latent dimension.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from rosphere import similarity
+from rosphere.errors import InputError
+from rosphere.sphere import rotation
+from rosphere.text.tokenizer import Tokenizer
+from rosphere.vae.model import SentenceVAE
+from rosphere.vae.sentences import Sentences
+
+TOKENS_A_BATCH = 2048
+
+
+def encode(model: SentenceVAE, tokenizer: Tokenizer, texts: Sequence[str]) -> Tensor:
+    """The modes [N, D] of q(z|x) in the texts' order: unit vectors on the sphere."""
+    return modes(model, Sentences.of(texts, tokenizer))
+
+
+@torch.no_grad()
+def modes(model: SentenceVAE, sentences: Sentences) -> Tensor:
+    """The same of sentences that are ids already."""
+    model.eval()
+    found = torch.empty(len(sentences), model.shape.latent)
+    lengths = [len(row) for row in sentences.rows]
+    for chosen in similarity.like_lengths(lengths, similarity.room(TOKENS_A_BATCH, model.device)):
+        found[chosen] = model.posterior(sentences.batch(chosen).to(model.device)).mode.cpu()
+    return found
+
+
+def path(model: SentenceVAE, a_D: Tensor, b_D: Tensor, steps: int) -> Tensor:
+    """``steps`` points [steps, D] from a to b: on the sphere along the great circle, in flat space straight on."""
+    if model.shape.kind == "vmf":
+        return geodesic(a_D, b_D, steps)
+    return torch.lerp(a_D, b_D, torch.linspace(0, 1, steps, dtype=a_D.dtype, device=a_D.device)[:, None])
+
+
+def geodesic(a_D: Tensor, b_D: Tensor, steps: int) -> Tensor:
+    """``steps`` points [steps, D] on the shortest arc from a to b, ends included, evenly spaced.
+
+    z(t) = [sin((1-t) theta) a + sin(t theta) b] / sin theta, with tan(theta/2) = |a - b| / |a + b|, which keeps its
+    digits at small angles. Between opposite points there are many shortest arcs: an InputError.
+    """
+    across, along = (a_D - b_D).norm(), (a_D + b_D).norm()
+    if float(along) <= 1e3 * torch.finfo(a_D.dtype).eps:
+        raise InputError("the two points are opposite: expected some one shortest way between them")
+    if float(across) == 0:
+        return a_D.expand(steps, -1)
+    angle = 2 * torch.atan2(across, along)
+    t = torch.linspace(0, 1, steps, dtype=a_D.dtype, device=a_D.device)[:, None]
+    return (torch.sin((1 - t) * angle) * a_D + torch.sin(t * angle) * b_D) / torch.sin(angle)
+
+
+def neighbours(query_MD: Tensor, points_ND: Tensor, count: int) -> Tensor:
+    """Numbers [M, count] of the points nearest to each query, nearest first.
+
+    By the straight distance, which orders the points of a sphere as their angles do: |a - b|² = 2 - 2 cos.
+    """
+    return torch.cdist(query_MD, points_ND).topk(min(count, len(points_ND)), largest=False).indices
+
+
+def view(points_ND: Tensor, of_first_N: Tensor, of_second_N: Tensor) -> Tensor:
+    """Two coordinates [N, 2] of points of the sphere, in the plane of two groups' mean directions.
+
+    One rotation takes the mean of the first group to the first axis; a second, which leaves that axis alone, takes
+    what remains of the second group's mean to the second axis. No distance on the sphere is changed by this, and the
+    first two coordinates are then read off: the sphere seen from a far point, its outline the unit circle. The first
+    group's mean is at (r, 0) with r > 0, the second's at (x, y) with y > 0.
+
+    InputError: a group is empty. ValueError (rotation.py): a group's mean is 0, or the means have one direction.
+    """
+    if not (bool(of_first_N.any()) and bool(of_second_N.any())):
+        raise InputError("expected points of both groups, one has none")
+    x, y = torch.eye(points_ND.shape[1], dtype=points_ND.dtype)[:2]
+    turned = rotation.rotate(points_ND, points_ND[of_first_N].mean(0), x)
+    rest = turned[of_second_N].mean(0) * (1 - x)
+    return rotation.rotate(turned, rest, y)[:, :2]
