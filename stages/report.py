@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from stages import runner
-from stages.page import dimension, figures, html, tables, tasks
+from stages.page import dimension, figures, html, similarity, tables, tasks
 from stages.page.ledger import Ledger, savings
 
 REPORTS = Path("reports")
 
 
 def sections(ledger: Ledger, drawn: Mapping[str, Path]) -> dict[str, Sequence[str]]:
-    sim, vae = ledger.examples("roformer_sim"), ledger.examples("vmf_vae")
+    vae = ledger.examples("vmf_vae")
     return {
         "At a glance": [html.table(tables.main(ledger))],
         "Pretraining and widening": [
@@ -24,11 +24,7 @@ def sections(ledger: Ledger, drawn: Mapping[str, Path]) -> dict[str, Sequence[st
         ],
         "Sentence similarity": [
             html.figure(drawn["similarity"], "recall and Spearman of the encoders"),
-            html.table(tables.similarity(ledger)),
-            html.note("Nearest held-out questions, for the first question of the first held-out groups:"),
-            html.beside(sim["neighbours"], "question", "nearest"),
-            html.note("Paraphrases written by the model for the same questions, best first by its own similarity:"),
-            html.beside(sim["paraphrases"], "question", "output"),
+            *similarity.section(ledger),
         ],
         "Text VAE": [
             html.figure(drawn["kl"], "KL and reconstruction over training"),

@@ -93,15 +93,6 @@ def _task(ledger: Ledger, name: str) -> tuple[str, str, str]:
     )
 
 
-def similarity(ledger: Ledger) -> Table:
-    table = ledger.report("roformer_sim")["table"]
-    rows = [
-        (name, *(f"{values[key]:.3f}" for key in ("recall_at_1", "recall_at_5", "spearman")))
-        for name, values in table.items()
-    ]
-    return Table(head=("encoder", "recall@1", "recall@5", "Spearman"), rows=rows)
-
-
 VAE_ROWS = {
     "reconstruction": "reconstruction, nats a sentence",
     "kl": "KL, nats a sentence (Monte Carlo)",

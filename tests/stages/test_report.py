@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from rosphere.errors import InputError
 from stages import report
-from stages.page import dimension, figures, html, tables, tasks
+from stages.page import dimension, figures, html, similarity, tables, tasks
 from stages.page.ledger import Ledger, flops_to_reach, savings
 from stages.page.tables import Table
 
@@ -56,7 +56,9 @@ def analysed(name: str) -> dict[str, Any]:
 @pytest.fixture
 def ledger(tmp_path: Path) -> Ledger:
     folder = tmp_path / "reports"
-    table = {name: {"recall_at_1": 0.1 * n, "recall_at_5": 0.5, "spearman": 0.2} for n, name in enumerate(ENCODERS, 1)}
+    table = {
+        name: {**dict.fromkeys(similarity.MEASURES, 0.5), "recall_at_1": 0.1 * n} for n, name in enumerate(ENCODERS, 1)
+    }
     vmf = {
         "reconstructions": [{"input": "甲<b>", "output": "甲&"}, {"input": "乙", "output": ""}],
         "interpolation": ["从甲", "到乙"],
@@ -97,7 +99,16 @@ def ledger(tmp_path: Path) -> Ledger:
         "pretrain_wide": trained(3.5, 10e12),
         "pretrain_scratch": trained(4.0, 10e12),
         "simbert": {},
-        "roformer_sim": {**table["roformer_sim"], "table": table},
+        "roformer_sim": {
+            **table["roformer_sim"],
+            "table": table,
+            "graded": {
+                "stsb test": {"[CLS]": {"none": 0.6, "whitened": 0.5}, "TF-IDF": {"none": 0.55}},
+                "mine dev": {"[CLS]": {"none": 0.4, "whitened": 0.3}, "TF-IDF": {"none": 0.2}},
+            },
+            "negation": {"paraphrase_nearer": 0.75, "paraphrase_cosine": 0.9, "negation_cosine": 0.8},
+            "generation": dict.fromkeys(similarity.WRITTEN, 0.25),
+        },
         "vmf_vae": {"vmf": measures(7.0), "gaussian": measures(0.5)},
     }
     for name, value in reports.items():
@@ -146,6 +157,24 @@ def change(ledger: Ledger, name: str, **changes: Any) -> None:
 
 def drawn(ledger: Ledger) -> dict[str, Path]:
     return figures.draw(ledger, ledger.folder / "figures")
+
+
+def test_graded_pairs_stand_beside_what_was_published_for_the_same_split_only(ledger: Ledger) -> None:
+    found = similarity.graded(ledger.report("roformer_sim")["graded"])
+    assert found.head == ("vectors", "mine dev", "stsb test")
+    assert found.rows == [
+        ("[CLS]", "0.400 / 0.300", "0.600 / 0.500"),
+        ("TF-IDF", "0.200", "0.550"),
+        ("published", "", "0.713 / 0.763"),
+    ]
+
+
+def test_a_page_without_graded_pairs_does_not_speak_of_them(ledger: Ledger) -> None:
+    path = ledger.folder / "roformer_sim.json"
+    put(path, {**ledger.report("roformer_sim"), "graded": {}})
+    fresh = Ledger(folder=ledger.folder, tasks=TASKS)
+    assert not any("Published" in part for part in similarity.section(fresh))
+    assert any("75% of the probe" in part for part in similarity.section(fresh))
 
 
 @given(
@@ -232,7 +261,7 @@ def test_tables_carry_the_numbers(ledger: Ledger) -> None:
         tables.main(ledger).rows
     )
     assert tables.widening(ledger).rows[3] == ("parameters, before and after", "1000 → 4000")
-    assert tables.similarity(ledger).rows[1] == ("teacher", "0.200", "0.500", "0.200")
+    assert similarity.retrieval(ledger.report("roformer_sim")).rows[1] == ("teacher", "0.200", *["0.500"] * 5)
     assert tables.vae(ledger).rows[1] == ("KL, nats a sentence (Monte Carlo)", "7", "0.5")
     assert tables.dimension(ledger).rows[0] == ("token vectors", "77 tokens", "36.2", "30", "32")
     data = dict(tables.data(ledger).rows)
