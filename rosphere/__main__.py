@@ -1,4 +1,4 @@
-"""A small command line over finished models: python -m rosphere similar|generate|widen|dimension --help."""
+"""A small command line over finished models: python -m rosphere similar|generate|interpolate|widen|dimension --help."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # torch is not needed for --help
     from rosphere.text.tokenizer import Tokenizer
 
 SENTENCES = Path("models/roformer_sim")
+LATENTS = Path("models/vmf_vae")
 STANDARD_INPUT = Path("-")
 TEXTS_AT_ONCE = 1024  # results appear after so many
 
@@ -144,6 +145,22 @@ def _shown(text: str, ranked: Sequence[tuple[str, float]], *, as_json: bool, tit
         yield "\n"
 
 
+def interpolate(options: argparse.Namespace) -> None:
+    """Sentences on the way from one to another, decoded from points between theirs."""
+    import torch
+
+    from rosphere import vae
+    from rosphere.text.tokenizer import Tokenizer
+
+    model, tokenizer = vae.load(options.model), Tokenizer(options.model)
+    tokenizer.require(model.encoder.config.vocab_size, model=options.model)
+    model.to("cuda" if torch.cuda.is_available() else "cpu")
+    first, last = options.first, options.last
+    found = vae.interpolate(model, tokenizer, first, last, steps=options.steps, longest=options.longest)
+    for share, sentence in found:
+        print(f"{share:.3f}\t{sentence}")
+
+
 def widen(options: argparse.Namespace) -> None:
     """A wider or deeper model with the same function, and its certificate."""
     from rosphere.encoder import folder, masks
@@ -201,9 +218,7 @@ def dimension(options: argparse.Namespace) -> None:
     left = 2 * log_items + pair_entropy(n)
     print(f"{options.items} items need n = {n} dimensions.")
     print("  Pairs drawn with p(i, j) ~ exp<u_i, v_j> among N items have an entropy of at most")
-    print(
-        f"  2 log N = {2 * log_items:.4f} nats; vectors of length sqrt(n) take h_n = {pair_entropy(n):.4f} nats from it."
-    )
+    print(f"  2 log N = {2 * log_items:.4f} nats; vectors of length sqrt(n) bring h_n = {pair_entropy(n):.4f} nats.")
     print(f"  That leaves {left:.4f}: n = {n} is the first at which it is below 0 and there is room to tell all pairs")
     print("  apart. A rule of thumb for token vectors (N: vocabulary) and attention heads (N: sequence length).")
     rules = f"{8.3124 * log_items:.1f} (the published 8.33 log N = {8.33 * log_items:.1f})"
@@ -226,7 +241,7 @@ def _dimensions() -> Iterator[str]:
 
 def parser() -> argparse.ArgumentParser:
     main_ = argparse.ArgumentParser(prog="python -m rosphere", description=__doc__)
-    commands = main_.add_subparsers(required=True, metavar="similar|generate|widen|dimension")
+    commands = main_.add_subparsers(required=True, metavar="similar|generate|interpolate|widen|dimension")
 
     one = commands.add_parser("similar", help=similar.__doc__)
     one.add_argument("query")
@@ -248,6 +263,14 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--seed", type=int, default=0)
     one.add_argument("--json", action="store_true", help='a line {"text", "synonyms", "cosines"} for each text')
     one.set_defaults(run=generate)
+
+    one = commands.add_parser("interpolate", help=interpolate.__doc__)
+    one.add_argument("first", metavar="A")
+    one.add_argument("last", metavar="B")
+    one.add_argument("--model", type=Path, default=LATENTS)
+    one.add_argument("--steps", type=int, default=7, help="sentences, the two ends included")
+    one.add_argument("--longest", type=int, default=40, help="tokens of a sentence")
+    one.set_defaults(run=interpolate)
 
     one = commands.add_parser("widen", help=widen.__doc__)
     one.add_argument("source", type=Path, metavar="SRC", help="a Hugging Face folder of a RoFormer or BERT")

@@ -35,6 +35,9 @@ def sections(ledger: Ledger, drawn: Mapping[str, Path]) -> dict[str, Sequence[st
             html.table(tables.Table(head=("t", "sentence"), rows=_numbered(vae["vmf"]["interpolation"]))),
             html.note("Decoded from the uniform prior:"),
             html.table(tables.Table(head=("#", "sentence"), rows=_numbered(vae["vmf"]["samples"]))),
+            html.note("Training sentences nearest to the held-out ones on the sphere:"),
+            html.beside(vae["vmf"]["neighbours"], "sentence", "output"),
+            *sphere(drawn),
         ],
         "Tasks": [
             html.figure(drawn["tasks"], "task scores beside baselines"),
@@ -51,6 +54,20 @@ def sections(ledger: Ledger, drawn: Mapping[str, Path]) -> dict[str, Sequence[st
             html.folded("how long it took on this machine", html.table(tables.speed(ledger))),
         ],
     }
+
+
+def sphere(drawn: Mapping[str, Path]) -> list[str]:
+    """The figure of the latent sphere, or why there is none."""
+    if "sphere" not in drawn:
+        return [
+            html.note("The latent sphere is not shown: the task sentiment, whose labels would tell, was not prepared.")
+        ]
+    return [
+        html.note(
+            "Labelled sentences on the latent sphere, turned so that the labels' mean directions lie in the page:"
+        ),
+        html.figure(drawn["sphere"], "the latent sphere by label"),
+    ]
 
 
 def _numbered(lines: Sequence[str]) -> list[tuple[str, str]]:

@@ -1,174 +1,190 @@
-"""vmf_vae: a sentence VAE on the sphere, and beside it the Gaussian twin that shows the collapse."""
+"""vmf_vae: a sentence VAE on the sphere, and beside it the twins that it is to be compared with."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import torch
-from safetensors.torch import save_file
-from torch import Tensor, nn
-from torch.distributions import kl_divergence
 
-from rosphere import fitting, similarity, vae
+from rosphere import fitting, vae
 from rosphere.checkpoint import History
 from rosphere.encoder import folder
-from rosphere.fitting import Callbacks, Schedule
-from rosphere.text.corpus import Corpus
+from rosphere.errors import InputError
+from rosphere.fitting import Schedule
+from rosphere.text import reading
 from rosphere.text.tokenizer import Tokenizer
-from rosphere.vae import Batch, SentenceVAE, Shape
+from rosphere.vae import Crutches, Kappa, LatentAt, Sentences, SentenceVAE, Shape, Twin
 from stages import runner
 from stages.sizes import rule
 
 DATA = Path("data")
+LABELLED = DATA / "tasks" / "sentiment" / "dev.jsonl"
 SOURCE, TARGET = Path("models/pretrain_wide"), Path("models/vmf_vae")
-EXAMPLES = 8
+MEASURED = 1024  # held-out sentences at most
+EXAMPLES, STEPS = 8, 6
+SEARCHED, NEAREST = 2000, 3  # training sentences among which neighbours are looked for, and how many are shown
 
 
 @dataclass(frozen=True, kw_only=True)
 class VmfVae:
     latent: int | Literal["rule"]
-    kappa: float
+    kappa: Kappa
+    latent_at: LatentAt
     decoder_layers: int
     decoder_width: int
     word_dropout: float
-    gaussian: bool
+    twins: list[Twin]
+    crutches: Crutches = field(default_factory=Crutches)
+    importance_samples: int
+    importance_sentences: int
     rows: int
     longest: int
     dropout: float
     schedule: Schedule
 
+    def __post_init__(self) -> None:
+        twice = [name for name in self.twins if self.twins.count(name) > 1]
+        if twice:
+            raise InputError(f"twins: expected each once, got {twice[0]} {self.twins.count(twice[0])} times")
+        if min(self.importance_samples, self.importance_sentences) < 1:
+            raise InputError("importance_samples and importance_sentences: expected 1 or more of each")
+        self.shape(2)  # refuses what no model can have
 
-class Sentences:
-    """The sentences of one split that fit, as sequences of ids."""
+    @property
+    def names(self) -> list[Literal["vmf"] | Twin]:
+        """The models in the order they are trained in."""
+        return ["vmf", *self.twins]
 
-    def __init__(self, split: str, tokenizer: Tokenizer, longest: int) -> None:
-        corpus = Corpus(DATA / "corpus" / f"sentences-{split}")
-        short = np.flatnonzero(corpus.lengths <= longest - 2)
-        self.pad = tokenizer.pad
-        self.rows = [[tokenizer.cls, *map(int, corpus.document(int(n))[0]), tokenizer.sep] for n in short]
-
-    def batch(self, numbers: list[int]) -> Batch:
-        ids, keep = similarity.padded([self.rows[number] for number in numbers], self.pad)
-        return Batch(ids_BL=ids, keep_BL=keep)
-
-    def training_batch(self, step: int, size: int, seed: int) -> Batch:
-        generator = np.random.default_rng([seed, 8, step])
-        return self.batch(generator.integers(0, len(self.rows), size).tolist())
-
-    def batches(self, size: int, limit: int) -> list[Batch]:
-        count = min(limit, len(self.rows))
-        return [self.batch(list(range(start, min(start + size, count)))) for start in range(0, count, size)]
-
-
-def train(
-    shape: Shape, settings: VmfVae, job: runner.Job, train_set: Sentences, dev: list[Batch]
-) -> tuple[SentenceVAE, History]:
-    seed, tokenizer = job.scalar("seed", int), Tokenizer(DATA / "tokenizer")
-    fitting.seed_everything(seed)
-    language = folder.load(SOURCE, dropout=settings.dropout)
-    tokenizer.require(language.config.vocab_size, model=SOURCE)
-    model = SentenceVAE(language, shape, mask_token=tokenizer.mask)
-
-    def objective(trained: nn.Module, batch: Batch, backward: fitting.Backward) -> dict[str, Tensor]:
-        terms = vae.elbo(model, batch)
-        backward(terms["loss"])
-        return {name: value.detach() for name, value in terms.items()}
-
-    def evaluate() -> dict[str, float]:
-        measured = vae.measure(model, dev[:4], draws=2)
-        return {f"dev_{name}": measured[name] for name in ("reconstruction", "kl", "token_accuracy")}
-
-    def progress(step: int, total: int, metrics: Mapping[str, float]) -> None:
-        """Both twins on one scale: the Gaussian comes second."""
-        first = total if shape.kind == "gaussian" else 0
-        of = 2 * total if settings.gaussian else total
-        job.progress(first + step, of, {f"{shape.kind}/{name}": value for name, value in metrics.items()})
-
-    history = fitting.fit(
-        model,
-        lambda step: train_set.training_batch(step, settings.rows, seed),
-        objective,
-        settings.schedule,
-        seed=seed,
-        folder=job.checkpoint / shape.kind,
-        callbacks=Callbacks(progress=progress, stopping=job.stopping, evaluate=evaluate),
-    )
-    return model, history
+    def shape(self, latent: int) -> Shape:
+        return Shape(
+            kind="vmf",
+            latent=latent,
+            kappa=self.kappa,
+            decoder_layers=self.decoder_layers,
+            decoder_width=self.decoder_width,
+            word_dropout=self.word_dropout,
+            latent_at=self.latent_at,
+        )
 
 
-@torch.no_grad()
-def examples(model: SentenceVAE, tokenizer: Tokenizer, dev: Sentences) -> dict[str, Any]:
-    """Reconstructions from the mean, an interpolation along the great circle, samples of the prior."""
-    model.eval()
-    rows = list(range(EXAMPLES))
-    means = model.posterior(dev.batch(rows)).mean
-    if model.shape.kind == "vmf":
-        means = nn.functional.normalize(means, dim=-1)
-    path = vae.geodesic(means[0], means[1], 6) if model.shape.kind == "vmf" else None
-    torch.manual_seed(0)
-    drawn = model.prior().sample((EXAMPLES,))
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """What all the models of one execution share."""
 
-    def written(z: Tensor) -> list[str]:
-        return [tokenizer.decode(ids) for ids in vae.decode(model, z, cls=tokenizer.cls, sep=tokenizer.sep)]
+    job: runner.Job
+    settings: VmfVae
+    tokenizer: Tokenizer
+    train: Sentences
+    dev: Sentences
+    shape: Shape
+    seed: int
 
-    return {
-        "reconstructions": [
-            {"input": tokenizer.decode(dev.rows[row]), "output": text}
-            for row, text in zip(rows, written(means), strict=True)
-        ],
-        "interpolation": written(path) if path is not None else [],
-        "samples": written(drawn),
-    }
+    def trained(self, name: Literal["vmf"] | Twin) -> tuple[SentenceVAE, History]:
+        settings, names = self.settings, self.settings.names
+        shape, objective = vae.variant(name, self.shape, settings.crutches)
+        fitting.seed_everything(self.seed)
+        language = folder.load(SOURCE, dropout=settings.dropout)
+        self.tokenizer.require(language.config.vocab_size, model=SOURCE)
+        model = SentenceVAE(language, shape, mask_token=self.tokenizer.mask)
 
+        def progress(step: int, total: int, metrics: Mapping[str, float]) -> None:
+            """All models on one scale, one after the other."""
+            done = names.index(name) * total + step
+            self.job.progress(done, len(names) * total, {f"{name}/{key}": value for key, value in metrics.items()})
 
-@torch.no_grad()
-def closed_form_kl(model: SentenceVAE, batches: list[Batch]) -> float:
-    """Mean over the sentences of the KL that torch's and our registered formulas give."""
-    each = [kl_divergence(model.posterior(batch), model.prior()) for batch in batches]
-    return float(torch.cat(each).mean())
+        history = vae.train(
+            model,
+            self.train,
+            settings.schedule,
+            objective=objective,
+            rows=settings.rows,
+            seed=self.seed,
+            dev=self.dev.batches(settings.rows, 4 * settings.rows),
+            folder=self.job.checkpoint / name,
+            progress=progress,
+            stopping=self.job.stopping,
+        )
+        return model, history
 
+    def measured(self, model: SentenceVAE) -> dict[str, float]:
+        settings, tokenizer = self.settings, self.tokenizer
+        fitting.seed_everything(self.seed)  # the draws do not depend on how the training went
+        dev = self.dev.batches(settings.rows, MEASURED)
+        some = self.dev.batches(settings.rows, settings.importance_sentences)
+        return {
+            **vae.measure(model, dev),
+            **vae.measure_likelihood(model, some, draws=settings.importance_samples),
+            "bleu": vae.reconstruction_bleu(model, dev, cls=tokenizer.cls, sep=tokenizer.sep),
+        }
 
-def save(model: SentenceVAE, target: Path) -> None:
-    """Weights and shape; the tokenizer and the encoder's configuration beside them."""
-    target.mkdir(parents=True, exist_ok=True)
-    tensors = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
-    save_file(tensors, target / "vae.safetensors", metadata={"format": "pt"})
-    settings = {"shape": asdict(model.shape), "encoder": asdict(model.encoder.config)}
-    (target / "vae.json").write_text(json.dumps(settings, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    def examples(self, model: SentenceVAE) -> dict[str, Any]:
+        """Reconstructions from the modes, the way from the first to the second, samples, neighbours, a view."""
+        tokenizer, rows = self.tokenizer, self.dev.rows[:EXAMPLES]
+        points = vae.modes(model, Sentences(rows, tokenizer.pad))
+        known = Sentences(self.train.rows[:SEARCHED], tokenizer.pad)
+        nearest = vae.neighbours(points, vae.modes(model, known), NEAREST).tolist()
+        torch.manual_seed(0)
+        given, drawn = [tokenizer.decode(row) for row in rows], model.prior().sample((EXAMPLES,))
+        written = vae.texts(model, tokenizer, points)
+        return {
+            "reconstructions": [{"input": a, "output": b} for a, b in zip(given, written, strict=True)],
+            "interpolation": vae.texts(model, tokenizer, vae.path(model, points[0], points[1], STEPS)),
+            "samples": vae.texts(model, tokenizer, drawn),
+            "neighbours": [
+                {"input": text, "output": [tokenizer.decode(known.rows[number]) for number in numbers]}
+                for text, numbers in zip(given, nearest, strict=True)
+            ],
+            **self.view(model),
+        }
+
+    def view(self, model: SentenceVAE) -> dict[str, Any]:
+        """The sphere seen from the side that parts two labels best; nothing where there are none, or no sphere."""
+        if model.shape.kind != "vmf" or not LABELLED.is_file():
+            return {}
+        rows = [row for _, row in reading.rows(LABELLED)]
+        ids = self.tokenizer.ids([row["sentence"] for row in rows])
+        short = [n for n, found in enumerate(ids) if 0 < len(found) <= self.settings.longest - 2]
+        labels = [str(rows[n]["label"]) for n in short]
+        first, *others = sorted(set(labels))
+        if not others:
+            return {}
+        points = vae.modes(model, Sentences.of([rows[n]["sentence"] for n in short], self.tokenizer))
+        of_first, of_second = (torch.tensor([label == name for label in labels]) for name in (first, others[0]))
+        return {"sphere": {"points": vae.view(points, of_first, of_second).tolist(), "labels": labels}}
 
 
 def main() -> None:
     with runner.stage("vmf_vae") as job:
         settings, tokenizer = job.section(VmfVae), Tokenizer(DATA / "tokenizer")
-        sets = {split: Sentences(split, tokenizer, settings.longest) for split in ("train", "dev")}
-        dev = sets["dev"].batches(settings.rows, 1024)
-        latent = rule(len(sets["train"].rows)) if settings.latent == "rule" else settings.latent
-        shape = Shape(
-            kind="vmf",
-            latent=latent,
-            kappa=settings.kappa,
-            decoder_layers=settings.decoder_layers,
-            decoder_width=settings.decoder_width,
-            word_dropout=settings.word_dropout,
+        train, dev = (
+            Sentences.read(DATA / "corpus" / f"sentences-{split}", tokenizer, settings.longest)
+            for split in ("train", "dev")
         )
-        shapes = [shape, replace(shape, kind="gaussian")] if settings.gaussian else [shape]
+        latent = rule(len(train)) if settings.latent == "rule" else settings.latent
+        work = Work(
+            job=job,
+            settings=settings,
+            tokenizer=tokenizer,
+            train=train,
+            dev=dev,
+            shape=settings.shape(latent),
+            seed=job.scalar("seed", int),
+        )
         curves: History = []
         shown: dict[str, Any] = {}
-        for each in shapes:
-            model, history = train(each, settings, job, sets["train"], dev)
-            curves += [{"gaussian": float(each.kind == "gaussian"), **row} for row in history]
-            job.report({each.kind: {**vae.measure(model, dev), "kl_closed_form": closed_form_kl(model, dev)}})
-            shown[each.kind] = examples(model, tokenizer, sets["dev"])
-            if each.kind == "vmf":
-                save(model, TARGET)
+        for number, name in enumerate(settings.names):
+            model, history = work.trained(name)
+            curves += [{"model": float(number), **row} for row in history]
+            job.report({name: work.measured(model)})
+            shown[name] = work.examples(model)
+            if name == "vmf":
+                vae.save(model, TARGET, tokenizer=DATA / "tokenizer")
         job.curve(curves)
         job.examples(shown)
-        job.report({"latent": latent, "kappa": settings.kappa, "sentences": len(sets["train"].rows)})
+        job.report({"models": settings.names, "latent": latent, "kappa": settings.kappa, "sentences": len(train)})
 
 
 if __name__ == "__main__":

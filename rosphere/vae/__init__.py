@@ -8,11 +8,11 @@ the KL from going to 0; the usual crutches of the Gaussian are in objective.py a
 
 from rosphere.vae.bleu import corpus_bleu
 from rosphere.vae.decoder import Decoder, LatentAt
-from rosphere.vae.decoding import decode, interpolate, sentences
+from rosphere.vae.decoding import decode, interpolate, texts
 from rosphere.vae.folder import load, save
 from rosphere.vae.heads import Kappa
 from rosphere.vae.latents import encode, geodesic, modes, neighbours, path, view
-from rosphere.vae.likelihood import likelihood, log_marginal, log_weights
+from rosphere.vae.likelihood import log_marginal, log_weights, measure_likelihood
 from rosphere.vae.measures import active_directions, active_units, measure, mutual_information, reconstruction_bleu
 from rosphere.vae.model import Kind, SentenceVAE, Shape
 from rosphere.vae.objective import ELBO, Objective, elbo
@@ -41,18 +41,18 @@ __all__ = [
     "encode",
     "geodesic",
     "interpolate",
-    "likelihood",
     "load",
     "log_marginal",
     "log_weights",
     "measure",
+    "measure_likelihood",
     "modes",
     "mutual_information",
     "neighbours",
     "path",
     "reconstruction_bleu",
     "save",
-    "sentences",
+    "texts",
     "train",
     "variant",
     "view",

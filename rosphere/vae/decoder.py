@@ -31,9 +31,8 @@ class Decoder(nn.Module):
         super().__init__()
         self.at = at
         self.language = MaskedLanguageModel(config)
-        self.enter = nn.Linear(
-            latent, config.hidden_size * (1 + config.num_hidden_layers if at == "every_layer" else 1)
-        )
+        places = 1 + config.num_hidden_layers if at == "every_layer" else 1
+        self.enter = nn.Linear(latent, places * config.hidden_size)
 
     def forward(self, latent_BD: Tensor, ids_BL: Tensor, keep_BL: Tensor | None, cache: Cache | None) -> Tensor:
         """Hidden states [B, L, H], causal over ``keep_BL``; without it over all ids.

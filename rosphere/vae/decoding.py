@@ -32,7 +32,7 @@ def decode(model: SentenceVAE, latent_BD: Tensor, *, cls: int, sep: int, longest
     return [row[: row.index(sep)] if sep in row else row for row in rows]
 
 
-def sentences(model: SentenceVAE, tokenizer: Tokenizer, latent_BD: Tensor, *, longest: int = LONGEST) -> list[str]:
+def texts(model: SentenceVAE, tokenizer: Tokenizer, latent_BD: Tensor, *, longest: int = LONGEST) -> list[str]:
     """The texts of these points."""
     found = decode(model, latent_BD.to(model.device), cls=tokenizer.cls, sep=tokenizer.sep, longest=longest)
     return [tokenizer.decode(ids) for ids in found]
@@ -46,5 +46,5 @@ def interpolate(
         raise InputError(f"steps: expected 2 or more, the ends being two, got {steps}")
     ends = latents.encode(model, tokenizer, [first, last])
     points = latents.path(model, ends[0], ends[1], steps)
-    texts = sentences(model, tokenizer, points, longest=longest)
-    return [(step / (steps - 1), text) for step, text in enumerate(texts)]
+    found = texts(model, tokenizer, points, longest=longest)
+    return [(step / (steps - 1), text) for step, text in enumerate(found)]

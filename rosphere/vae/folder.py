@@ -44,9 +44,7 @@ def load(folder: Path) -> SentenceVAE:
         shape, config = Shape(**settings["shape"]), EncoderConfig(**settings["encoder"])
         mask_token = int(settings["mask_token"])
     except (KeyError, TypeError) as error:
-        raise InputError(
-            f"{folder / SETTINGS}: not what this version writes ({error}); train the model anew"
-        ) from error
+        raise InputError(f"{folder / SETTINGS}: written by another version ({error}); train the model anew") from error
     model = SentenceVAE(MaskedLanguageModel(config), shape, mask_token=mask_token)
     try:
         model.load_state_dict(load_file(folder / WEIGHTS))

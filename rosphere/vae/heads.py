@@ -68,7 +68,8 @@ class GaussianHead(nn.Module):
         self.location = nn.Linear(width, latent)
         self.log_variance = nn.Linear(width, latent)
         if gamma is not None:
-            self.normalise = nn.BatchNorm1d(latent, affine=False)
+            # A larger epsilon would let the means shrink below it, and the bound with them.
+            self.normalise = nn.BatchNorm1d(latent, eps=1e-12, affine=False)
             self.shift = nn.Parameter(torch.zeros(latent))
 
     def forward(self, pooled_BH: Tensor) -> Independent:

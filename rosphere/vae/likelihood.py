@@ -20,7 +20,7 @@ from torch.distributions import Distribution
 from rosphere.vae.model import SentenceVAE
 from rosphere.vae.sentences import Batch
 
-ROWS = 256
+ROWS = 256  # sentences decoded at once
 Likelihood = Callable[[Tensor, Tensor], Tensor]  # of (z_MD, which_M): log p(x_which | z) [M]
 
 
@@ -51,7 +51,9 @@ def effective_draws(weights_KB: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def likelihood(model: SentenceVAE, batches: Sequence[Batch], *, draws: int, rows: int = ROWS) -> dict[str, float]:
+def measure_likelihood(
+    model: SentenceVAE, batches: Sequence[Batch], *, draws: int, rows: int = ROWS
+) -> dict[str, float]:
     """nll: -log p(x) in nats a sentence from ``draws`` draws; ppl: exp(nll / tokens), the perplexity per token.
 
     nll_bound: what the same draws say of -ELBO, so that the difference is what importance weighting gains.

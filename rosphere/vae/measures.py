@@ -18,7 +18,7 @@ from rosphere.vae.model import SentenceVAE
 from rosphere.vae.sentences import Batch
 
 ACTIVE = 0.01  # Burda et al. 2016, arXiv 1509.00519, of the prior's variance
-ROWS = 256  # sentences that are compared with a batch, or decoded, at once
+ROWS = 256  # draws that are compared with a batch at once
 
 
 @torch.no_grad()
@@ -28,7 +28,7 @@ def measure(model: SentenceVAE, batches: Sequence[Batch], *, draws: int = 8) -> 
     reconstruction: E_q[-log p(x|z)] from one draw; token_accuracy: share of tokens guessed best, from the same draw.
     kl: E_q[log q(z|x) - log p(z)] from ``draws`` draws a sentence (Monte Carlo, not the closed form).
     kl_closed_form, kl_std: mean and standard deviation over sentences of the closed form. On the sphere it is
-    kappa A(kappa) - log Z(kappa) / Z(0), a function of kappa alone: the same for all sentences if kappa is fixed.
+    kappa A(kappa) - log[Z(kappa) / Z(0)], a function of kappa alone: the same for all sentences if kappa is fixed.
     bound_ppl: exp((reconstruction + kl) / tokens), an upper bound on the perplexity per token.
     mutual_information, active_units, active_directions: see the functions of these names.
     """

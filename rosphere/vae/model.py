@@ -42,9 +42,7 @@ class Shape:
         if self.kappa != "learned" and not (isinstance(self.kappa, float | int) and self.kappa > 0):
             raise InputError(f"kappa: expected a number above 0 or 'learned', got {self.kappa!r}")
         if self.gamma is not None and self.kind != "gaussian":
-            raise InputError(
-                "gamma: expected a Gaussian posterior, whose means may be normalised; a vMF's have length 1"
-            )
+            raise InputError("gamma: expected a Gaussian posterior, whose means may be normalised; got a vMF")
         if not 0 <= self.word_dropout < 1:
             raise InputError(f"word_dropout: expected a share in [0, 1), got {self.word_dropout}")
 

@@ -28,6 +28,7 @@ AXES: dict[str, tuple[str | None, str | None]] = {
     "transform_norm": ("read predicting", None),  # the tied embedding, whose columns are repeated, adds copies up
     "bias": (None, None),
     "pooler": ("write pooled", "read hidden"),
+    "activation": (None, None),  # a learned width, the same for all units
 }
 
 

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 
 from stages.page.ledger import Ledger
 
+NOISE = 0.01  # nats between two seeds of a short run
 COLOURS = ("#8aa4c8", "#1f5fa8", "#c2703d", "#5a8f5a", "#7a5fa0")
 
 
@@ -33,6 +34,8 @@ def embeddings(axis: Axes, report: Mapping[str, Any], curve: pd.DataFrame) -> No
 def heads(axis: Axes, report: Mapping[str, Any], curve: pd.DataFrame) -> None:
     known = curve.dropna(subset=["head_size"])
     axis.plot(known["head_size"], known["head_dev_loss"], "o-", ms=3, color=COLOURS[1])
+    middle, spread = known["head_dev_loss"].mean(), report["head_loss_spread"]
+    axis.set_ylim(middle - max(spread, 10 * NOISE), middle + max(spread, 10 * NOISE))  # noise shall look like noise
     axis.axvline(report["measured_head_rule"], color=COLOURS[1], ls="--", lw=1)
     axis.set_xscale("log", base=2)
     axis.set_xticks(known["head_size"], [str(int(size)) for size in known["head_size"]])
@@ -41,17 +44,16 @@ def heads(axis: Axes, report: Mapping[str, Any], curve: pd.DataFrame) -> None:
 
 
 def sentence(ledger: Ledger) -> str:
-    """What the figure shows, in one."""
+    """What the figure shows, in one line of text."""
     report = ledger.report("dimension")
-    knees = report["knees"]
-    parts = [
-        f"{int(k['knee'])} of the {k['rule']} that the rule asks for at {int(n):,} tokens" for n, k in knees.items()
-    ]
-    below = sum(k["knee"] <= k["rule"] for k in knees.values())
+    knees = sorted(report["knees"].items(), key=lambda item: int(item[0]))
+    parts = [f"{int(k['knee'])} at {int(n):,} tokens (the rule: {k['rule']})" for n, k in knees]
+    below = sum(k["knee"] <= k["rule"] for _, k in knees)
     verdict = {len(knees): "the rule is on the safe side", 0: "the rule asks for too little"}.get(
         below, "they disagree"
     )
-    return (
-        f"Nine tenths of what dimensions bring are there at {', '.join(parts)}: {verdict}. "
-        f"Head sizes differ by {report['head_loss_spread']:.3f} nats, {int(report['best_head_size'])} being the best."
+    spread, best = report["head_loss_spread"], int(report["best_head_size"])
+    sizes = f"Head sizes differ by {spread:.3f} nats, " + (
+        f"{best} being the best" if spread > NOISE else "which is noise"
     )
+    return f"Nine tenths of what dimensions bring are there at {', '.join(parts)}: {verdict}. {sizes}."

@@ -17,6 +17,7 @@ matplotlib.use("Agg")
 from matplotlib import pyplot as plt  # noqa: E402 - the backend is chosen first, for machines without a screen
 
 NARROW, WIDE, CONTROL = "#8aa4c8", "#1f5fa8", "#c2703d"
+MODELS = (WIDE, CONTROL, "#5a8f5a", "#7a5fa0", "#c9a227", "#555555")  # of the text VAE: the vMF and its twins
 WIDTH, HEIGHT = 7.0, 3.6
 
 
@@ -66,12 +67,10 @@ def similarity(ledger: Ledger, path: Path) -> None:
 
 
 def kl(ledger: Ledger, path: Path) -> None:
-    curve = ledger.curve("vmf_vae")
+    curve, names = ledger.curve("vmf_vae"), ledger.report("vmf_vae")["models"]
     with drawing(path, panels=2) as axes:
-        for gaussian, label, colour in ((0, "vMF", WIDE), (1, "Gaussian", CONTROL)):
-            rows = curve[curve["gaussian"] == gaussian]
-            if rows.empty:
-                continue
+        for number, (label, colour) in enumerate(zip(names, MODELS, strict=False)):
+            rows = curve[curve["model"] == number]
             for axis, key in zip(axes, ("kl", "reconstruction"), strict=True):
                 known = rows.dropna(subset=[key])
                 axis.plot(known["step"], known[key], color=colour, label=label)
@@ -80,6 +79,20 @@ def kl(ledger: Ledger, path: Path) -> None:
         for axis in axes:
             axis.set_xlabel("step")
             axis.legend(frameon=False)
+
+
+def sphere(ledger: Ledger, path: Path) -> None:
+    found = ledger.sphere
+    assert found is not None
+    with drawing(path) as (axis,):
+        axis.add_patch(plt.Circle((0, 0), 1, fill=False, color="#bbbbbb"))
+        for label, colour in zip(sorted(set(found["labels"])), MODELS, strict=False):
+            x, y = zip(
+                *(p for p, name in zip(found["points"], found["labels"], strict=True) if name == label), strict=True
+            )
+            axis.scatter(x, y, s=9, color=colour, label=f"label {label}")
+        axis.set_aspect("equal")
+        axis.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
 
 
 def tasks(ledger: Ledger, path: Path) -> None:
@@ -101,14 +114,15 @@ FIGURES = {
     "dimension": dimension,
     "similarity": similarity,
     "kl": kl,
+    "sphere": sphere,
     "tasks": tasks,
 }
 
 
 def draw(ledger: Ledger, folder: Path) -> dict[str, Path]:
-    """All figures; returns their files by name."""
+    """All figures that there is something for; returns their files by name."""
     folder.mkdir(parents=True, exist_ok=True)
-    paths = {name: folder / f"{name}.png" for name in FIGURES}
-    for name, figure in FIGURES.items():
-        figure(ledger, paths[name])
+    paths = {name: folder / f"{name}.png" for name in FIGURES if name != "sphere" or ledger.sphere}
+    for name, path in paths.items():
+        FIGURES[name](ledger, path)
     return paths

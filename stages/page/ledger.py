@@ -54,6 +54,11 @@ class Ledger:
         """The Gaussian twin's measures, None where it was switched off."""
         return self.report("vmf_vae").get("gaussian")
 
+    @property
+    def sphere(self) -> dict[str, Any] | None:
+        """Labelled sentences as points of the latent sphere seen from afar, None where no labels were prepared."""
+        return self.examples("vmf_vae")["vmf"].get("sphere")
+
     @staticmethod
     def _read(path: Path) -> dict[str, Any]:
         try:

@@ -97,16 +97,26 @@ VAE_ROWS = {
     "reconstruction": "reconstruction, nats a sentence",
     "kl": "KL, nats a sentence (Monte Carlo)",
     "kl_closed_form": "KL, nats a sentence (closed form)",
+    "kl_std": "KL, standard deviation over sentences",
     "bound_ppl": "bound on the perplexity per token",
+    "nll": "-log p(x) by importance sampling, nats a sentence*",
+    "nll_bound": "-ELBO from the same draws*",
+    "ppl": "perplexity per token by importance sampling*",
+    "effective_draws": "effective number of the importance draws*",
     "token_accuracy": "token accuracy",
+    "bleu": "BLEU-4 of reconstructions",
     "mutual_information": "mutual information, nats",
     "active_units": "active units",
+    "active_directions": "active directions",
+    "importance_draws": "* draws a sentence",
+    "importance_sentences": "* sentences",
 }
 
 
 def vae(ledger: Ledger) -> Table:
     report = ledger.report("vmf_vae")
-    kinds = [kind for kind in ("vmf", "gaussian") if kind in report]
+    kinds = [name for name, value in report.items() if isinstance(value, dict)]
+    kinds.sort(key=report.get("models", ["vmf", *kinds]).index)
     rows = [(label, *(f"{report[kind][key]:.4g}" for kind in kinds)) for key, label in VAE_ROWS.items()]
     return Table(head=("held-out sentences", *kinds), rows=rows)
 

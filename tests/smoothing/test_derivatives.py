@@ -72,7 +72,7 @@ def test_vmap_and_jacobians_of_functions() -> None:
 
 
 @pytest.mark.parametrize(("name", "kernel"), [("relu", "gaussian"), ("abs", "logistic"), ("floor", "gaussian")])
-@pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")  # torch's own doing
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch uses what it deprecates
 @pytest.mark.parametrize("backend", ["aot_eager", pytest.param("inductor", marks=pytest.mark.slow)])
 def test_under_torch_compile(name: str, kernel: str, backend: str) -> None:
     torch.compiler.reset()

@@ -63,6 +63,7 @@ def ledger(tmp_path: Path) -> Ledger:
         "reconstructions": [{"input": "甲<b>", "output": "甲&"}, {"input": "乙", "output": ""}],
         "interpolation": ["从甲", "到乙"],
         "samples": ["样本", ""],
+        "neighbours": [{"input": "甲", "output": ["乙", "丙"]}],
     }
     reports = {
         "prepare": {
@@ -109,7 +110,7 @@ def ledger(tmp_path: Path) -> Ledger:
             "negation": {"paraphrase_nearer": 0.75, "paraphrase_cosine": 0.9, "negation_cosine": 0.8},
             "generation": dict.fromkeys(similarity.WRITTEN, 0.25),
         },
-        "vmf_vae": {"vmf": measures(7.0), "gaussian": measures(0.5)},
+        "vmf_vae": {"vmf": measures(7.0), "gaussian": measures(0.5), "models": ["vmf", "gaussian"]},
     }
     for name, value in reports.items():
         put(folder / f"{name}.json", value)
@@ -146,7 +147,7 @@ def ledger(tmp_path: Path) -> Ledger:
     measured = ["50,8,5,5.5,,", "50,32,4,4.5,,", "1077,8,5,6.5,,", "1077,32,4,7.0,,", ",,,,16,5.25", ",,,,32,5.0"]
     head = "vocabulary,dimension,train_loss,dev_loss,head_size,head_dev_loss"
     put(folder / "curves" / "dimension.csv", "\n".join([head, *measured]) + "\n")
-    rows = ["gaussian,step,kl,reconstruction", "0,1,7,20", "0,2,,", "0,3,7,18", "1,1,3,20", "1,2,0.5,19"]
+    rows = ["model,step,kl,reconstruction", "0,1,7,20", "0,2,,", "0,3,7,18", "1,1,3,20", "1,2,0.5,19"]
     put(folder / "curves" / "vmf_vae.csv", "\n".join(rows) + "\n")
     return Ledger(folder=folder, tasks=TASKS)
 
@@ -227,8 +228,8 @@ def test_no_savings_are_claimed_where_the_control_came_out_better(ledger: Ledger
 def test_nothing_is_said_of_what_was_switched_off(ledger: Ledger) -> None:
     put(ledger.folder / "pretrain_scratch.json", {"enabled": False})
     put(ledger.folder / "curves" / "pretrain_scratch.csv", "step\n0\n")
-    put(ledger.folder / "vmf_vae.json", {"vmf": measures(7.0)})
-    put(ledger.folder / "curves" / "vmf_vae.csv", "gaussian,step,kl,reconstruction\n0,1,7,20\n")
+    put(ledger.folder / "vmf_vae.json", {"vmf": measures(7.0), "models": ["vmf"]})
+    put(ledger.folder / "curves" / "vmf_vae.csv", "model,step,kl,reconstruction\n0,1,7,20\n")
     assert ledger.scratch is None and ledger.gaussian is None and savings(ledger) is None
     assert "switched off" in report.savings_sentence(ledger)
     said = str(tables.main(ledger).rows)
@@ -274,10 +275,11 @@ def test_tables_carry_the_numbers(ledger: Ledger) -> None:
 
 
 def test_the_sentence_under_the_dimension_figure(ledger: Ledger) -> None:
-    knees = "32 of the 30 that the rule asks for at 50 tokens, 8 of the 58 that the rule asks for at 1,077 tokens"
-    heads = "Head sizes differ by 0.250 nats, 32 being the best."
-    said = f"Nine tenths of what dimensions bring are there at {knees}: they disagree. {heads}"
-    assert dimension.sentence(ledger) == said
+    knees = "32 at 50 tokens (the rule: 30), 8 at 1,077 tokens (the rule: 58)"
+    said = f"Nine tenths of what dimensions bring are there at {knees}: they disagree. Head sizes differ by"
+    assert dimension.sentence(ledger) == f"{said} 0.250 nats, 32 being the best."
+    change(ledger, "dimension", head_loss_spread=0.002, knees={"1077": {"rule": 58, "knee": 8.0}})
+    assert dimension.sentence(ledger).endswith("on the safe side. Head sizes differ by 0.002 nats, which is noise.")
 
 
 def test_markdown() -> None:

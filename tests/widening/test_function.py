@@ -143,6 +143,15 @@ def test_the_pooled_vector_is_repeated(tmp_path: Path, noise: float) -> None:
     torch.testing.assert_close(found, expected.repeat(1, 3), rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("name", ["smooth_relu_gaussian:0.5", "smooth_relu_gaussian:0.5:learned", "relu"])
+def test_other_activations_widen_as_well(name: str) -> None:
+    small = perturbed(dataclasses.replace(SMALL, hidden_act=name))
+    wide = widen(small, width=48, feed_forward=70, noise=0.5)
+    close(certificate(small, wide, *batch(0)))
+    learned = [value for key, value in wide.named_parameters() if key.endswith("log_width")]
+    assert len(learned) == (SMALL.num_hidden_layers + 1 if name.endswith("learned") else 0)
+
+
 def test_nothing_asked_is_a_copy_of_its_own() -> None:
     for config in (SMALL, BERT, dataclasses.replace(SMALL, model_type="roformer_v2")):
         small = perturbed(config)

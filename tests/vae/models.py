@@ -1,0 +1,55 @@
+"""Small VAEs and sentences for the tests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from rosphere import similarity
+from rosphere.encoder.config import EncoderConfig
+from rosphere.encoder.model import MaskedLanguageModel
+from rosphere.vae import Batch, SentenceVAE, Shape
+
+PAD, CLS, SEP, MASK = 0, 2, 3, 4
+VOCABULARY = 26
+KINDS = ("vmf", "gaussian")
+PLACES = ("input", "every_layer")
+
+
+def model(kind: Any = "vmf", *, latent: int = 6, kappa: Any = 20.0, **changes: Any) -> SentenceVAE:
+    torch.manual_seed(0)
+    language = MaskedLanguageModel(
+        EncoderConfig(
+            vocab_size=VOCABULARY,
+            embedding_size=12,
+            hidden_size=24,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            intermediate_size=32,
+            hidden_dropout_prob=0.0,
+            attention_probs_dropout_prob=0.0,
+        )
+    )
+    shape = {"decoder_layers": 2, "decoder_width": 32, "word_dropout": 0.0, **changes}
+    return SentenceVAE(language, Shape(kind=kind, latent=latent, kappa=kappa, **shape), mask_token=MASK)
+
+
+def shaken(found: SentenceVAE) -> SentenceVAE:
+    """Every weight away from its start."""
+    for parameter in found.parameters():
+        parameter.data += 0.2 * torch.randn_like(parameter)
+    return found.eval()
+
+
+def sentences(count: int = 20, seed: int = 0) -> Batch:
+    generator = torch.Generator().manual_seed(seed)
+    rows = []
+    for length in torch.randint(2, 8, (count,), generator=generator).tolist():
+        rows.append([CLS, *torch.randint(5, VOCABULARY, (length,), generator=generator).tolist(), SEP])
+    ids, keep = similarity.padded(rows, PAD)
+    return Batch(ids_BL=ids, keep_BL=keep)
+
+
+def parts(batch: Batch, size: int) -> list[Batch]:
+    return [batch.rows(which) for which in torch.arange(len(batch.ids_BL)).split(size)]
