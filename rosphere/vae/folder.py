@@ -49,5 +49,5 @@ def load(folder: Path) -> SentenceVAE:
     try:
         model.load_state_dict(load_file(folder / WEIGHTS))
     except RuntimeError as error:
-        raise InputError(f"{folder / WEIGHTS}: {error}") from error
+        raise InputError(f"{folder / WEIGHTS}: {' '.join(str(error).split())}") from error
     return model.eval()

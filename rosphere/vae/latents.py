@@ -70,8 +70,8 @@ def neighbours(query_MD: Tensor, points_ND: Tensor, count: int) -> Tensor:
 def view(points_ND: Tensor, of_first_N: Tensor, of_second_N: Tensor) -> Tensor:
     """Two coordinates [N, 2] of points of the sphere, in the plane of two groups' mean directions.
 
-    One rotation takes the mean of the first group to the first axis; a second, which leaves that axis alone, takes
-    what remains of the second group's mean to the second axis. No distance on the sphere is changed by this, and the
+    One rotation takes the mean of the first group to the first axis; a second, or a reflection if that is nearer,
+    leaves that axis alone and takes what remains of the second group's mean to the second axis. No distance on the sphere is changed by this, and the
     first two coordinates are then read off: the sphere seen from a far point, its outline the unit circle. The first
     group's mean is at (r, 0) with r > 0, the second's at (x, y) with y > 0.
 
@@ -82,4 +82,6 @@ def view(points_ND: Tensor, of_first_N: Tensor, of_second_N: Tensor) -> Tensor:
     x, y = torch.eye(points_ND.shape[1], dtype=points_ND.dtype)[:2]
     turned = rotation.rotate(points_ND, points_ND[of_first_N].mean(0), x)
     rest = turned[of_second_N].mean(0) * (1 - x)
-    return rotation.rotate(turned, rest, y)[:, :2]
+    # Where they are nearly opposite a rotation would need a third axis, which may be x; a reflection does not.
+    second = rotation.rotate if rest @ y >= 0 else rotation.reflect
+    return second(turned, rest, y)[:, :2]
