@@ -4,7 +4,7 @@
 
 Time: a step (loss and gradient) as a ratio to the same step in one graph, medians over interleaved rounds. Error:
 |gradient - one graph's| / |one graph's|, the one graph under the very dropout masks of the chunks. Memory: what a
-process holds at most beyond one that only ever sees one chunk, each in a process of its own.
+process holds at most during a step beyond one that only ever sees one chunk, each in a process of its own (Linux).
 
 Peers: GradCache's scheme (its package on the index does not import; this is its cache_step, Gao et al. 2021),
 CachedMultipleNegativesRankingLoss of sentence-transformers around the same network, two passes without replay
@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -204,17 +203,25 @@ def times(setting: Setting, rounds: int) -> dict[str, float]:
 
 
 def memory(setting: Setting, name: str) -> float:
-    """Peak MiB of a process that takes this step once."""
+    """Peak MiB of a process during one such step, beyond what it held before."""
     code = f"from benchmarks import contrastive as c; print(c.peak(c.Setting(**{vars(setting)!r}), {name!r}))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return float(done.stdout)
 
 
 def peak(setting: Setting, name: str) -> float:
-    import sentence_transformers  # noqa: F401 - its imports weigh on every process alike
+    network, steps = methods(setting)
+    steps["one chunk"]()  # what is imported and allocated once
+    network.zero_grad()
+    Path("/proc/self/clear_refs").write_text("5")  # Linux: forgets the highest resident size so far
+    before = _resident("VmRSS")
+    steps[name]()
+    return _resident("VmHWM") - before
 
-    methods(setting)[1][name]()
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+def _resident(key: str) -> float:
+    [line] = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(key)]
+    return int(line.split()[1]) / 1024
 
 
 def table(setting: Setting, rounds: int) -> list[dict[str, float | str]]:
@@ -238,12 +245,22 @@ def main() -> None:
     parser.add_argument("--length", type=int, default=32)
     parser.add_argument("--dropout", type=float, nargs="+", default=[0.0, 0.1])
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--memory-only", action="store_true", help="of one graph and ours, as shares of one graph")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    rows = []
+    rows: list[dict[str, float | str]] = []
     for dropout in options.dropout:
         setting = Setting(batch=options.batch, chunk=options.chunk, length=options.length, dropout=dropout)
+        if options.memory_only:
+            chunk, ours, whole = (memory(setting, f"{name} with LM") for name in ("one chunk", "ours", "one graph"))
+            print(
+                f"{options.batch} rows, chunks of {options.chunk}: one chunk {chunk:.0f} MiB, ours {ours:.0f},", end=" "
+            )
+            print(f"one graph {whole:.0f}; above one chunk {(ours - chunk) / whole:.1%} of one graph")
+            continue
         rows += table(setting, options.rounds)
+    if not rows:
+        return
     print("| method | dropout | time | gradient error | MiB above one chunk |\n| --- | --- | --- | --- | --- |")
     for row in rows:
         numbers = f"{row['time']:.2f} | {row['error']:.1e} | {row['memory_mib']:.0f}"

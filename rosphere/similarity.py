@@ -40,16 +40,19 @@ class SimilarityModel(nn.Module):
         nn.init.zeros_(self.pooler.bias)
 
     def forward(self, batch: Batch) -> tuple[Tensor, Callable[[], Tensor]]:
-        """Sentence vectors [N, H] of the sources, and what works out the rows' share of the batch's mean LM loss."""
+        """Sentence vectors [N, H] of the sources, and what works out the rows' share of the batch's mean LM loss.
+
+        The last block computes [CLS] and what predicts the targets; the sources' other tokens are read, not asked.
+        """
         mask = masks.seq2seq(batch.segments_NL, batch.keep_NL)
-        hidden = self.language.encoder(batch.ids_NL, mask, batch.segments_NL)
+        first, where = masks.first(batch.ids_NL), F.pad(batch.targets, (0, 1)).flatten().nonzero()[:, 0]
+        hidden = self.language.encoder(batch.ids_NL, mask, batch.segments_NL, at=torch.cat((first, where)))
 
         def lm() -> Tensor:
-            where = batch.targets
-            logits = self.language.logits(hidden[:, :-1][where]).float()
-            return F.cross_entropy(logits, batch.ids_NL[:, 1:][where], reduction="sum") / batch.tokens
+            logits = self.language.logits(hidden[len(first) :]).float()
+            return F.cross_entropy(logits, batch.ids_NL[:, 1:][batch.targets], reduction="sum") / batch.tokens
 
-        return self.pooler(hidden[:, 0]), lm
+        return self.pooler(hidden[: len(first)]), lm
 
     def vectors(self, ids_NL: Tensor, keep_NL: Tensor) -> Tensor:
         """Unit vectors [N, H] of single sentences."""
