@@ -3,11 +3,12 @@
     python -m benchmarks.widening --data data --folder runs [--narrow 128 --times 2] [--seeds 0 1 2] [--json FILE]
 
 For each seed one wide run from random weights and one narrow run, both at a constant learning rate after their
-warm-up, so that every point of a run is the end of a shorter one. At each switch point the narrow model is widened,
-with its optimizer state grown, and trained on at --wide-rate times the rate. The saving at a loss is
-1 - cost(narrow + widened) / cost(wide from random weights), the narrow part included, where each curve first reaches
-that loss on the same held-out text; the cost is FLOPs, and with --clock also seconds, measured on the spot.
---fresh restarts the optimizer instead, with a warm-up; --slow-readers gives muP's rates.
+warm-up, so that every point of a run is the end of a shorter one. With --lower the wide run also goes on from these
+steps at the rate of the widened runs, so that nothing is called saved that only a lower rate has done. At each switch
+point the narrow model is widened, with its optimizer state grown, and trained on at --wide-rate times the rate. The
+saving at a loss is 1 - cost(narrow + widened) / cost(wide from random weights), the narrow part included, where each
+curve first reaches that loss on the same held-out text; the cost is FLOPs, and with --clock also seconds, measured on
+the spot. --fresh restarts the optimizer instead, with a warm-up; --slow-readers gives muP's rates.
 
 Every run is kept under --folder as it ends, and a killed one goes on: the same command continues.
 """
@@ -20,7 +21,7 @@ import math
 from pathlib import Path
 
 from benchmarks.widening import figure, runs
-from benchmarks.widening.curves import Prices, savings
+from benchmarks.widening.curves import Prices, from_random_weights, savings
 from benchmarks.widening.runs import Plan, Text
 
 SHARES = (0.1, 0.25, 0.5, 0.75, 1.0)  # of the run from random weights, at which the table shows what is saved
@@ -36,6 +37,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--switches", type=int, nargs="+", default=[500, 1000, 2000], help="narrow steps")
     parser.add_argument("--after", type=int, default=600, help="steps of the widened model")
     parser.add_argument("--scratch", type=int, default=2500, help="steps of the wide model from random weights")
+    parser.add_argument("--lower", type=int, nargs="*", default=[], help="steps from which it also goes on more slowly")
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--wide-rate", type=float, default=0.5, help="the widened runs' rate in units of --rate")
     parser.add_argument("--warmup", type=int, default=100)
@@ -56,7 +58,9 @@ def table(seeds: dict[int, figure.Curves], prices: Prices, unit: str) -> list[st
     lines = [f"| saved {unit} | " + " | ".join(f"{share:.0%} of the run" for share in SHARES) + " |"]
     lines.append("| --- |" + " --- |" * len(SHARES))
     for name in names:
-        saved = [[s for _, s in savings(curves["scratch"], curves[name], prices)] for curves in seeds.values()]
+        saved = [
+            [s for _, s in savings(from_random_weights(curves), curves[name], prices)] for curves in seeds.values()
+        ]
         last = len(saved[0]) - 1
         cells = [_cell([each[round(share * (last + 1)) - 1] for each in saved]) for share in SHARES]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 
@@ -36,13 +36,20 @@ def reached(points: Sequence[Point], loss: float, prices: Prices) -> float:
     return math.inf
 
 
-def savings(scratch: Sequence[Point], ours: Sequence[Point], prices: Prices) -> list[tuple[float, float]]:
-    """(cost of the run from random weights, share of it saved) at each of its points; -inf where ours never gets there.
+def from_random_weights(curves: Mapping[str, Sequence[Point]]) -> list[Sequence[Point]]:
+    return [points for name, points in curves.items() if name.startswith("scratch")]
 
-    A run's loss is the lowest it has had: noise of the last step is no reason to train longer.
+
+def savings(scratch: Sequence[Sequence[Point]], ours: Sequence[Point], prices: Prices) -> list[tuple[float, float]]:
+    """(cost of a run from random weights, share of it saved) at each point of such runs.
+
+    -inf where ours never gets there.
+
+    What counts is the lowest loss that any of the runs from random weights has had for that cost: noise of the last
+    step is no reason to train longer.
     """
     found, lowest = [], math.inf
-    for point in scratch:
+    for point in sorted((point for run in scratch for point in run), key=lambda point: cost(point, prices)):
         lowest = min(lowest, point.loss)
         spent = cost(point, prices)
         if spent:

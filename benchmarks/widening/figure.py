@@ -12,7 +12,7 @@ matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
-from benchmarks.widening.curves import Point, Prices, cost, savings
+from benchmarks.widening.curves import Point, Prices, cost, from_random_weights, savings
 
 Curves = Mapping[str, Sequence[Point]]
 
@@ -26,7 +26,12 @@ def draw(seeds: Mapping[int, Curves], prices: Prices, title: str, path: Path) ->
             left.plot(x, [point.loss for point in curves[name]], color=f"C{number}", alpha=0.6, lw=1.2)
         left.plot([], [], color=f"C{number}", label=_said(name))
         if name.startswith("switch"):
-            _band(right, [savings(curves["scratch"], curves[name], prices) for curves in seeds.values()], number, name)
+            _band(
+                right,
+                [savings(from_random_weights(curves), curves[name], prices) for curves in seeds.values()],
+                number,
+                name,
+            )
     left.set(xlabel="FLOPs, the narrow run included", ylabel="dev loss", title=title)
     left.set_ylim(top=min(7.0, left.get_ylim()[1]))
     right.set(xlabel="FLOPs of the run from random weights", ylabel="share saved at its loss", ylim=(-0.2, 1))
@@ -40,7 +45,10 @@ def draw(seeds: Mapping[int, Curves], prices: Prices, title: str, path: Path) ->
 
 
 def _said(name: str) -> str:
-    return {"scratch": "wide from random weights"}.get(name, name.replace("switch", "widened after narrow steps:"))
+    if name == "scratch":
+        return "wide from random weights"
+    lower = name.replace("scratch lowered", "the same, half the rate after steps:")
+    return lower.replace("switch", "widened after narrow steps:")
 
 
 def _band(axes: Axes, seeds: Sequence[Sequence[tuple[float, float]]], number: int, name: str) -> None:

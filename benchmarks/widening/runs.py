@@ -37,6 +37,7 @@ class Plan:
     switches: list[int]  # narrow steps
     after: int  # steps of the widened model
     scratch: int  # steps of the wide model from random weights
+    lower: list[int]  # steps from which such a run also goes on at the widened runs' rate
     rate: float
     wide_rate: float  # of the widened runs, in units of ``rate``
     warmup: int
@@ -155,37 +156,52 @@ def seconds_of_a_step(text: Text, plan: Plan, rounds: int = 40) -> tuple[float, 
     return middle[0], middle[1]
 
 
-def points(history: History, *, before: int = 0, wide: bool) -> list[Point]:
-    """(narrow steps, wide steps, dev loss), after ``before`` narrow steps."""
-    return [
-        Point(before, int(row["step"]), row["dev_loss"])
-        if wide
-        else Point(before + int(row["step"]), 0, row["dev_loss"])
-        for row in history
-        if "dev_loss" in row
-    ]
+def points(history: History, before: int, *, wide: bool) -> list[Point]:
+    """(narrow steps, wide steps, dev loss), after ``before`` steps of the same width."""
+    rows = [(before + int(row["step"]), row["dev_loss"]) for row in history if "dev_loss" in row]
+    return [Point(0, steps, loss) if wide else Point(steps, 0, loss) for steps, loss in rows]
 
 
-def narrow_until(text: Text, place: Path, plan: Plan, switch: int) -> History:
-    """The narrow run up to a switch point: each goes on where the one before it ended."""
-    points = [0, *plan.switches]
-    begin = points[points.index(switch) - 1]
+def until(text: Text, place: Path, plan: Plan, name: str, width: int, stops: list[int], stop: int) -> History:
+    """A run from random weights up to one of its ``stops``: each part goes on where the one before it ended."""
+    marks = [0, *stops]
+    begin = marks[marks.index(stop) - 1]
     fitting.seed_everything(text.seed)
-    model = MaskedLanguageModel(shape(text, plan.narrow, plan.layers))
+    model = MaskedLanguageModel(shape(text, width, plan.layers))
     optimizer = None
     if begin:
-        before = place / f"narrow-{begin}"
-        model = folder.load(before / "model")
-        optimizer = fitting.optimizer(model, Schedule(steps=1, learning_rate=plan.rate))
-        checkpoint.load_moments(before / checkpoint.MOMENTS_FILE, model, optimizer)
+        model, optimizer = left_off(place / f"{name}-{begin}", plan)
     return train(
         model,
         text,
-        place / f"narrow-{switch}",
-        steps=switch - begin,
+        place / f"{name}-{stop}",
+        steps=stop - begin,
         rate=plan.rate,
         warmup=0 if begin else plan.warmup,
         first=begin,
+        optimizer=optimizer,
+    )
+
+
+def left_off(before: Path, plan: Plan) -> tuple[MaskedLanguageModel, torch.optim.AdamW]:
+    """The model and the optimizer that a run ended with."""
+    model = folder.load(before / "model")
+    optimizer = fitting.optimizer(model, Schedule(steps=1, learning_rate=plan.rate))
+    checkpoint.load_moments(before / checkpoint.MOMENTS_FILE, model, optimizer)
+    return model, optimizer
+
+
+def lowered(text: Text, place: Path, plan: Plan, step: int) -> History:
+    """The run from random weights from ``step`` on at the rate of the widened runs: what the lower rate alone does."""
+    model, optimizer = left_off(place / f"wide-{step}", plan)
+    return train(
+        model,
+        text,
+        place / f"lowered-{step}",
+        steps=plan.after,
+        rate=plan.rate * plan.wide_rate,
+        warmup=0,
+        first=step,
         optimizer=optimizer,
     )
 
@@ -217,23 +233,21 @@ def widened(text: Text, place: Path, plan: Plan, switch: int) -> History:
 
 
 def one_seed(data: Path, kept: Path, plan: Plan, seed: int) -> dict[str, list[Point]]:
-    """The curves of a seed by name: "scratch", "narrow" and "switch <steps>"."""
+    """The curves of a seed by name: "scratch", "scratch lowered <steps>", "narrow" and "switch <steps>"."""
     text = Text.read(data, seed)
     place = kept / f"{plan.narrow}x{plan.times}-{plan.layers}-seed{seed}"
-    fitting.seed_everything(seed)
-    scratch = train(
-        MaskedLanguageModel(shape(text, plan.wide, plan.layers)),
-        text,
-        place / "scratch",
-        steps=plan.scratch,
-        rate=plan.rate,
-        warmup=plan.warmup,
-        first=0,
-    )
-    curves = {"scratch": points(scratch, wide=True), "narrow": []}
+    curves: dict[str, list[Point]] = {"scratch": [], "narrow": []}
+    stops, begin = [*plan.lower, plan.scratch], 0
+    for stop in stops:
+        curves["scratch"] += points(until(text, place, plan, "wide", plan.wide, stops, stop), begin, wide=True)
+        begin = stop
+    for step in plan.lower:
+        curves[f"scratch lowered {step}"] = points(lowered(text, place, plan, step), step, wide=True)
     begin = 0
     for switch in plan.switches:
-        curves["narrow"] += points(narrow_until(text, place, plan, switch), before=begin, wide=False)
-        curves[f"switch {switch}"] = points(widened(text, place, plan, switch), before=switch, wide=True)
+        history = until(text, place, plan, "narrow", plan.narrow, plan.switches, switch)
+        curves["narrow"] += points(history, begin, wide=False)
+        grown = widened(text, place, plan, switch)
+        curves[f"switch {switch}"] = [Point(switch, steps, loss) for _, steps, loss in points(grown, 0, wide=True)]
         begin = switch
     return curves

@@ -23,9 +23,21 @@ def test_costs_and_losses_literally() -> None:
 
 
 def test_savings_at_the_lowest_loss_so_far() -> None:
-    assert savings(SCRATCH, OURS, PRICES) == [
+    assert savings([SCRATCH], OURS, PRICES) == [
         (40.0, 1 - 20 / 40),
         (80.0, 1 - 20 / 80),  # the loss rose: what it had before counts
+        (160.0, pytest.approx(1 - 50 / 160)),
+        (200.0, -math.inf),
+    ]
+
+
+def test_the_best_of_several_runs_from_random_weights_counts() -> None:
+    lowered = [Point(0, 10, 6.0), Point(0, 15, 5.2)]
+    assert savings([SCRATCH, lowered], OURS, PRICES) == [
+        (40.0, 1 - 20 / 40),
+        (40.0, 1 - 20 / 40),
+        (60.0, pytest.approx(1 - (40 + 0.3 * 20) / 60)),
+        (80.0, pytest.approx(1 - (40 + 0.3 * 20) / 80)),
         (160.0, pytest.approx(1 - 50 / 160)),
         (200.0, -math.inf),
     ]
