@@ -1,4 +1,7 @@
-"""All benchmarks, each in a process of its own: python -m benchmarks"""
+"""All benchmarks, each in a process of its own: python -m benchmarks
+
+Experiments take hours and keep their runs in a folder that one names, so they are started by name.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,14 @@ import sys
 
 import benchmarks
 
+EXPERIMENTS = {"activations", "vae", "widening"}
+
 
 def main() -> None:
     for module in pkgutil.iter_modules(benchmarks.__path__):
-        if not module.name.startswith("__"):
+        if module.name in EXPERIMENTS:
+            print(f"== {module.name}: an experiment, see python -m benchmarks.{module.name} --help", flush=True)
+        elif not module.name.startswith("__"):
             print(f"== {module.name}", flush=True)
             subprocess.run([sys.executable, "-m", f"benchmarks.{module.name}"], check=True)
 

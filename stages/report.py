@@ -63,9 +63,7 @@ def sphere(drawn: Mapping[str, Path]) -> list[str]:
             html.note("The latent sphere is not shown: the task sentiment, whose labels would tell, was not prepared.")
         ]
     return [
-        html.note(
-            "Labelled sentences on the latent sphere, turned so that the labels' mean directions lie in the page:"
-        ),
+        html.note("Held-out sentences on the latent sphere, along the labels' mean directions in the training data:"),
         html.figure(drawn["sphere"], "the latent sphere by label"),
     ]
 

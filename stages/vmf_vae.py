@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from torch import Tensor
 
 from rosphere import fitting, vae
 from rosphere.checkpoint import History
@@ -21,7 +22,7 @@ from stages import runner
 from stages.sizes import rule
 
 DATA = Path("data")
-LABELLED = DATA / "tasks" / "sentiment" / "dev.jsonl"
+LABELLED = DATA / "tasks" / "sentiment"
 SOURCE, TARGET = Path("models/pretrain_wide"), Path("models/vmf_vae")
 MEASURED = 1024  # held-out sentences at most
 EXAMPLES, STEPS = 8, 6
@@ -141,19 +142,27 @@ class Work:
         }
 
     def view(self, model: SentenceVAE) -> dict[str, Any]:
-        """The sphere seen from the side that parts two labels best; nothing where there are none, or no sphere."""
-        if model.shape.kind != "vmf" or not LABELLED.is_file():
+        """Held-out labelled sentences on the sphere, in the plane of two labels' mean directions in training.
+
+        Nothing where no labels were prepared, or there is no sphere.
+        """
+        if model.shape.kind != "vmf" or not LABELLED.is_dir():
             return {}
-        rows = [row for _, row in reading.rows(LABELLED)]
+        (known, names), (points, labels) = (self.labelled(model, split) for split in ("train", "dev"))
+        if len(set(names)) < 2 or not labels:
+            return {}
+        first, second = (
+            known[torch.tensor([label == name for label in names])].mean(0) for name in sorted(set(names))[:2]
+        )
+        return {"sphere": {"points": vae.view(points, first, second).tolist(), "labels": labels}}
+
+    def labelled(self, model: SentenceVAE, split: str) -> tuple[Tensor, list[str]]:
+        """Points and labels of the task's sentences that are as short as the VAE's."""
+        rows = [row for _, row in reading.rows(LABELLED / f"{split}.jsonl")]
         ids = self.tokenizer.ids([row["sentence"] for row in rows])
         short = [n for n, found in enumerate(ids) if 0 < len(found) <= self.settings.longest - 2]
-        labels = [str(rows[n]["label"]) for n in short]
-        first, *others = sorted(set(labels))
-        if not others:
-            return {}
-        points = vae.modes(model, Sentences.of([rows[n]["sentence"] for n in short], self.tokenizer))
-        of_first, of_second = (torch.tensor([label == name for label in labels]) for name in (first, others[0]))
-        return {"sphere": {"points": vae.view(points, of_first, of_second).tolist(), "labels": labels}}
+        sentences = Sentences.of([rows[n]["sentence"] for n in short], self.tokenizer)
+        return vae.modes(model, sentences), [str(rows[n]["label"]) for n in short]
 
 
 def main() -> None:

@@ -57,9 +57,7 @@ def test_a_folder_without_our_dense_layer_is_read_by_sentence_transformers(ours:
     np.testing.assert_allclose(teachers.vectors(tmp_path, TEXTS, longest=64), expected, atol=1e-5)
 
 
-def test_vectors_of_these_texts_are_computed_once(
-    ours: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_vectors_of_these_texts_are_computed_once(ours: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = teachers.vectors(ours, TEXTS, longest=64, cache=tmp_path)
     calls = []
     real = teachers._encoded

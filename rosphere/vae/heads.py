@@ -10,7 +10,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import Independent, Normal
+from torch.distributions import Distribution, Independent, Normal
 from torch.nn import functional as F
 
 from rosphere.sphere.distributions import VonMisesFisher
@@ -72,7 +72,7 @@ class GaussianHead(nn.Module):
             self.normalise = nn.BatchNorm1d(latent, eps=1e-12, affine=False)
             self.shift = nn.Parameter(torch.zeros(latent))
 
-    def forward(self, pooled_BH: Tensor) -> Independent:
+    def forward(self, pooled_BH: Tensor) -> Distribution:
         location = self.location(pooled_BH).float()
         if self.gamma is not None:
             location = self.gamma * self.normalise(location) + self.shift

@@ -67,21 +67,22 @@ def neighbours(query_MD: Tensor, points_ND: Tensor, count: int) -> Tensor:
     return torch.cdist(query_MD, points_ND).topk(min(count, len(points_ND)), largest=False).indices
 
 
-def view(points_ND: Tensor, of_first_N: Tensor, of_second_N: Tensor) -> Tensor:
-    """Two coordinates [N, 2] of points of the sphere, in the plane of two groups' mean directions.
+def view(points_ND: Tensor, first_D: Tensor, second_D: Tensor) -> Tensor:
+    """Two coordinates [N, 2] of points of the sphere: their parts in the plane of two directions.
 
-    One rotation takes the mean of the first group to the first axis; a second, or a reflection if that is nearer,
-    leaves that axis alone and takes what remains of the second group's mean to the second axis. No distance on the sphere is changed by this, and the
-    first two coordinates are then read off: the sphere seen from a far point, its outline the unit circle. The first
-    group's mean is at (r, 0) with r > 0, the second's at (x, y) with y > 0.
+    One rotation takes the first direction to the first axis; a second, or a reflection if that is nearer, leaves that
+    axis alone and takes what remains of the second direction to the second axis. No distance on the sphere is changed
+    by this, and the first two coordinates are then read off: the sphere seen from a far point, its outline the unit
+    circle. The first direction points to (1, 0), the second to (x, y) with y > 0.
 
-    InputError: a group is empty. ValueError (rotation.py): a group's mean is 0, or the means have one direction.
+    To see labels, give the labels' mean directions on other sentences than those shown: in D dimensions the means of
+    fewer than some D points lie apart whatever their labels are.
+
+    ValueError (rotation.py): a direction is 0, or both are one.
     """
-    if not (bool(of_first_N.any()) and bool(of_second_N.any())):
-        raise InputError("expected points of both groups, one has none")
     x, y = torch.eye(points_ND.shape[1], dtype=points_ND.dtype)[:2]
-    turned = rotation.rotate(points_ND, points_ND[of_first_N].mean(0), x)
-    rest = turned[of_second_N].mean(0) * (1 - x)
+    turned, second = (rotation.rotate(each, first_D, x) for each in (points_ND, second_D))
+    rest = second * (1 - x)
     # Where they are nearly opposite a rotation would need a third axis, which may be x; a reflection does not.
-    second = rotation.rotate if rest @ y >= 0 else rotation.reflect
-    return second(turned, rest, y)[:, :2]
+    turn = rotation.rotate if rest @ y >= 0 else rotation.reflect
+    return turn(turned, rest, y)[:, :2]

@@ -36,7 +36,7 @@ def log_weights(
 def _some(likelihood: Likelihood, posterior: Distribution, prior: Distribution, draws: int) -> Tensor:
     z = posterior.sample((draws,))
     which = torch.arange(z.shape[1], device=z.device).repeat(draws)
-    seen = likelihood(z.flatten(0, 1), which).unflatten(0, z.shape[:2])
+    seen = likelihood(z.flatten(0, 1), which).reshape(z.shape[:2])
     return seen.double() + prior.log_prob(z).double() - posterior.log_prob(z).double()
 
 

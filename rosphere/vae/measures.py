@@ -78,7 +78,7 @@ def mutual_information(posteriors: Sequence[Distribution], z_ND: Tensor, own_N: 
     """
     rows = [
         torch.cat([posterior.log_prob(part[:, None]).double() for posterior in posteriors], dim=1).logsumexp(1)
-        for part in z_ND.split(ROWS)
+        for part in torch.split(z_ND, ROWS)
     ]
     aggregate = torch.cat(rows) - math.log(sum(posterior.batch_shape[0] for posterior in posteriors))
     return float((own_N.double() - aggregate).mean())

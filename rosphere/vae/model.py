@@ -35,7 +35,7 @@ class Shape:
     decoder_layers: int
     decoder_width: int
     word_dropout: float  # share of the decoder's input tokens hidden in training, so that it needs the latent
-    latent_at: LatentAt = "every_layer"
+    latent_at: LatentAt = "input"
     gamma: float | None = None  # of the Gaussian: scale of its batch-normalised means; None: they are not normalised
 
     def __post_init__(self) -> None:

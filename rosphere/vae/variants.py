@@ -19,6 +19,9 @@ class Crutches:
     free_bits: float = 0.1  # nats a coordinate that cost nothing
     gamma: float = 0.6  # scale of the batch-normalised means
 
+    def __post_init__(self) -> None:
+        Objective(annealing=self.annealing, free_bits=self.free_bits)  # refuses what is none
+
 
 def variant(name: Literal["vmf"] | Twin, shape: Shape, crutches: Crutches) -> tuple[Shape, Objective]:
     """The shape and the objective of this twin of the vMF of ``shape``: all else is the same."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import matplotlib
 from matplotlib.axes import Axes
+from matplotlib.patches import Circle
 
 from stages.page import dimension as dimension_curves
 from stages.page.ledger import Ledger
@@ -85,13 +86,15 @@ def sphere(ledger: Ledger, path: Path) -> None:
     found = ledger.sphere
     assert found is not None
     with drawing(path) as (axis,):
-        axis.add_patch(plt.Circle((0, 0), 1, fill=False, color="#bbbbbb"))
+        axis.add_patch(Circle((0, 0), 1, fill=False, color="#bbbbbb"))
         for label, colour in zip(sorted(set(found["labels"])), MODELS, strict=False):
             x, y = zip(
                 *(p for p, name in zip(found["points"], found["labels"], strict=True) if name == label), strict=True
             )
             axis.scatter(x, y, s=9, color=colour, label=f"label {label}")
         axis.set_aspect("equal")
+        axis.set_xlabel("along the first label's mean direction")
+        axis.set_ylabel("along the rest of the second's")
         axis.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
 
 

@@ -57,7 +57,8 @@ class Ledger:
     @property
     def sphere(self) -> dict[str, Any] | None:
         """Labelled sentences as points of the latent sphere seen from afar, None where no labels were prepared."""
-        return self.examples("vmf_vae")["vmf"].get("sphere")
+        found: dict[str, Any] | None = self.examples("vmf_vae")["vmf"].get("sphere")
+        return found
 
     @staticmethod
     def _read(path: Path) -> dict[str, Any]:

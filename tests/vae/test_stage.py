@@ -1,0 +1,153 @@
+"""What the stage takes from params.yaml, what the page makes of the sphere, and the benchmark's book-keeping."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from benchmarks import vae as benchmark
+from rosphere.errors import InputError
+from rosphere.text import reading
+from rosphere.text import tokenizer as tokenizers
+from rosphere.vae import Sentences, encode, view
+from stages import config, report, vmf_vae
+from stages.page import figures
+from stages.page.ledger import Ledger
+from tests.vae.models import model, shaken
+
+PARAMS = Path(__file__).resolve().parents[2] / "params.yaml"
+
+
+def changed(tmp_path: Path, old: str, new: str) -> vmf_vae.VmfVae:
+    text = PARAMS.read_text(encoding="utf-8")
+    section = text.index("\nvmf_vae:")
+    place = text.index(old, section)
+    (tmp_path / "params.yaml").write_text(text[:place] + new + text[place + len(old) :], encoding="utf-8")
+    return config.load(tmp_path / "params.yaml", "vmf_vae", vmf_vae.VmfVae)
+
+
+def test_the_defaults_are_the_vmf_and_the_plain_gaussian() -> None:
+    settings = config.load(PARAMS, "vmf_vae", vmf_vae.VmfVae)
+    assert settings.names == ["vmf", "gaussian"]
+    assert settings.shape(8).kappa == 100.0
+
+
+def test_another_kappa_and_other_twins_are_a_matter_of_params(tmp_path: Path) -> None:
+    assert changed(tmp_path, "kappa: 100.0", "kappa: learned").shape(8).kappa == "learned"
+    assert changed(tmp_path, "kappa: 100.0", "kappa: 1e4").shape(8).kappa == 1e4
+    assert changed(tmp_path, "[gaussian]", "[gaussian_bn, vmf_learned]").names == ["vmf", "gaussian_bn", "vmf_learned"]
+    assert changed(tmp_path, "[gaussian]", "[]").names == ["vmf"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("kappa: 100.0", "kappa: -1", "kappa: expected a number above 0"),
+        ("kappa: 100.0", "kappa: fixed", r"vmf_vae\.kappa: expected float \| one of 'learned', got 'fixed'"),
+        ("[gaussian]", "[gaussian, gaussian]", "twins: expected each once, got gaussian 2 times"),
+        ("[gaussian]", "[laplace]", r"twins\[0\]: expected one of 'gaussian', .*got 'laplace'"),
+        ("importance_samples: 50", "importance_samples: 0", "expected 1 or more of each"),
+        ("annealing: 0.5", "annealing: 2", "annealing: expected a share of the run"),
+    ],
+)
+def test_what_the_stage_refuses(tmp_path: Path, old: str, new: str, message: str) -> None:
+    with pytest.raises(config.ConfigError, match=message):
+        changed(tmp_path, old, new)
+
+
+# --- the figure
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    points = [[0.5, 0.0], [0.25, 0.5], [0.9, -0.1]]
+    (tmp_path / "examples").mkdir()
+    examples = {"vmf": {"sphere": {"points": points, "labels": ["0", "1", "0"]}}}
+    (tmp_path / "examples" / "vmf_vae.json").write_text(json.dumps(examples))
+    return Ledger(folder=tmp_path, tasks=[])
+
+
+def test_the_sphere_is_drawn_with_the_same_bytes_every_time(ledger: Ledger, tmp_path: Path) -> None:
+    figures.sphere(ledger, tmp_path / "sphere.png")
+    first = (tmp_path / "sphere.png").read_bytes()
+    figures.sphere(ledger, tmp_path / "sphere.png")
+    assert first.startswith(b"\x89PNG") and (tmp_path / "sphere.png").read_bytes() == first
+    assert 'alt="the latent sphere by label"' in report.sphere({"sphere": tmp_path / "sphere.png"})[1]
+
+
+def test_without_labels_the_page_says_why_there_is_no_sphere(ledger: Ledger) -> None:
+    (ledger.folder / "examples" / "vmf_vae.json").write_text('{"vmf": {}}')
+    assert ledger.sphere is None
+    (said,) = report.sphere({})
+    assert "the task sentiment" in said and "not prepared" in said
+
+
+# --- the benchmark
+
+
+def test_a_folder_of_another_protocol_is_refused(tmp_path: Path) -> None:
+    protocol = benchmark.Protocol(
+        data="a-b",
+        latent=8,
+        steps=10,
+        rows=4,
+        rate=1e-3,
+        longest=26,
+        word_dropout=0.0,
+        dropout=0.1,
+        draws=5,
+        sentences=9,
+    )
+    protocol.keep(tmp_path / "runs")
+    protocol.keep(tmp_path / "runs")
+    with pytest.raises(InputError, match="have steps 10, not 20: choose another folder"):
+        replace(protocol, steps=20).keep(tmp_path / "runs")
+
+
+def test_the_table_has_means_and_spreads() -> None:
+    one = dict.fromkeys(benchmark.COLUMNS, 1.0)
+    lines = benchmark.table({"vmf-50": [one, {**one, "nll": 4.0}], "gaussian": [one]})
+    assert lines[2].startswith("| vmf-50 | 2.5 ± 2.1 | 1 ± 0 |")
+    assert lines[3].startswith("| gaussian | 1 | 1 |")
+
+
+# --- the view of labelled sentences
+
+
+def test_the_view_is_of_the_held_out_along_the_means_of_the_training_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    characters = [chr(0x4E00 + n) for n in range(11)]
+    tokenizers.save([*tokenizers.SPECIALS, *tokenizers.UNUSED, *characters], tmp_path / "tokenizer")
+    tokenizer, found = tokenizers.Tokenizer(tmp_path / "tokenizer"), shaken(model())
+    train = {"0": ["一丁丂", "七丄"], "1": ["丆万", "丈三上"]}
+    rows = [{"sentence": text, "label": label} for label, texts in train.items() for text in texts]
+    long = {"sentence": "一" * 30, "label": "0"}
+    dev = [{"sentence": "丁七", "label": "1"}, long, {"sentence": "上三", "label": "0"}]
+    for split, content in (("train", [*rows, long]), ("dev", dev)):
+        reading.write_rows(tmp_path / "sentiment" / f"{split}.jsonl", content)
+    monkeypatch.setattr(vmf_vae, "LABELLED", tmp_path / "sentiment")
+    settings = config.load(PARAMS, "vmf_vae", vmf_vae.VmfVae)
+    nothing = Sentences([], 0)
+    work: Any = vmf_vae.Work(
+        job=None,  # type: ignore[arg-type]
+        settings=settings,
+        tokenizer=tokenizer,
+        train=nothing,
+        dev=nothing,
+        shape=found.shape,
+        seed=0,
+    )
+    means = [encode(found, tokenizer, texts).mean(0) for texts in train.values()]
+    expected = view(encode(found, tokenizer, ["丁七", "上三"]), *means)
+    shown = work.view(found)["sphere"]
+    assert shown["labels"] == ["1", "0"]
+    torch.testing.assert_close(torch.tensor(shown["points"]), expected, rtol=0, atol=1e-5)
+    assert work.view(shaken(model("gaussian"))) == {}
+    monkeypatch.setattr(vmf_vae, "LABELLED", tmp_path / "nowhere")
+    assert work.view(found) == {}
