@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rosphere.encoder.activations import LearnedWidth, activation
 from rosphere.encoder.config import EncoderConfig
 from rosphere.widening import plan
 
@@ -9,6 +10,8 @@ from rosphere.widening import plan
 def construction(old: EncoderConfig, new: EncoderConfig, *, pooler: bool = False) -> dict[str, str]:
     """A line for every group of tensors, blocks being all alike, and one for added blocks."""
     absent = set() if pooler else {"pooler"}
+    if not isinstance(activation(old.hidden_act), LearnedWidth):
+        absent |= {"activation"}
     if old.rotary:
         absent |= {"encoder.positions"}
     if not old.biased:

@@ -37,7 +37,12 @@ def test_it_is_plain_data() -> None:
     assert (found["exact"], found["reasons"], found["dropped"], found["tokens"]) == (True, [], ["x"], 33)
 
 
-@pytest.mark.parametrize("config", [SMALL, BERT, V2, *(dataclasses.replace(c, embedding_size=24) for c in (SMALL, V2))])
+LEARNED = dataclasses.replace(SMALL, hidden_act="smooth_relu_gaussian:0.5:learned")
+
+
+@pytest.mark.parametrize(
+    "config", [SMALL, BERT, V2, LEARNED, *(dataclasses.replace(c, embedding_size=24) for c in (SMALL, V2))]
+)
 @pytest.mark.parametrize("pooler", [False, True])
 @pytest.mark.parametrize("width", [24, 48, 40])
 def test_it_names_every_group_of_tensors(config: EncoderConfig, pooler: bool, width: int) -> None:
