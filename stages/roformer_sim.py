@@ -6,7 +6,7 @@ With supervised.files a copy then learns judged pairs, and what it has learnt is
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -146,12 +146,16 @@ class Training:
         return judge.model, history
 
     def _callbacks(self, model: SimilarityModel, phase: str) -> Callbacks:
-        phases = ["", "supervised", "distilled_back"] if self.settings.supervised.files else [""]
+        settings = self.settings
+        lengths = {"": settings.schedule.steps}
+        if settings.supervised.files:
+            lengths |= {"supervised": settings.supervised.schedule.steps, "distilled_back": settings.schedule.steps}
+        before = sum(list(lengths.values())[: list(lengths).index(phase)])
 
-        def progress(step: int, total: int, metrics: Any) -> None:
-            """All phases on one scale, though they may be of unlike lengths."""
+        def progress(step: int, total: int, metrics: Mapping[str, float]) -> None:
+            """All phases on one scale."""
             named = {f"{phase}/{name}" if phase else name: value for name, value in metrics.items()}
-            self.job.progress(phases.index(phase) * total + step, len(phases) * total, named)
+            self.job.progress(before + step, sum(lengths.values()), named)
 
         return Callbacks(
             progress=progress,
