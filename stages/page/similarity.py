@@ -71,7 +71,7 @@ def graded(sets: Mapping[str, Mapping[str, Mapping[str, float]]]) -> Table:
     names = sorted(sets)
     encoders = list(dict.fromkeys(encoder for name in names for encoder in sets[name]))
     rows = [(each, *(" / ".join(f"{v:.3f}" for v in sets[name][each].values()) for name in names)) for each in encoders]
-    rows.append(("published", *(PUBLISHED.get(name, "") for name in names)))
+    rows.append(("published, without / with supervision", *(PUBLISHED.get(name, "") for name in names)))
     return Table(head=("vectors", *names), rows=rows)
 
 
