@@ -144,18 +144,18 @@ def sentence_transformers(encode: nn.Module, rows: Batch, setting: Setting) -> N
     loss(features, None).backward()
 
 
-def methods(setting: Setting) -> tuple[SimilarityModel, dict[str, Callable[[], None]]]:
+def methods(setting: Setting) -> tuple[SimilarityModel, dict[str, Callable[[], object]]]:
     network, rows = setting.network(), setting.rows()
     vectors, chunks, nce = Vectors(network), rows.split(setting.chunk), partial(contrastive.info_nce, scale=SCALE)
     return network, {
         "one graph": lambda: direct(vectors, [rows], ranking),
-        "ours": lambda: _unreturned(contrastive.accumulate(vectors, chunks, ranking)),
+        "ours": lambda: contrastive.accumulate(vectors, chunks, ranking),
         "GradCache": lambda: cached(vectors, chunks, ranking, replay=True),
         "sentence-transformers": lambda: sentence_transformers(vectors, rows, setting),
         "no replay": lambda: cached(vectors, chunks, ranking, replay=False),
         "naive": lambda: naive(vectors, chunks, ranking),
         "one graph with LM": lambda: direct(network, [rows], nce),
-        "ours with LM": lambda: _unreturned(contrastive.accumulate(network, chunks, nce)),
+        "ours with LM": lambda: contrastive.accumulate(network, chunks, nce),
         "one chunk": lambda: direct(vectors, chunks[:1], ranking),
         "one chunk with LM": lambda: direct(network, chunks[:1], nce),
         "oracle": lambda: direct(vectors, chunks, ranking),
@@ -163,14 +163,10 @@ def methods(setting: Setting) -> tuple[SimilarityModel, dict[str, Callable[[], N
     }
 
 
-def _unreturned(_: object) -> None:
-    return None
-
-
 COMPARED = ("ours", "GradCache", "sentence-transformers", "no replay", "naive", "ours with LM")
 
 
-def gradient(network: nn.Module, step: Callable[[], None]) -> Tensor:
+def gradient(network: nn.Module, step: Callable[[], object]) -> Tensor:
     torch.manual_seed(7)
     network.zero_grad()
     step()

@@ -51,9 +51,8 @@ def benchmark(train: Groups, dev: Groups, gold: Path, *, most: int | None = None
     """``most``: queries and further candidates at most, each; the first ones are taken."""
     texts = [*dev.texts[:most], *train.texts[:most]]
     held = len(dev.texts[:most])
-    everywhere = [*dev.texts, *train.texts]
     place = {text: number for number, text in reversed(list(enumerate(texts)))}
-    known = place.keys() | set(everywhere)
+    known = {*dev.texts, *train.texts}
     pairs, scores = [], []
     for number, row in reading.rows(gold):
         for key in ("sentence1", "sentence2"):
@@ -100,9 +99,8 @@ def graded(paths: Iterable[Path]) -> list[Graded]:
             one, two, split = (
                 reading.text_field(row, k, path=path, number=number) for k in ("sentence1", "sentence2", "split")
             )
-            if not isinstance(row.get("score"), int | float):
-                raise InputError(f"{path}:{number}: expected a number under 'score', got {row.get('score')!r}")
-            splits.setdefault(split, []).append((one, two, float(row["score"])))
+            score = reading.number_field(row, "score", path=path, number=number)
+            splits.setdefault(split, []).append((one, two, score))
         found += [_graded(path, split, rows) for split, rows in sorted(splits.items()) if split != "train"]
     return found
 
@@ -119,9 +117,6 @@ def _graded(path: Path, split: str, rows: Sequence[tuple[str, str, float]]) -> G
         pairs_P2=np.array([(place[one], place[two]) for one, two, _ in rows]),
         scores=[score for *_, score in rows],
     )
-
-
-Whitening = tuple[Vectors, Vectors]
 
 
 def correlations(

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,8 +35,19 @@ class Progress:
     window: History  # metrics of the steps since the last row of the history
 
 
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A path beside ``path`` to write to; it then replaces it: a reader sees the old file or the new, never a half."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(f"{path.name}.{os.getpid()}.new")
+    yield fresh
+    with fresh.open("rb") as file:
+        os.fsync(file.fileno())
+    os.replace(fresh, path)
+
+
 def save(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, progress: Progress) -> None:
-    """Writes beside the last state, then replaces it: a reader sees the old or the new one, never a half."""
+    """Writes the state of a run, whole or not at all."""
     tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
     tensors.update(_moments(optimizer))
     header = {
@@ -43,12 +55,9 @@ def save(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, progr
         "history": json.dumps(progress.history),
         "window": json.dumps(progress.window),
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    fresh = folder / f"{FILE}.{os.getpid()}.new"
-    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, fresh, metadata=header)
-    with fresh.open("rb") as file:
-        os.fsync(file.fileno())
-    os.replace(fresh, folder / FILE)
+    with replacing(folder / FILE) as fresh:
+        whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+        save_file(whole, fresh, metadata=header)
 
 
 def load(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> Progress | None:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
-from rosphere import content
+from rosphere import checkpoint, content
 from rosphere.errors import InputError
 from rosphere.text import reading
 
@@ -46,7 +46,8 @@ class Index:
         """(number, cosine) of the ``count`` nearest lines, nearest first; of equally near ones the earlier."""
         best: list[tuple[int, float]] = []
         for start in range(0, len(self), ROWS_A_PRODUCT):
-            scores = self.vectors[start : start + ROWS_A_PRODUCT] @ query_D.astype(np.float32)
+            with np.errstate(invalid="ignore"):  # BLAS kernels raise it for lanes past the end, with finite results
+                scores = self.vectors[start : start + ROWS_A_PRODUCT] @ query_D.astype(np.float32)
             least = np.partition(scores, -count)[-count] if count < len(scores) else -np.inf
             # All above the boundary and those on it: which of equals argpartition would keep is chance.
             chosen = np.flatnonzero(scores >= least)
@@ -65,11 +66,12 @@ def opened(
     Raises:
         InputError: the file is missing, not UTF-8, or has no line with text.
     """
-    offsets, texts = _lines(file)
-    about = {"model": content.of_folder(model), "text": content.of_file(file), "lines": len(offsets), "width": width}
+    if not file.is_file():
+        raise InputError(f"{file}: no such file")
+    about = {"model": content.of_folder(model), "text": content.of_file(file), "width": width}
     folder = file.with_name(f"{file.name}.index")
     if _said(folder / ABOUT) != about:
-        _make(folder, about, offsets, texts, encode, progress)
+        _make(folder, about, *_lines(file), encode, progress)
     return Index(folder, file)
 
 
@@ -120,6 +122,5 @@ def _make(
 
 
 def _write(path: Path, value: dict[str, Any]) -> None:
-    fresh = path.with_name(f"{path.name}.{os.getpid()}.new")
-    fresh.write_text(json.dumps(value) + "\n", encoding="utf-8")
-    os.replace(fresh, path)
+    with checkpoint.replacing(path) as fresh:
+        fresh.write_text(json.dumps(value) + "\n", encoding="utf-8")

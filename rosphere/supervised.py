@@ -63,7 +63,7 @@ def read(path: Path) -> list[Judged]:
         one, two = (reading.text_field(row, key, path=path, number=number) for key in ("sentence1", "sentence2"))
         if "score" in row:
             if row.get("split", "train") == "train":
-                scored.append((one, two, _score(row, path, number)))
+                scored.append((one, two, reading.number_field(row, "score", path=path, number=number)))
             continue
         label = str(row.get("label"))
         kind = next((kind for kind in KINDS if label in kind), None)
@@ -77,12 +77,6 @@ def read(path: Path) -> list[Judged]:
     if not judged:
         raise InputError(f"{path}: expected pairs to train on, there are none")
     return judged
-
-
-def _score(row: dict[str, object], path: Path, number: int) -> float:
-    if not isinstance(row["score"], int | float):
-        raise InputError(f"{path}:{number}: expected a number under 'score', got {row['score']!r}")
-    return float(row["score"])
 
 
 class Pairs:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import get_args
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from rosphere import content, similarity
+from rosphere import checkpoint, content, similarity
 from rosphere.encoder.config import Kind
 from rosphere.errors import InputError
 from rosphere.retrieval import Vectors, unit
@@ -57,10 +56,8 @@ def write(path: Path, texts: Sequence[str], vectors_ND: Vectors) -> None:
     """
     if len(texts) != len(vectors_ND):
         raise ValueError(f"expected a vector for each of {len(texts)} texts, got {len(vectors_ND)}")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f"{path.name}.{os.getpid()}.new")
-    save_file({VECTORS: np.ascontiguousarray(vectors_ND, np.float32), KEYS: _keys(texts)}, fresh)
-    os.replace(fresh, path)
+    with checkpoint.replacing(path) as fresh:
+        save_file({VECTORS: np.ascontiguousarray(vectors_ND, np.float32), KEYS: _keys(texts)}, fresh)
 
 
 def _keys(texts: Iterable[str]) -> NDArray[np.uint8]:

@@ -3,7 +3,8 @@
     python -m benchmarks.widening --data data --folder runs [--narrow 128 --times 2] [--seeds 0 1 2] [--json FILE]
 
 For each seed one wide run from random weights and one narrow run, both at a constant learning rate after their
-warm-up, so that every point of a run is the end of a shorter one. With --lower the wide run also goes on from these
+warm-up, so that every point of a run is the end of a shorter one. --scratch-rate is the wide run's own rate, and should
+be the best one for it: a control that stalls makes any saving look large. With --lower that run also goes on from these
 steps at the rate of the widened runs, so that nothing is called saved that only a lower rate has done. At each switch
 point the narrow model is widened, with its optimizer state grown, and trained on at --wide-rate times the rate. The
 saving at a loss is 1 - cost(narrow + widened) / cost(wide from random weights), the narrow part included, where each
@@ -39,6 +40,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--scratch", type=int, default=2500, help="steps of the wide model from random weights")
     parser.add_argument("--lower", type=int, nargs="*", default=[], help="steps from which it also goes on more slowly")
     parser.add_argument("--rate", type=float, default=2e-3)
+    parser.add_argument("--scratch-rate", type=float, default=1.0, help="the wide run's rate in units of --rate")
     parser.add_argument("--wide-rate", type=float, default=0.5, help="the widened runs' rate in units of --rate")
     parser.add_argument("--warmup", type=int, default=100)
     parser.add_argument("--rewarm", type=int, default=0, help="warm-up steps after widening")

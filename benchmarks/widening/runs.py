@@ -38,8 +38,9 @@ class Plan:
     after: int  # steps of the widened model
     scratch: int  # steps of the wide model from random weights
     lower: list[int]  # steps from which such a run also goes on at the widened runs' rate
-    rate: float
-    wide_rate: float  # of the widened runs, in units of ``rate``
+    rate: float  # of the narrow runs
+    scratch_rate: float  # of the wide run from random weights, in units of ``rate``
+    wide_rate: float  # of the widened runs, in the same units
     warmup: int
     rewarm: int
     noise: float
@@ -162,8 +163,9 @@ def points(history: History, before: int, *, wide: bool) -> list[Point]:
     return [Point(0, steps, loss) if wide else Point(steps, 0, loss) for steps, loss in rows]
 
 
-def until(text: Text, place: Path, plan: Plan, name: str, width: int, stops: list[int], stop: int) -> History:
-    """A run from random weights up to one of its ``stops``: each part goes on where the one before it ended."""
+def until(text: Text, place: Path, plan: Plan, name: str, stops: list[int], stop: int) -> History:
+    """The run from random weights "narrow" or "wide" up to one of its ``stops``; each part goes on where one ended."""
+    width, rate = {"narrow": (plan.narrow, plan.rate), "wide": (plan.wide, plan.rate * plan.scratch_rate)}[name]
     marks = [0, *stops]
     begin = marks[marks.index(stop) - 1]
     fitting.seed_everything(text.seed)
@@ -176,7 +178,7 @@ def until(text: Text, place: Path, plan: Plan, name: str, width: int, stops: lis
         text,
         place / f"{name}-{stop}",
         steps=stop - begin,
-        rate=plan.rate,
+        rate=rate,
         warmup=0 if begin else plan.warmup,
         first=begin,
         optimizer=optimizer,
@@ -239,13 +241,13 @@ def one_seed(data: Path, kept: Path, plan: Plan, seed: int) -> dict[str, list[Po
     curves: dict[str, list[Point]] = {"scratch": [], "narrow": []}
     stops, begin = [*plan.lower, plan.scratch], 0
     for stop in stops:
-        curves["scratch"] += points(until(text, place, plan, "wide", plan.wide, stops, stop), begin, wide=True)
+        curves["scratch"] += points(until(text, place, plan, "wide", stops, stop), begin, wide=True)
         begin = stop
     for step in plan.lower:
         curves[f"scratch lowered {step}"] = points(lowered(text, place, plan, step), step, wide=True)
     begin = 0
     for switch in plan.switches:
-        history = until(text, place, plan, "narrow", plan.narrow, plan.switches, switch)
+        history = until(text, place, plan, "narrow", plan.switches, switch)
         curves["narrow"] += points(history, begin, wide=False)
         grown = widened(text, place, plan, switch)
         curves[f"switch {switch}"] = [Point(switch, steps, loss) for _, steps, loss in points(grown, 0, wide=True)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 from safetensors import safe_open
@@ -41,15 +40,12 @@ class Selection:
         return 0 < self.patience <= later
 
     def see(self, step: int, score: float, model: nn.Module) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
         self.scores[step] = score
         if self.best == step:
-            fresh = self.folder / f"{WEIGHTS}.{os.getpid()}.new"
-            save_file({name: t.detach().cpu().contiguous() for name, t in model.state_dict().items()}, fresh)
-            os.replace(fresh, self.folder / WEIGHTS)
-        draft = self.folder / f"{SCORES}.{os.getpid()}.new"
-        draft.write_text(json.dumps(self.scores), encoding="utf-8")
-        os.replace(draft, self.folder / SCORES)
+            with checkpoint.replacing(self.folder / WEIGHTS) as fresh:
+                save_file({name: t.detach().cpu().contiguous() for name, t in model.state_dict().items()}, fresh)
+        with checkpoint.replacing(self.folder / SCORES) as fresh:
+            fresh.write_text(json.dumps(self.scores), encoding="utf-8")
 
     def restore(self, model: nn.Module) -> None:
         """Gives the model the best weights."""

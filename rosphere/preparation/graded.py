@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from rosphere.errors import InputError
-from rosphere.preparation.jaccard import letters
 from rosphere.preparation.objects import objects, two_texts
 from rosphere.preparation.source import Graded
 from rosphere.text import reading
-from rosphere.text.cleaning import clean
+from rosphere.text.cleaning import clean, letters
 
 Split = Literal["train", "dev", "test"]
 SPLITS: dict[str, Split] = {

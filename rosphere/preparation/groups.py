@@ -6,9 +6,8 @@ import dataclasses
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from rosphere.preparation.jaccard import letters
 from rosphere.preparation.source import Group
-from rosphere.text.cleaning import clean, fingerprint
+from rosphere.text.cleaning import clean, fingerprint, letters
 
 LONG = 64  # characters: longer sentences than RoFormer-Sim takes; kept here, cut in training
 PLACES = 3  # named of each reason

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-
-def letters(text: str) -> str:
-    """What two equal texts have in common: letters and digits in lower case, as in ``cleaning.fingerprint``."""
-    return "".join(char for char in text.casefold() if char.isalnum())
+from rosphere.text.cleaning import letters
 
 
 def grams(text: str, n: int) -> frozenset[str]:

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from rosphere.clue import reading as clue
 from rosphere.errors import InputError
 from rosphere.preparation import graded as graded_pairs
-from rosphere.preparation.objects import objects, text_field, two_texts
+from rosphere.preparation.objects import objects, two_texts
 from rosphere.preparation.source import Group, Source
 from rosphere.text import reading
 from rosphere.text.cleaning import clean
@@ -91,7 +91,7 @@ def read_groups(path: Path) -> Iterator[Group]:
             synonyms = row["synonyms"]
             if not isinstance(synonyms, list) or not all(isinstance(text, str) for text in synonyms):
                 raise InputError(f"{where}: expected a list of texts under 'synonyms', got {synonyms!r}")
-            texts = (text_field(row, "text", where), *synonyms)
+            texts = (reading.text_at(row, "text", where), *synonyms)
         elif str(row.get("label", "1")) == "1":
             texts = two_texts(row, where)
         else:

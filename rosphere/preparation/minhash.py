@@ -12,7 +12,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from rosphere.preparation.jaccard import grams, jaccard, letters
+from rosphere.preparation.jaccard import grams, jaccard
+from rosphere.text.cleaning import letters
 
 CHUNK = 4096  # lines hashed at once
 MULTIPLIERS = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))  # of splitmix64

@@ -41,12 +41,4 @@ def _object(line: str, begin: int, where: str) -> tuple[dict[str, Any], int]:
 def two_texts(row: Mapping[str, Any], where: str) -> tuple[str, str]:
     """The texts under "sentence1" and "sentence2", or under "source" and "target"."""
     keys = ("source", "target") if "source" in row and "sentence1" not in row else ("sentence1", "sentence2")
-    return text_field(row, keys[0], where), text_field(row, keys[1], where)
-
-
-def text_field(row: Mapping[str, Any], key: str, where: str) -> str:
-    value = row.get(key)
-    if not isinstance(value, str):
-        came = "nothing" if key not in row else type(value).__name__
-        raise InputError(f"{where}: expected text under {key!r}, got {came}")
-    return value
+    return reading.text_at(row, keys[0], where), reading.text_at(row, keys[1], where)

@@ -38,10 +38,14 @@ def clean(text: str) -> str:
     return SPACES.sub(" ", unicodedata.normalize("NFC", narrowed)).strip()
 
 
-def fingerprint(text: str) -> bytes:
+def letters(text: str) -> str:
     """What makes two texts the same text: their letters and digits, without case, blanks and punctuation."""
-    letters = "".join(char for char in text.casefold() if char.isalnum())
-    return hashlib.blake2b(letters.encode("utf-8"), digest_size=12).digest()
+    return "".join(char for char in text.casefold() if char.isalnum())
+
+
+def fingerprint(text: str) -> bytes:
+    """A short name for the text's letters."""
+    return hashlib.blake2b(letters(text).encode("utf-8"), digest_size=12).digest()
 
 
 class Sieve:

@@ -49,8 +49,19 @@ def write_rows(path: Path, values: Iterable[Mapping[str, Any]]) -> int:
 
 
 def text_field(row: Mapping[str, Any], key: str, *, path: Path, number: int) -> str:
+    return text_at(row, key, f"{path}:{number}")
+
+
+def text_at(row: Mapping[str, Any], key: str, where: str) -> str:
     value = row.get(key)
     if not isinstance(value, str):
         came = "nothing" if key not in row else type(value).__name__
-        raise InputError(f"{path}:{number}: expected text under {key!r}, got {came}")
+        raise InputError(f"{where}: expected text under {key!r}, got {came}")
     return value
+
+
+def number_field(row: Mapping[str, Any], key: str, *, path: Path, number: int) -> float:
+    value = row.get(key)
+    if not isinstance(value, int | float):
+        raise InputError(f"{path}:{number}: expected a number under {key!r}, got {value!r}")
+    return float(value)

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rosphere.preparation.jaccard import grams, jaccard, letters
-from rosphere.text.cleaning import fingerprint
+from rosphere.preparation.jaccard import grams, jaccard
+from rosphere.text.cleaning import fingerprint, letters
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from rosphere.preparation import minhash
-from rosphere.preparation.jaccard import grams, jaccard, letters
+from rosphere.preparation.jaccard import grams, jaccard
 from rosphere.preparation.minhash import Banding, similar
+from rosphere.text.cleaning import letters
 
 REAL = os.environ.get("ROSPHERE_DATA")
 needs_data = pytest.mark.skipif(REAL is None, reason="ROSPHERE_DATA does not name a folder with texts")
