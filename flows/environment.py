@@ -10,6 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
+FLOW_RUN = "ROSPHERE_FLOW_RUN"  # told to every stage: the id of the flow run that it is part of
+MLFLOW_UI = "ROSPHERE_MLFLOW_UI"  # where MLflow's dashboard is looked at
+SWEEP = "ROSPHERE_SWEEP"  # told to every stage of a sweep's experiments: the sweep's name
+
 
 def settings(root: Path) -> dict[str, str]:
     """Defaults for the tools: their state under `.run`, nothing sent anywhere."""
@@ -17,6 +21,7 @@ def settings(root: Path) -> dict[str, str]:
         "PREFECT_HOME": str(root / ".run" / "prefect"),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",  # 20 is too short on a busy laptop
+        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",  # by which the UI's server notices a run that was killed
         "DO_NOT_TRACK": "1",
         "DVC_NO_ANALYTICS": "1",
         "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -54,6 +59,14 @@ def workers() -> int:
     if not given.isdecimal() or int(given) < 1:
         raise ValueError(f"ROSPHERE_WORKERS must be a positive integer, got {given!r}")
     return int(given)
+
+
+def gpus() -> int:
+    """GPUs that the stages' leases will find, by the rule of `stages.lease.devices`; a test compares the two."""
+    for variable in ("ROSPHERE_GPUS", "CUDA_VISIBLE_DEVICES"):
+        if variable in os.environ:
+            return sum(name.strip() not in ("", "-1") for name in os.environ[variable].split(","))
+    return len(list(Path("/dev").glob("nvidia[0-9]*")))
 
 
 def answers(url: str) -> bool:

@@ -30,13 +30,18 @@ class PlanError(RuntimeError):
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """One stage of `dvc.yaml`. `changed` holds DVC's own reasons to run it; empty when up to date."""
+    """One stage of `dvc.yaml`.
+
+    `changed` holds DVC's own reasons to run it, empty when up to date; `uncached` those of `outs` that git is to keep.
+    """
 
     name: str
     desc: str
     cmd: str
     upstream: tuple[str, ...]
     metrics: tuple[str, ...]
+    outs: tuple[str, ...]
+    uncached: tuple[str, ...]
     meta: Mapping[str, Any]
     frozen: bool
     always_changed: bool
@@ -153,6 +158,8 @@ def _from_dvc(node: DvcStage, upstream: Iterable[DvcStage], changed: tuple[str, 
         cmd=" && ".join(node.cmd) if isinstance(node.cmd, list) else node.cmd or "",
         upstream=tuple(sorted(other.addressing for other in upstream)),
         metrics=tuple(out.def_path for out in node.outs if out.metric),
+        outs=tuple(out.def_path for out in node.outs),
+        uncached=tuple(out.def_path for out in node.outs if not out.use_cache),
         meta=node.meta or {},
         frozen=node.frozen,
         always_changed=node.always_changed,

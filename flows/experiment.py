@@ -1,0 +1,145 @@
+"""A set of overrides of params.yaml, run in a workspace of its own and kept as a DVC experiment.
+
+Two runs of the pipeline cannot share a workspace: they would write over each other's params.yaml and outputs. So an
+experiment runs in a clone of the repository, made anew each time below `.dvc/tmp/exps`, where DVC keeps its own; the
+cache of results is shared with the workspace it came from, and so are checkpoints and tracking (a stage finds them by
+that very path). What was computed before a stop is therefore not computed again. Once the pipeline is up to date there,
+the experiment is saved (`dvc exp show` lists it, `dvc exp apply NAME` brings it back) and the clone is deleted.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from flows import environment
+from flows.graph import PlanError
+
+SMALL = 1 << 20  # bytes; of what git does not know, larger files are hard-linked instead of copied
+
+# DVC's own reading of `-S`, in a process of its own as everything of DVC is.
+APPLY = """
+import sys
+from dvc.exceptions import DvcException
+from dvc.utils.cli_parse import to_path_overrides
+from dvc.utils.hydra import apply_overrides
+try:
+    for path, overrides in to_path_overrides(sys.argv[1:]).items():
+        apply_overrides(path, overrides)
+except (DvcException, ValueError) as error:
+    sys.exit(" ".join(str(part) for part in (error, error.__cause__) if part))
+"""
+
+
+def called(overrides: Sequence[str], name: str | None = None) -> str | None:
+    """The name of an experiment; None without overrides.
+
+    If nobody says, `vmf_vae.kappa=50` is `kappa50-` and six digits of a hash.
+    """
+    if name or not overrides:
+        return name
+    words = [key.rsplit(".", 1)[-1] + value for key, _, value in (override.partition("=") for override in overrides)]
+    plain = re.sub(r"[^A-Za-z0-9]+", "-", "-".join(words))[:40].strip("-")
+    return f"{plain}-{hashlib.sha256(chr(10).join(sorted(overrides)).encode()).hexdigest()[:6]}"
+
+
+@contextmanager
+def alone(root: Path, name: str | None = None) -> Iterator[None]:
+    """Hold this workspace, or the experiment of this name, against other pipeline runs.
+
+    The kernel lets go of it whatever ends us.
+
+    Raises:
+        PlanError: another pipeline run holds it.
+    """
+    file = root / ".run" / (f"experiment-{name}.lock" if name else "pipeline.lock")
+    file.parent.mkdir(exist_ok=True)
+    with file.open("a+", encoding="utf-8") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            handle.seek(0)
+            where = f"on the experiment {name} of {root}" if name else f"in {root}"
+            raise PlanError(f"another pipeline run (process {handle.read().strip()}) is working {where}") from None
+        handle.truncate(0)
+        handle.write(f"{os.getpid()}\n")
+        handle.flush()
+        yield
+
+
+def workspace(root: Path, name: str, overrides: Sequence[str]) -> Path:
+    """A clone of `root` as it is now, changes that are not committed included, with the overrides applied.
+
+    Raises:
+        PlanError: no git repository or no commit in it, a name that git refuses, an override that params.yaml refuses.
+    """
+    if not (root / ".git").exists():
+        raise PlanError(f"overrides run as DVC experiments, which live in git: {root} is no git repository")
+    if subprocess.run(["git", "check-ref-format", f"refs/exps/{name}"], cwd=root).returncode:
+        raise PlanError(f"an experiment's name must be one that git takes for a branch, got {name!r}")
+    place = root / ".dvc" / "tmp" / "exps" / name
+    shutil.rmtree(place, ignore_errors=True)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    _run(root, "git", "clone", "--quiet", "--shared", str(root), str(place))
+    if changes := _run(root, "git", "diff", "HEAD", "--binary"):
+        _run(place, "git", "apply", "--whitespace=nowarn", "-", given=changes)
+    for path in _run(root, "git", "ls-files", "--others", "--exclude-standard", "-z").split("\0"):
+        if path:
+            _bring(root / path, place / path)
+    _run(place, *_dvc("cache", "dir", "--local", _run(root, *_dvc("cache", "dir")).strip()))
+    _run(place, *_dvc("checkout", "--allow-missing"))
+    _run(place, sys.executable, "-c", APPLY, *overrides)
+    return place
+
+
+def save(root: Path, place: Path, name: str, made: Sequence[str]) -> None:
+    """Keep what stands in `place` as the experiment `name` of `root`, one of that name replaced; delete the clone.
+
+    `made` are the outputs that are in git's hands and not in the cache, such as metrics.
+    """
+    here = [path for path in ("dvc.lock", *made) if (place / path).exists()]
+    known = set(_run(place, "git", "ls-files", "-z", "--", *here).split("\0")) if here else set()
+    new = [argument for path in here if path not in known for argument in ("--include-untracked", path)]
+    _run(place, *_dvc("exp", "save", "--force", "--name", name, *new))
+    for ref in _run(place, "git", "for-each-ref", "--format=%(refname)", "refs/exps").split():
+        if ref.endswith(f"/{name}"):
+            _run(root, "git", "fetch", "--quiet", "--no-write-fetch-head", str(place), f"+{ref}:{ref}")
+    shutil.rmtree(place)
+
+
+def _bring(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_symlink():
+        target.symlink_to(source.resolve())
+    elif source.stat().st_size > SMALL and source.name != "dvc.lock":  # which DVC writes in place
+        os.link(source, target)
+    else:
+        shutil.copy2(source, target)
+
+
+def _dvc(*arguments: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", "dvc", *arguments)
+
+
+def _run(place: Path, *command: str, given: str | None = None) -> str:
+    done = subprocess.run(
+        command,
+        cwd=place,
+        input=given,
+        env=environment.for_commands(),
+        capture_output=True,
+        encoding="utf-8",
+        errors="surrogateescape",  # a change to a file in another encoding passes through unharmed
+    )
+    if done.returncode:
+        said = " ".join((done.stderr or done.stdout).split())[-1000:]
+        raise PlanError(f"{' '.join(command[:4])}: {said}" if command[0] == "git" else said)
+    return done.stdout

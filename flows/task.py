@@ -1,0 +1,105 @@
+"""One stage as a Prefect task: DVC brings it up to date, its lines and progress appear in the run."""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+from uuid import UUID
+
+from prefect import get_run_logger, runtime, task
+from prefect.artifacts import create_progress_artifact, update_progress_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.states import Cancelled, Failed
+from prefect.tasks import Task
+
+from flows import environment
+from flows.graph import Stage
+from flows.process import Closed, Commands
+from flows.transcript import KILLED, Progress, Transcript
+
+PROGRESS_EVERY = 2.0  # seconds between two updates of a progress bar
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What became of one stage. `how`: a `Transcript.how`, or the state of a task that did not complete."""
+
+    stage: str
+    how: str
+    seconds: float | None
+
+
+@task(cache_policy=NO_CACHE, persist_result=False, retries=2, retry_delay_seconds=2)
+def reproduce(stage: str, force: bool, root: Path, commands: Commands) -> Outcome | State[Any]:
+    """Let DVC bring one stage of the workspace `root` up to date; its lines become the task's log."""
+    started = time.monotonic()
+    logger, bars, transcript = get_run_logger(), ProgressBars(stage), Transcript()
+
+    def on_line(line: str) -> None:
+        match transcript.read(line):
+            case Progress() as progress:
+                bars.show(progress)
+            case str() as text:
+                logger.info("%s", text)
+
+    command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "-s", stage]
+    if force:
+        command.append("--force")
+    env = {**environment.for_commands(), environment.FLOW_RUN: str(runtime.flow_run.id)}
+    try:
+        code = commands.run(command, on_line=on_line, env=env, cwd=root)
+    except Closed:
+        return Cancelled(message="not started, the run is ending")
+    if code and commands.closed:
+        return Cancelled(message="stopped with its flow")
+    if code:
+        code = code if transcript.exit_code is None else transcript.exit_code
+        tail = "\n".join([f"exit code {code}", *list(transcript.tail)[-8:]])
+        return Failed(name="Killed" if code in KILLED else "Failed", message=tail)
+    return Outcome(stage=stage, how=transcript.how, seconds=round(time.monotonic() - started, 1))
+
+
+def of(stage: Stage, commands: Commands) -> Task[..., Any]:
+    """The task of this stage, under its own name; tried again only if it was killed, and not by us."""
+
+    def only_if_killed(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
+        return state.name == "Killed" and not commands.closed
+
+    return reproduce.with_options(
+        name=stage.name,
+        task_run_name=stage.name,
+        description=stage.desc or None,
+        tags={"gpu"} if stage.gpus else set(),
+        retry_condition_fn=only_if_killed,
+    )
+
+
+class ProgressBars:
+    """One Prefect progress artifact for each name that a stage reports progress under."""
+
+    def __init__(self, stage: str) -> None:
+        self._stage = stage
+        self._bars: dict[str, tuple[UUID, float]] = {}
+
+    def show(self, progress: Progress) -> None:
+        bar, shown = self._bars.get(progress.name, (None, 0.0))
+        now = time.monotonic()
+        if bar is None:
+            key = _key(self._stage, progress.name)
+            bar = cast(UUID, create_progress_artifact(progress.percent, key=key, description=self._stage))
+        elif now - shown >= PROGRESS_EVERY or progress.done >= progress.total:
+            update_progress_artifact(bar, progress=progress.percent)
+        else:
+            return
+        self._bars[progress.name] = (bar, now)
+
+
+def _key(stage: str, name: str) -> str:
+    """An artifact key, for which Prefect allows a-z, 0-9 and dashes."""
+    words = stage if name == stage else f"{stage}-{name}"
+    return re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-")
