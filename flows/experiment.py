@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -19,6 +20,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from flows import environment
 from flows.graph import PlanError
@@ -143,3 +145,26 @@ def _run(place: Path, *command: str, given: str | None = None) -> str:
         said = " ".join((done.stderr or done.stdout).split())[-1000:]
         raise PlanError(f"{' '.join(command[:4])}: {said}" if command[0] == "git" else said)
     return done.stdout
+
+
+def number(root: Path, name: str, metric: str) -> float:
+    """The value of `reports/vmf_vae.json:kl` (a dotted key for nested ones) in the experiment `name` of this commit.
+
+    Raises:
+        PlanError: no such experiment, file, key or number.
+    """
+    path, _, key = metric.partition(":")
+    head = _run(root, "git", "rev-parse", "HEAD").strip()
+    value: Any = json.loads(_run(root, "git", "show", f"refs/exps/{head[:2]}/{head[2:]}/{name}:{path}"))
+    for word in key.split("."):
+        if not isinstance(value, dict) or word not in value:
+            raise PlanError(f"{path} of the experiment {name}: expected the key {key!r}, there is no {word!r}")
+        value = value[word]
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise PlanError(f"{path} of the experiment {name}: {key}: expected a number, got {value!r}")
+    return float(value)
+
+
+def apply(root: Path, name: str) -> None:
+    """Bring an experiment's params and outputs into the workspace (`dvc exp apply`)."""
+    _run(root, *_dvc("exp", "apply", name))

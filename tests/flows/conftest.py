@@ -86,11 +86,11 @@ class Toy:
 
     root: Path
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """Start `python -m flows.pipeline` here. What the tests' own shell configured is not passed on."""
+    def start(self, *arguments: str, module: str = "flows.pipeline") -> subprocess.Popen[str]:
+        """Start `python -m MODULE` here. What the tests' own shell configured is not passed on."""
         mine = {key: value for key, value in os.environ.items() if not key.startswith(("PREFECT_", "ROSPHERE_"))}
         return subprocess.Popen(
-            [sys.executable, "-m", "flows.pipeline", *arguments],
+            [sys.executable, "-m", module, *arguments],
             cwd=self.root,
             env={**mine, "PYTHONPATH": str(HOUSE), "ROSPHERE_WORKERS": "2"},
             stdout=subprocess.PIPE,
@@ -99,9 +99,9 @@ class Toy:
             start_new_session=True,
         )
 
-    def run(self, *arguments: str) -> tuple[int, str]:
+    def run(self, *arguments: str, module: str = "flows.pipeline") -> tuple[int, str]:
         """Exit code and output of a whole run."""
-        with self.start(*arguments) as run:
+        with self.start(*arguments, module=module) as run:
             output, _ = run.communicate(timeout=240)
         return run.returncode, output
 
@@ -208,3 +208,19 @@ def served_toy(toy: Toy, prefect_server: PrefectServer) -> Iterator[Toy]:
     """The toy with a UI's server to report to, found the way a run finds it: by its announced address."""
     with environment.announce(toy.root, prefect_server.api):
         yield toy
+
+
+@pytest.fixture
+def kept_toy(served_toy: Toy) -> Toy:
+    """The toy in git, as DVC leaves it to be committed, up to date."""
+    root = served_toy.root
+    (root / ".gitignore").write_text("/*.txt\n!/source.txt\n/started\n/pid-*\n/.run/\n")
+    me = ["-c", "user.name=nobody", "-c", "user.email=nobody@localhost"]
+    subprocess.run(["git", "init", "--quiet"], cwd=root, check=True)
+    (root / ".dvc" / "config").write_text("[core]\n    analytics = false\n")  # no longer without git
+    subprocess.run(["git", "add", "."], cwd=root, check=True)
+    subprocess.run(["git", *me, "commit", "--quiet", "--message", "toy"], cwd=root, check=True)
+    command = [sys.executable, "-m", "dvc", "repro", "--quiet"]
+    subprocess.run(command, cwd=root, check=True, env=environment.for_commands())
+    served_toy.started()
+    return served_toy

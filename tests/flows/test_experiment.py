@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from flows import environment, experiment
+from flows import experiment
 from flows.experiment import alone, called, workspace
 from flows.graph import PlanError
 
@@ -18,21 +18,6 @@ from flows.graph import PlanError
 def git(root: Path, *arguments: str) -> str:
     me = ("-c", "user.name=nobody", "-c", "user.email=nobody@localhost")
     return subprocess.run(["git", *me, *arguments], cwd=root, check=True, capture_output=True, text=True).stdout
-
-
-@pytest.fixture
-def kept_toy(served_toy):
-    """The toy in git, as DVC leaves it to be committed, up to date."""
-    root = served_toy.root
-    (root / ".gitignore").write_text("/*.txt\n!/source.txt\n/started\n/pid-*\n/.run/\n")
-    git(root, "init", "--quiet")
-    (root / ".dvc" / "config").write_text("[core]\n    analytics = false\n")  # no longer without git
-    git(root, "add", ".")
-    git(root, "commit", "--quiet", "--message", "toy")
-    command = [sys.executable, "-m", "dvc", "repro", "--quiet"]
-    subprocess.run(command, cwd=root, check=True, env=environment.for_commands())
-    served_toy.started()
-    return served_toy
 
 
 def stages(server) -> dict[str, str]:
