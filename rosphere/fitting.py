@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import random
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -125,10 +126,15 @@ def fit(
     callbacks: Callbacks | None = None,
     wish: str = "auto",
     optimizer_: torch.optim.AdamW | None = None,
+    divisible: bool = False,
 ) -> History:
     """Trains ``model`` in place and returns its history: one row of mean metrics per ``log_every`` steps.
 
     ``optimizer_``, one that ``optimizer`` made, may bring a state along and is left with the state at the end.
+
+    ``divisible`` says that the objective of a batch is the sum over its shares. A step for which the memory of the GPU
+    does not suffice is then done in 2, 4, ... parts, and so are those after it, with the same gradients up to rounding
+    and the draws of dropout.
 
     With ``folder``, the state is saved there every ``checkpoint_every`` steps and found again by the next call.
     Raises Interrupted, with the state saved, when ``callbacks.stopping()`` turns true.
@@ -147,6 +153,7 @@ def fit(
         folder=folder,
         callbacks=callbacks or Callbacks(),
         wish=wish,
+        divisible=divisible,
     )
     for step, batch in _ahead(lambda step: run.processes.share(batches(step)), run.step, schedule.steps):
         run.advance(step, batch)
@@ -170,7 +177,9 @@ class _Run(Generic[Batch]):
         folder: Path | None,
         callbacks: Callbacks,
         wish: str,
+        divisible: bool,
     ) -> None:
+        self.divisible, self.parts = divisible, 1
         self.objective, self.schedule, self.seed = objective, schedule, seed
         self.folder, self.callbacks = folder, callbacks
         self.processes = processes.join()
@@ -206,13 +215,11 @@ class _Run(Generic[Batch]):
 
     def _train(self, step: int, batch: Batch) -> bool:
         """One step of the optimizer; whether the run should stop after it."""
-        seed_everything(self.seed, step, self.processes.rank)
         self.model.train()
         rate = self.schedule.rate(step)
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["scale"]
-        with self.accelerator.autocast():
-            metrics = self.objective(self.model, _moved(batch, self.accelerator.device), self.accelerator.backward)
+        metrics = self._measured(step, batch)
         stopping = self.processes.add(self.trained, self.callbacks.stopping())
         self.accelerator.clip_grad_norm_(self.bare.parameters(), self.schedule.clip)
         self.optimizer.step()
@@ -220,6 +227,26 @@ class _Run(Generic[Batch]):
         known = rate if self.processes.rank == 0 else 0.0  # all know it, one brings it into the sum
         self.shares.append({"learning_rate": known, **metrics})
         return stopping
+
+    def _measured(self, step: int, batch: Batch) -> Mapping[str, Tensor | float]:
+        """Gradients and metrics of the batch, in as many parts as the memory asks for."""
+        while True:
+            parts = _parts(batch, self.parts)
+            seed_everything(self.seed, step, self.processes.rank)
+            try:
+                return _sums([self._part(part) for part in parts])
+            except torch.OutOfMemoryError:
+                if not (self.divisible and _can_be_split(batch, 2 * self.parts)):
+                    raise
+            # Only here: inside the handler the failed step's tensors are still alive.
+            self.optimizer.zero_grad()
+            torch.cuda.empty_cache()
+            self.parts *= 2
+            warnings.warn(f"step {step + 1}: out of memory, going on with batches in {self.parts} parts", stacklevel=2)
+
+    def _part(self, batch: Batch) -> Mapping[str, Tensor | float]:
+        with self.accelerator.autocast():
+            return self.objective(self.model, _moved(batch, self.accelerator.device), self.accelerator.backward)
 
     def _fill(self) -> None:
         """The window gets what was measured since the last time, added up over the processes."""
@@ -252,6 +279,22 @@ class _Run(Generic[Batch]):
         self.model.eval()
         with torch.no_grad(), self.accelerator.autocast():
             return self.callbacks.evaluate()
+
+
+def _parts(batch: Any, count: int) -> list[Any]:
+    return [batch] if count == 1 else [batch.share(part, count) for part in range(count)]
+
+
+def _can_be_split(batch: Any, count: int) -> bool:
+    try:
+        batch.share(0, count)
+    except InputError:  # fewer rows than parts
+        return False
+    return True
+
+
+def _sums(parts: list[Mapping[str, Tensor | float]]) -> Mapping[str, Tensor | float]:
+    return parts[0] if len(parts) == 1 else {key: sum(part[key] for part in parts) for key in parts[0]}
 
 
 def _finite_means(window: list[Mapping[str, Tensor | float]], done: int) -> dict[str, float]:

@@ -101,6 +101,7 @@ def pretrain(
         folder=job.checkpoint,
         callbacks=Callbacks(progress=job.progress, stopping=job.stopping, evaluate=lambda: dev(model)),
         optimizer_=optimizer,
+        divisible=True,
     )
     a_step = settings.flops(model.config)
     return [{**row, "flops": spent + row["step"] * a_step} for row in history]

@@ -380,3 +380,65 @@ def test_rates_of_single_parameters() -> None:
     decayed = before * (1 - 1e-2 * 0.1)
     torch.testing.assert_close(model[1].weight - decayed, 0.25 * (model[0].weight - decayed))
     assert torch.equal(model[0].bias, model[1].bias)
+
+
+# --- more than the memory holds
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Six rows of one batch, or a share of them."""
+
+    x: Tensor
+    whole: int
+
+    def share(self, rank: int, count: int) -> Rows:
+        if len(self.x) < count:
+            raise InputError(f"rows: expected {count} or more, got {len(self.x)}")
+        return Rows(self.x[len(self.x) * rank // count : len(self.x) * (rank + 1) // count], self.whole)
+
+
+def fit_rows(most: int, *, divisible: bool = True) -> tuple[nn.Linear, History, list[int]]:
+    """Trains on six rows a step with memory for ``most``; the model, its history and how many rows were tried."""
+    torch.manual_seed(0)
+    model, tried = nn.Linear(4, 1).double(), []
+
+    def objective(model: nn.Module, batch: Rows, backward: fitting.Backward) -> dict[str, Tensor | float]:
+        tried.append(len(batch.x))
+        loss = (model(batch.x) - batch.x.sum(1, keepdim=True).sin()).square().sum() / batch.whole
+        if len(batch.x) > most:
+            backward(loss)  # half-done work must leave no gradient
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        backward(loss)
+        return {"loss": loss.detach(), "share": len(batch.x) / batch.whole}
+
+    def rows(step: int) -> Rows:
+        generator = torch.Generator().manual_seed(step)
+        return Rows(torch.randn(6, 4, generator=generator, dtype=torch.float64), 6)
+
+    pace = schedule(steps=3, log_every=1)
+    history = fitting.fit(model, rows, objective, pace, seed=3, wish="no", divisible=divisible)
+    return model, history, tried
+
+
+def test_a_batch_too_large_for_the_memory_is_done_in_parts() -> None:
+    whole, history, tried = fit_rows(6)
+    assert tried == [6, 6, 6]
+    with pytest.warns(UserWarning) as said:
+        split, in_parts, tried = fit_rows(2)
+    assert [str(warning.message) for warning in said] == [
+        "step 1: out of memory, going on with batches in 2 parts",
+        "step 1: out of memory, going on with batches in 4 parts",
+    ]
+    assert tried == [6, 3, 1, 2, 1, 2, 1, 2, 1, 2, 1, 2, 1, 2]
+    for one, other in zip(whole.parameters(), split.parameters(), strict=True):
+        assert torch.allclose(one, other, rtol=0, atol=1e-12)
+    for one, other in zip(history, in_parts, strict=True):
+        assert other == pytest.approx(one, abs=1e-12) and other["share"] == pytest.approx(1)
+
+
+@pytest.mark.filterwarnings("ignore:step 1. out of memory")
+@pytest.mark.parametrize(("most", "divisible"), [(2, False), (0, True)])
+def test_what_cannot_be_split_runs_out_of_memory(most: int, divisible: bool) -> None:
+    with pytest.raises(torch.OutOfMemoryError):
+        fit_rows(most, divisible=divisible)
