@@ -17,6 +17,7 @@ from rosphere.preparation import local, sample
 from stages import config, dimension, evaluate, pretrain, roformer_sim, simbert, vmf_vae, widen
 from stages.prepare import Prepare
 from stages.sizes import Size, encoder_config
+from stages.tracking import Tracking
 
 PARAMS = Path("params.yaml")
 SECTIONS: dict[str, Any] = {
@@ -33,6 +34,7 @@ SECTIONS: dict[str, Any] = {
     "roformer_sim": roformer_sim.RoformerSim,
     "vmf_vae": vmf_vae.VmfVae,
     "evaluate": evaluate.Evaluate,
+    "tracking": Tracking,
 }
 
 

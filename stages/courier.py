@@ -2,7 +2,8 @@
 
 It lives in its own session, so the signals that stop a trainer do not stop it. It imports MLflow, sends
 about once a second, backs off while the store is away, and outlives its trainer, however that ended,
-just long enough to close the run. A spool it cannot deliver stays for `sync`.
+just long enough to close the run and to register a model. A spool it cannot deliver stays for `sync`.
+Meanwhile it samples what the trainer costs the machine.
 """
 
 import os
@@ -11,11 +12,12 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from stages import spool
+from stages import machine, spool
+from stages.machine import Machine
 
 BATCH_SECONDS = 1.0
 LONGEST_BACK_OFF = 30.0
@@ -58,10 +60,12 @@ def deliver(path: Path, trainer: int) -> int:
     The trainer writes to standard input when it is over; its death closes that. Then one last attempt
     is made. Returns 0 if everything was delivered, and the spool deleted, else 1.
     """
-    os.nice(10)  # the trainer goes first
+    _step_back()
+    watch = Watch(path, trainer)
     send = _sender(path.parents[2])
     gap, over = BATCH_SECONDS, False
     while True:
+        watch.look()
         try:
             if send(path, over):
                 return 0
@@ -71,13 +75,57 @@ def deliver(path: Path, trainer: int) -> int:
             gap = min(2 * gap, LONGEST_BACK_OFF)
         if over:
             return 1 if path.is_dir() else 0  # `sync` may have been quicker
-        over = _told_to_end(gap, trainer)
+        over = _told_to_end(gap, trainer, watch)
 
 
-def _told_to_end(seconds: float, trainer: int) -> bool:
+class Watch:
+    """Samples of the machine for the spool `path`, as often as its first event asks for."""
+
+    def __init__(self, path: Path, trainer: int) -> None:
+        start: Mapping[str, Any] = spool.start_event(path) or {}
+        self._seconds = float(start.get("system_metrics", 0))
+        self._path, self._next, self._step, self._warned = path, 0.0, 0, False
+        self._machine: Machine | None = machine.watch(trainer, start["devices"]) if self._seconds else None
+
+    def look(self) -> None:
+        """One more sample into the spool, if it is time for it."""
+        if self._machine is None or time.monotonic() < self._next:
+            return
+        self._next = time.monotonic() + self._seconds
+        try:
+            file = spool.open_end(self._path / spool.SYSTEM)
+            try:
+                spool.append(file, "metrics", {"step": self._step, "values": self._machine.sample()})
+            finally:
+                os.close(file)
+            self._step += 1
+        except OSError as error:  # a full disk; or `sync` has delivered and deleted the spool
+            if not self._warned:
+                print(_one_line(error), flush=True)
+            self._warned = True
+
+
+def _step_back() -> None:
+    """Let the trainer go first: at 19, the default, a busy core gives us 1.5 percent, and an idle one all it has.
+
+    So on a machine with no core to spare runs appear late, for importing MLflow alone takes seconds of CPU time.
+    A session of its own is a scheduling group of its own in Linux, where niceness counts only within the group.
+    """
+    niceness = os.environ.get("ROSPHERE_COURIER_NICENESS", "19")
+    os.nice(int(niceness))
+    group = Path("/proc/self/autogroup")
+    if group.exists():
+        try:
+            group.write_text(niceness, encoding="ascii")
+        except OSError as error:  # not allowed here, or again too soon
+            print(_one_line(error), flush=True)
+
+
+def _told_to_end(seconds: float, trainer: int, watch: Watch) -> bool:
     """Wait; True at once when the trainer says so or is gone."""
     deadline = time.monotonic() + seconds
     while (left := deadline - time.monotonic()) > 0:
+        watch.look()
         # in slices: a worker forked by a dead trainer would keep standard input open
         if select.select([sys.stdin], [], [], min(left, 1.0))[0] or os.getppid() != trainer:
             return True

@@ -175,6 +175,7 @@ def main() -> None:
         numbered = [{"seed": float(n), **row} for n, run in enumerate(runs) for row in run.history]
         job.curve(numbered if settings.seeds > 1 else runs[0].history)
         write(task, rows, runs[0], tokenizer)
+        job.artifact(PREDICTIONS / task.name)
         job.report(judged(task, rows, runs, settings, tokenizer))
 
 

@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ class Identity:
     deps: Mapping[str, str]  # path -> hash
     upstream_metrics: Mapping[str, tuple[str, ...]]  # stage -> its metrics files
     gpus: int
+    upstream: Mapping[str, str] = field(default_factory=dict)  # stage -> its stage_fp
 
 
 def workspace(start: Path) -> Path:
@@ -110,7 +111,7 @@ def _from_graph(graph: Any, name: str, home: Path) -> Identity:
         raise ConfigError(f"dvc.yaml: expected a stage named {name!r}, got {', '.join(sorted(stages))}")
     mine = stages[name]
     made = {out.def_path for stage in graph for out in stage.outs}
-    params, deps = _params(mine), {dep.def_path: _hash(dep) for dep in _files(mine)}
+    above = sorted(networkx.descendants(graph, mine), key=lambda stage: str(stage.addressing))  # it reads from them
     sources = {
         dep.def_path: _hash(dep)
         for stage in graph
@@ -122,17 +123,23 @@ def _from_graph(graph: Any, name: str, home: Path) -> Identity:
     return Identity(
         name=name,
         home=home,
-        stage_fp=_fingerprint([mine.cmd, params, deps]),
+        stage_fp=_stage_fp(mine),
         pipeline_fp=_fingerprint([commands, pipeline_params, sources]),
-        params=params,
+        params=_params(mine),
         pipeline_params=pipeline_params,
-        deps=deps,
-        upstream_metrics={  # an edge runs from a stage to what it reads
-            stage.addressing: tuple(out.def_path for out in stage.outs if out.metric)
-            for stage in sorted(networkx.descendants(graph, mine), key=lambda stage: str(stage.addressing))
-        },
+        deps=_deps(mine),
+        upstream_metrics={stage.addressing: tuple(out.def_path for out in stage.outs if out.metric) for stage in above},
         gpus=_gpus(mine.meta, name),
+        upstream={stage.addressing: _stage_fp(stage) for stage in above},
     )
+
+
+def _stage_fp(stage: Any) -> str:
+    return _fingerprint([stage.cmd, _params(stage), _deps(stage)])
+
+
+def _deps(stage: Any) -> dict[str, str]:
+    return {dep.def_path: _hash(dep) for dep in _files(stage)}
 
 
 def _params(stage: Any) -> dict[str, Any]:

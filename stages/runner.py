@@ -47,13 +47,21 @@ class Job:
     """One execution of one stage: what it asks and tells the house."""
 
     def __init__(
-        self, *, name: str, checkpoint: Path, requests: StopRequests, tracker: tracking.Tracker, main: bool = True
+        self,
+        *,
+        name: str,
+        checkpoint: Path,
+        requests: StopRequests,
+        tracker: tracking.Tracker,
+        run: str = "",
+        main: bool = True,
     ) -> None:
         self.name = name  # "evaluate@sentiment"
         self.word, _, item = name.partition("@")  # "evaluate"
         self.item = item or None  # "sentiment", or None
         self.checkpoint = checkpoint  # a folder that survives kills and is deleted after success
         self.cache = checkpoint.parents[1] / "cache"  # what is named by its content, kept for later runs
+        self.run = run  # the beginning of the tag `stage.fp` of its run in MLflow
         self.main = main  # False in a process that only helps to train: it shows and writes nothing
         self._requests = requests
         self._tracker = tracker
@@ -130,9 +138,9 @@ class Job:
         _write_atomically(path, text + "\n")
         self.artifact(path)
 
-    def _speed(self) -> dict[str, float]:
-        """Wall seconds of this process in the stage, its memory, and steps per second after the first progress."""
-        speed = {"seconds": time.monotonic() - self._began, **_memory()}
+    def _speed(self) -> dict[str, float | str]:
+        """Wall seconds of this process in the stage, its memory, steps per second after the first progress, its run."""
+        speed: dict[str, float | str] = {"seconds": time.monotonic() - self._began, **_memory(), "run": self.run}
         if self._step > self._first:
             speed["steps_per_second"] = (self._step - self._first) / (self._step_at - self._first_at)
         return speed
@@ -150,12 +158,13 @@ class Job:
     def close(self) -> None:
         """End of the work: final metrics to the tracker, then the report file, atomically."""
         self._progress.close()
-        speed = {key: _short(value) for key, value in self._speed().items()}
+        speed = _plain(self._speed(), self.name)
         _write_atomically(self._beside("speed"), json.dumps(speed, sort_keys=True, indent=1) + "\n")
         if self._report:
             self._tracker.final(self._step, self._report)
             text = json.dumps(self._report, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False)
             _write_atomically(self.report_path, text + "\n")
+        self._tracker.model(Path("models") / self.word)
 
 
 @contextmanager
@@ -186,7 +195,8 @@ def _leading(identity: Identity, place: group.Place, requests: StopRequests) -> 
         _one_line_errors(identity.name, place),  # once more: said before the tracker takes its time
         group.followers(group.size(identity.gpus, place, devices), place.started_in),
     ):
-        job = Job(name=identity.name, checkpoint=checkpoint, requests=requests, tracker=tracker)
+        run = identity.stage_fp[:16]
+        job = Job(name=identity.name, checkpoint=checkpoint, requests=requests, tracker=tracker, run=run)
         job.report_path.unlink(missing_ok=True)  # as DVC does: a killed stage must leave none
         yield job
         requests.finish()

@@ -1,4 +1,7 @@
-"""What MLflow runs to serve a sentence encoder; stages/serving.py puts it into the model's folder."""
+"""What MLflow runs to serve a sentence encoder; stages/serving.py puts it into the model's folder.
+
+Whatever needs torch is imported where a model is loaded: logging the model runs this file too.
+"""
 
 from __future__ import annotations
 
@@ -8,21 +11,22 @@ from typing import TYPE_CHECKING, Any
 from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
-from rosphere import generation, similarity
 from rosphere.errors import InputError
-from rosphere.text.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-TASKS = ("similar", "generate")
+TASKS = ("encode", "similar", "generate")
 
 
 class Served(PythonModel):
-    """Texts in, cosines or paraphrases out."""
+    """Texts in; vectors, cosines or paraphrases out."""
 
     def load_context(self, context: PythonModelContext) -> None:
         import torch
+
+        from rosphere import similarity
+        from rosphere.text.tokenizer import Tokenizer
 
         folder = Path(context.artifacts["model"])
         device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -36,20 +40,36 @@ class Served(PythonModel):
         if task not in TASKS:
             raise InputError(f"task: expected one of {', '.join(TASKS)}, got {task!r}")
         texts = list(model_input["text"])
+        if task == "encode":
+            return self._encoded(texts)
         if task == "generate":
             return self._generated(texts, {key: wish[key] for key in ("samples", "top_p", "seed") if key in wish}, wish)
         if "other" not in model_input or model_input["other"].isna().any():
-            raise InputError("other: expected a text to compare with in every row; for paraphrases say task: generate")
+            raise InputError(
+                "other: expected a text to compare with in every row; for vectors say task: encode, for paraphrases "
+                "task: generate"
+            )
         return self._compared(texts, list(model_input["other"]))
+
+    def _encoded(self, texts: list[str]) -> DataFrame:
+        import pandas
+
+        from rosphere import similarity
+
+        return pandas.DataFrame({"vector": similarity.encode(self.model, self.tokenizer, texts).astype(float).tolist()})
 
     def _compared(self, texts: list[str], others: list[str]) -> DataFrame:
         import pandas
+
+        from rosphere import similarity
 
         vectors = similarity.encode(self.model, self.tokenizer, [*texts, *others])
         return pandas.DataFrame({"cosine": (vectors[: len(texts)] * vectors[len(texts) :]).sum(1).astype(float)})
 
     def _generated(self, texts: list[str], how: dict[str, Any], wish: dict[str, Any]) -> DataFrame:
         import pandas
+
+        from rosphere import generation
 
         found = generation.paraphrases_of_each(self.model, self.tokenizer, texts, keep=wish.get("count", 5), **how)
         return pandas.DataFrame(

@@ -5,10 +5,12 @@ it. What the courier cannot deliver stays in `.run/spool` until
 
     python -m stages.tracking sync
 
-ROSPHERE_TRACKING=0 switches all of it off.
+ROSPHERE_TRACKING=0 switches all of it off, ROSPHERE_SYSTEM_METRICS=0 the samples of the machine alone.
+ROSPHERE_SWEEP=<name> puts the pipeline's run under a run of that name. See docs/tracking.md.
 """
 
 import argparse
+import hashlib
 import json
 import os
 import shutil
@@ -18,23 +20,49 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from stages import courier, identity, spool
+from rosphere.errors import InputError
+from stages import config, courier, identity, spool
+from stages.champion import Champion
 from stages.identity import Identity
 from stages.signals import Stopped
 from stages.spool import Spool
 
 PATIENCE_SECONDS = 5.0  # how long a finished stage waits for its courier, to say if something was left
+PARAMS = Path("params.yaml")
+CERTIFICATES = {"widen": (Path("reports/widen.json"), Path("models/widen/widening.json"))}  # of what comes after it
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tracking:
+    """Section `tracking` of params.yaml: what MLflow is told besides parameters and metrics."""
+
+    system_metrics: float = 10.0  # seconds from sample to sample; 0: none
+    log_models: bool = True
+    models: dict[str, Champion] = field(default_factory=dict)  # by stage
+
+    def __post_init__(self) -> None:
+        if not (self.system_metrics == 0 or self.system_metrics >= 1):
+            raise InputError(f"system_metrics: expected 0 or 1 second and more, got {self.system_metrics}")
 
 
 class Tracker:
     """The stage's end: tell what happened, at the price of appending a line."""
 
-    def __init__(self, name: str, spool: Spool | None, process: "subprocess.Popen[bytes] | None") -> None:
+    def __init__(
+        self,
+        name: str,
+        spool: Spool | None,
+        process: "subprocess.Popen[bytes] | None",
+        rule: Champion | None = None,
+        certificates: tuple[Path, ...] = (),
+    ) -> None:
         self._name, self._spool, self._process = name, spool, process
+        self._rule, self._certificates = rule, certificates
         self._warned = False
 
     def metrics(self, step: int, values: Mapping[str, float]) -> None:
@@ -51,6 +79,12 @@ class Tracker:
         """The stage's result: its numeric leaves become metrics of the run and of its parent."""
         values = spool.numbers(report)
         self._tell(lambda spool: spool.write("final", step=step, values=values))
+
+    def model(self, folder: Path) -> None:
+        """The model this stage made, if it is one that params.yaml wants registered."""
+        rule = self._rule
+        if rule is not None and folder.is_dir() and any(folder.iterdir()):
+            self._tell(lambda spool: spool.model(folder, self._certificates, asdict(rule)))
 
     def end(self, status: str) -> None:
         """Close the run as FINISHED, FAILED or KILLED, and give the courier a moment to deliver."""
@@ -106,16 +140,33 @@ def _begin(me: Identity, devices: tuple[str, ...]) -> Tracker:
     stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
     name = f"{stamp}-{me.name.replace('@', '_')}-{me.stage_fp[:12]}-{os.getpid()}"
     try:
+        settings = _settings()
         told = Spool(spool.folder(me.home) / name)
-        told.write("start", **_introduction(me, devices))
-        return Tracker(me.name, told, courier.start(told.path) if find_spec("mlflow") else None)
+        told.write("start", **_introduction(me, devices), system_metrics=settings.system_metrics)
+        process = courier.start(told.path) if find_spec("mlflow") else None
+        rule = settings.models.get(me.name) if settings.log_models else None
+        return Tracker(me.name, told, process, rule, _certificates(me))
     except (OSError, ValueError) as error:  # a full disk, an upstream report that is no JSON
         tracker = Tracker(me.name, None, None)
         tracker._warn(f"not recorded: {error}")
         return tracker
 
 
+def _settings() -> Tracking:
+    """The section `tracking`, or its defaults where there is none."""
+    known = PARAMS.is_file() and "tracking" in config.read(PARAMS)
+    settings = config.load(PARAMS, "tracking", Tracking) if known else Tracking()
+    off = os.environ.get("ROSPHERE_SYSTEM_METRICS") == "0"
+    return Tracking(system_metrics=0.0, log_models=settings.log_models, models=settings.models) if off else settings
+
+
+def _certificates(me: Identity) -> tuple[Path, ...]:
+    """The proofs that upstream stages left of what this stage's model has grown from."""
+    return tuple(path for stage, paths in CERTIFICATES.items() if stage in me.upstream for path in paths)
+
+
 def _introduction(me: Identity, devices: tuple[str, ...]) -> dict[str, Any]:
+    data = {path: value for path, value in me.deps.items() if path.split("/")[0] == "data"}
     return {
         "stage": me.name,
         "stage_fp": me.stage_fp,
@@ -123,14 +174,26 @@ def _introduction(me: Identity, devices: tuple[str, ...]) -> dict[str, Any]:
         "params": me.params or me.pipeline_params,
         "pipeline_params": me.pipeline_params,
         "deps": me.deps,
+        "data": data,
+        "home": str(me.home),
+        "devices": devices,
+        "sweep": os.environ.get("ROSPHERE_SWEEP", ""),
         "upstream": _upstream(me.upstream_metrics),
+        "upstream_stages": me.upstream,
         "tags": {
             "host": socket.gethostname(),
             "pid": str(os.getpid()),
             "device": "cuda:" + ",".join(devices) if devices else "cpu",
+            **({"dataset.hash": _hash(data)} if data else {}),
+            **_flow_run(),
             **_git(),
         },
     }
+
+
+def _hash(data: Mapping[str, str]) -> str:
+    """One hash for all the data a stage reads."""
+    return hashlib.sha256(json.dumps(data, sort_keys=True, ensure_ascii=False).encode()).hexdigest()[:32]
 
 
 def _upstream(files: Mapping[str, tuple[str, ...]]) -> dict[str, float]:
@@ -142,6 +205,11 @@ def _upstream(files: Mapping[str, tuple[str, ...]]) -> dict[str, float]:
                 report = json.loads(path.read_text(encoding="utf-8"))
                 found.update(spool.numbers({stage.replace("@", "/"): report}))
     return found
+
+
+def _flow_run() -> dict[str, str]:
+    """The Prefect flow run that this stage is part of, if it is."""
+    return {"prefect.flow_run": run} if (run := os.environ.get("ROSPHERE_FLOW_RUN")) else {}
 
 
 def _git() -> dict[str, str]:

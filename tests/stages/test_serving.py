@@ -76,9 +76,9 @@ def test_refusals(encoder: Path, target: Path, tmp_path: Path) -> None:
     served = pyfunc.load_model(str(target))
     with pytest.raises(InputError, match="other: expected a text to compare with in every row"):
         served.predict(pandas.DataFrame({"text": TEXTS}))
-    with pytest.raises(InputError, match="task: expected one of similar, generate, got 'sing'"):
+    with pytest.raises(InputError, match="task: expected one of encode, similar, generate, got 'sing'"):
         served.predict(pandas.DataFrame({"text": TEXTS}), params={"task": "sing"})
     with pytest.raises(InputError, match="exists already"):
         serving.save(encoder, target)
-    with pytest.raises(InputError, match="expected a sentence encoder, modules.json is missing"):
+    with pytest.raises(InputError, match="expected one of modules.json, vae.json, config.json, found none"):
         serving.save(tmp_path, tmp_path / "new")
