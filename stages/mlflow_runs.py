@@ -103,7 +103,7 @@ class Store:
 
     def _send(self, start: Event, events: list[Event], sent: Sent, path: Path) -> None:
         points = [event for event in events if event["kind"] in ("metrics", "final")]
-        found = [metric for event in points for metric in mlflow_store.metrics(event["values"], event, event["step"])]
+        found = [metric for event in points for metric in mlflow_store.metrics(_new(event), event, event["step"])]
         self._store.log_metrics(sent.run, found)
         for event in events:
             if event["kind"] == "final":
@@ -140,3 +140,8 @@ class Store:
             if run.data.tags["pid"] == start["tags"]["pid"]:  # else a successor has taken the run over
                 self._client.set_terminated(sent.run, status, int(sent.time * 1000))
             mlflow_parents.settle(self._store, sent.parent, status)
+
+
+def _new(event: Event) -> dict[str, float]:
+    """The values but those that the run's curves have at this very step, in full where a report has them rounded."""
+    return {key: value for key, value in event["values"].items() if key not in event.get("known", ())}

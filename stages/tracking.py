@@ -12,6 +12,7 @@ ROSPHERE_SWEEP=<name> puts the pipeline's run under a run of that name. See docs
 import argparse
 import hashlib
 import json
+import math
 import os
 import shutil
 import socket
@@ -64,11 +65,13 @@ class Tracker:
         self._name, self._spool, self._process = name, spool, process
         self._rule, self._certificates = rule, certificates
         self._warned = False
+        self._told: tuple[int, dict[str, float]] = (0, {})  # the last step, and the metrics told there
 
     def metrics(self, step: int, values: Mapping[str, float]) -> None:
         """The values at one step of a loop."""
         if values:
             numbers = {key: float(value) for key, value in values.items()}
+            self._told = (step, {**(self._told[1] if self._told[0] == step else {}), **numbers})
             self._tell(lambda spool: spool.write("metrics", step=step, values=numbers))
 
     def artifact(self, path: Path) -> None:
@@ -78,7 +81,9 @@ class Tracker:
     def final(self, step: int, report: Mapping[str, Any]) -> None:
         """The stage's result: its numeric leaves become metrics of the run and of its parent."""
         values = spool.numbers(report)
-        self._tell(lambda spool: spool.write("final", step=step, values=values))
+        told = self._told[1] if self._told[0] == step else {}
+        known = [key for key, value in values.items() if key in told and math.isclose(told[key], value, rel_tol=1e-5)]
+        self._tell(lambda spool: spool.write("final", step=step, values=values, known=known))
 
     def model(self, folder: Path) -> None:
         """The model this stage made, if it is one that params.yaml wants registered."""

@@ -35,10 +35,10 @@ me = Identity(name="train", home=Path.cwd(), stage_fp=sys.argv[1], pipeline_fp=s
               pipeline_params={}, deps={}, upstream_metrics={}, gpus=0)
 with tracked(me, ()) as tracker:
     for step in range(1, 6):
-        tracker.metrics(step, {"loss": step / 10})
+        tracker.metrics(step, {"loss": step / 10, "third": step / 3})
     print("told", flush=True)
     time.sleep(float(sys.argv[2]))
-    tracker.final(5, {"loss": 0.25, "of": {"体育": 1}})
+    tracker.final(5, {"loss": 0.25, "third": 1.66667, "of": {"体育": 1}})
 """
 
 
@@ -338,6 +338,7 @@ def test_without_a_server_the_run_is_kept_and_sync_delivers_it(
     expected = [(step, step / 10) for step in range(1, 5)]
     expected += [(5, 0.25), (5, 0.5)]  # the result beside the last of the series
     assert points(home, run, "loss") == expected
+    assert points(home, run, "third") == [(step, step / 3) for step in range(1, 6)]  # the same, but for its rounding
     assert run.data.metrics["of/体育"] == 1.0
 
 
