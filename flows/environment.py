@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from flows import leash
+
 FLOW_RUN = "ROSPHERE_FLOW_RUN"  # told to every stage: the id of the flow run that it is part of
 MLFLOW_UI = "ROSPHERE_MLFLOW_UI"  # where MLflow's dashboard is looked at
 SWEEP = "ROSPHERE_SWEEP"  # told to every stage of a sweep's experiments: the sweep's name
@@ -31,7 +33,11 @@ def settings(root: Path) -> dict[str, str]:
 
 
 def prepare(root: Path) -> None:
-    """Set those defaults for this process, and use the UI's server if it runs. What is set already stays."""
+    """Set those defaults for this process, and use the UI's server if it runs. What is set already stays.
+
+    The process of a run calls this first of all; if a worker started it, it ends with that worker from now on.
+    """
+    leash.hold(root)
     for key, value in settings(root).items():
         os.environ.setdefault(key, value)
     Path(os.environ["PREFECT_HOME"]).mkdir(parents=True, exist_ok=True)  # Prefect makes the last folder only

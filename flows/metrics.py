@@ -26,10 +26,11 @@ def read(root: Path, paths: Iterable[str]) -> Numbers:
 
 
 def table(before: Mapping[str, float], after: Mapping[str, float]) -> str:
-    """A Markdown table of what stands in the files now, against what stood there before."""
+    """A Markdown table of what stands in the files now, against what stood there before; what moved comes first."""
+    moved = sorted(after, key=lambda key: before.get(key) == after[key])
     rows = [
-        f"| {key} | {_number(before.get(key))} | {_number(now)} | {_change(before.get(key), now)} |"
-        for key, now in after.items()
+        f"| {key} | {_number(before.get(key))} | {_number(after[key])} | {_change(before.get(key), after[key])} |"
+        for key in moved
     ]
     return "\n".join(["| metric | before | now | change |", "| :-- | --: | --: | --: |", *rows])
 

@@ -1,6 +1,6 @@
-"""The local stack: Prefect's server and MLflow's, on loopback, stopped together.
+"""The local stack: Prefect's server, a worker for the runs started there, and MLflow; on loopback, stopped together.
 
-    python -m flows.ui [--prefect-port 4200] [--mlflow-port 5000]
+    python -m flows.ui [--prefect-port 4200] [--mlflow-port 5000] [--prefect-database URL] [--mlflow-store URL]
 
 While it runs, `python -m flows.pipeline` in the same workspace reports to it without being told.
 """
@@ -9,56 +9,53 @@ from __future__ import annotations
 
 import argparse
 import fcntl
-import socket
+import os
+import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-from flows import environment
-from flows.process import Closed, Commands, unwinding_on_terminate
+from flows import deployments, environment, leash
+from flows.process import Commands, Ladder, unwinding_on_terminate
+from flows.services import HOST, Running, Service, StartError, require_free
 
-HOST = "127.0.0.1"
-PATIENCE = 120.0  # seconds for a server to answer; the first start creates its database
+# Asked to stop, Prefect's worker kills its runs, which then cannot tell the server how they ended. Killed itself, it
+# leaves that to them: see `flows.leash`. It has nothing to save.
+WORKER_LADDER: Ladder = ((signal.SIGKILL, 5.0),)
+SHORT_LIFE = 30.0  # seconds; a worker that does not even live that long would not live longer next time
+POLL_SECONDS = "3"  # how often the worker asks for runs; the server is on this machine
 
 # In a process of its own: importing mlflow here would cost a second and hundreds of megabytes for good.
 CREATE_STORE = "import sys; from mlflow import MlflowClient; MlflowClient(sys.argv[1]).search_experiments()"
 
 
-class StartError(RuntimeError):
-    """The stack cannot be started or has lost a server; the message says why."""
+def prefect_server(port: int, database: str | None) -> Service:
+    """Prefect's server, its data in `database`, by default in a SQLite file below PREFECT_HOME.
+
+    The URL goes through the environment: it may hold a password, which everybody could read on the command line.
+    """
+    arguments = ("prefect", "server", "start", "--host", HOST, "--port", str(port))
+    env = {"PREFECT_API_URL": f"http://{HOST}:{port}/api"}
+    if database:
+        env["PREFECT_API_DATABASE_CONNECTION_URL"] = database
+    return Service(name="Prefect", arguments=arguments, env=env, port=port, health="/api")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Server:
-    """One server: the module that runs it, where it is looked at, and where it says that it is healthy."""
-
-    name: str
-    arguments: tuple[str, ...]
-    port: int
-    health: str
-
-    @property
-    def address(self) -> str:
-        return f"http://{HOST}:{self.port}"
+def mlflow_server(port: int, store: str) -> Service:
+    """MLflow's server on the runs in `store`."""
+    arguments = ("mlflow", "server", "--host", HOST, "--port", str(port), "--workers", "1")
+    return Service(name="MLflow", arguments=arguments, env={"MLFLOW_BACKEND_STORE_URI": store}, port=port)
 
 
-def stack(root: Path, prefect_port: int, mlflow_port: int) -> tuple[Server, Server]:
-    """Prefect's server and MLflow's for this workspace."""
-    prefect = ("prefect", "server", "start", "--host", HOST, "--port", str(prefect_port))
-    mlflow = ("mlflow", "server", "--host", HOST, "--port", str(mlflow_port), "--workers", "1")
-    return (
-        Server(name="Prefect", arguments=prefect, port=prefect_port, health="/api"),
-        Server(
-            name="MLflow",
-            arguments=(*mlflow, "--backend-store-uri", store_uri(root)),
-            port=mlflow_port,
-            health="",
-        ),
-    )
+def worker(api: str, tracking: str | None) -> Service:
+    """The process that starts the runs of the pool; `tracking` tells their stages where MLflow is, if not here."""
+    arguments = ("prefect", "worker", "start", "--pool", deployments.POOL, "--name", "workspace")
+    env = {"PREFECT_API_URL": api, "PREFECT_WORKER_QUERY_SECONDS": POLL_SECONDS}
+    if tracking:
+        env["MLFLOW_TRACKING_URI"] = tracking
+    return Service(name="Worker", arguments=arguments, env=env)
 
 
 def store_uri(root: Path) -> str:
@@ -80,96 +77,92 @@ def create_store(root: Path) -> None:
             raise StartError(f"MLflow cannot create {store_uri(root)}:\n{done.stderr[-2000:]}")
 
 
-def require_free(servers: Sequence[Server]) -> None:
-    """Refuse ports that somebody listens on.
+def tell(root: Path, api: str, commands: Commands) -> None:
+    """Make the server know this workspace's deployments (see `flows.deployments`).
 
     Raises:
-        StartError: a port is taken.
+        StartError: it could not.
     """
-    for server in servers:
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # else a server just stopped would count
-            try:
-                probe.bind((HOST, server.port))
-            except OSError as error:
-                option = f"--{server.name.lower()}-port"
-                raise StartError(f"port {server.port} is taken, choose another with {option} ({error})") from error
+    lines: list[str] = []
+    command = [sys.executable, "-m", "flows.deployments"]
+    env = {**environment.for_commands(), "PREFECT_API_URL": api}
+    if commands.run(command, on_line=lines.append, env=env, cwd=root):
+        raise StartError("\n".join(lines[-20:]))
 
 
-def serve(root: Path, servers: Sequence[Server]) -> None:
-    """Run the servers until one ends or this process is told to.
+def serve(root: Path, servers: Sequence[Service], worker: Service) -> None:
+    """Run the servers, then the worker, until a server ends or this process is told to; the worker is stopped first.
 
     Raises:
-        StartError: a server ended, or does not answer in time.
+        StartError: one ended, or does not answer in time, or refuses the deployments.
     """
+    for service in (*servers, worker):
+        service.log(root).unlink(missing_ok=True)
     with Commands() as commands:
-        threads = [threading.Thread(target=_run, args=(server, root, commands), daemon=True) for server in servers]
-        for thread in threads:
-            thread.start()
-        prefect, mlflow = servers
-        for server, thread in zip(servers, threads, strict=True):
-            _wait(server, thread, root)
-            print(f"{server.name:8}{server.address}", flush=True)
-        api = f"{prefect.address}/api"
-        with environment.announce(root, api):
-            print("runs of this workspace appear there by themselves; from elsewhere:")
-            print(f"  PREFECT_API_URL={api} python -m flows.pipeline", flush=True)
-            while all(thread.is_alive() for thread in threads):
+        running = [Running(server, root, commands) for server in servers]
+        for server in running:
+            server.wait()
+            print(f"{server.service.name:8}{server.service.address}", flush=True)
+        api = worker.env["PREFECT_API_URL"]
+        tell(root, api, commands)
+        with environment.announce(root, api), leash.awaited(root), Commands(WORKER_LADDER) as workers:
+            print("runs of this workspace appear there by themselves; start and schedule them under Deployments, or:")
+            print(f"  PREFECT_API_URL={api} prefect deployment run pipeline/pipeline", flush=True)
+            at_work = Running(worker, root, workers)
+            while True:
                 time.sleep(0.5)
-        ended = next(server for server, thread in zip(servers, threads, strict=True) if not thread.is_alive())
-        raise StartError(_ended(ended, root))
+                for server in running:
+                    server.require_alive()
+                at_work = _at_work(at_work, root, workers)
 
 
-def _run(server: Server, root: Path, commands: Commands) -> None:
-    """Run a server to its end, its output to its log."""
-    env = {**environment.for_commands(), "PREFECT_API_URL": f"{server.address}/api"}
-    with _log(server, root).open("w", encoding="utf-8") as log:
-
-        def on_line(line: str) -> None:
-            print(line, file=log, flush=True)
-
-        try:
-            commands.run([sys.executable, "-m", *server.arguments], on_line=on_line, env=env, cwd=root)
-        except Closed:
-            return
+def _at_work(worker: Running, root: Path, workers: Commands) -> Running:
+    """The worker, or its successor: one that was killed (out of memory, say) must not cost the runs of the night."""
+    if worker.alive or worker.age < SHORT_LIFE:
+        worker.require_alive()
+        return worker
+    print("the worker ended and is started again", file=sys.stderr, flush=True)
+    return Running(worker.service, root, workers)
 
 
-def _wait(server: Server, thread: threading.Thread, root: Path) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not environment.answers(server.address + server.health):
-        if not thread.is_alive():
-            raise StartError(_ended(server, root))
-        if time.monotonic() > deadline:
-            raise StartError(f"{server.name} did not answer within {PATIENCE:.0f} s; see {_log(server, root)}")
-        time.sleep(0.2)
-
-
-def _ended(server: Server, root: Path) -> str:
-    log = _log(server, root)
-    lines = log.read_text(encoding="utf-8").splitlines()[-15:]
-    return "\n".join([f"{server.name} ended; the last lines of {log}:", *lines])
-
-
-def _log(server: Server, root: Path) -> Path:
-    return root / ".run" / f"{server.name.lower()}.log"
-
-
-def main() -> int:
+def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m flows.ui", description="Prefect's and MLflow's UI on loopback.")
     parser.add_argument("--prefect-port", type=int, default=4200)
     parser.add_argument("--mlflow-port", type=int, default=5000)
-    given = parser.parse_args()
+    parser.add_argument(
+        "--prefect-database",
+        metavar="URL",
+        help="postgresql+asyncpg://user:password@host/name instead of a SQLite file; better given as"
+        " PREFECT_API_DATABASE_CONNECTION_URL, which others on this machine cannot read",
+    )
+    parser.add_argument(
+        "--mlflow-store",
+        metavar="URL",
+        default=os.environ.get("MLFLOW_BACKEND_STORE_URI"),
+        help="postgresql://user:password@host/name instead of mlflow.db; better given as MLFLOW_BACKEND_STORE_URI",
+    )
+    return parser.parse_args()
+
+
+def main() -> int:
+    given = arguments()
     root = Path.cwd()
     if running := environment.announced_api(root):
         print(f"the UI of this workspace already runs, its server at {running}", file=sys.stderr)
         return 1
+    if not (root / deployments.FILE).is_file():
+        print(f"no {deployments.FILE} in {root}: start the UI in the workspace's own folder", file=sys.stderr)
+        return 1
     environment.prepare(root)
-    servers = stack(root, given.prefect_port, given.mlflow_port)
+    prefect = prefect_server(given.prefect_port, given.prefect_database)
+    mlflow = mlflow_server(given.mlflow_port, given.mlflow_store or store_uri(root))
+    tracking = mlflow.address if given.mlflow_store else None
     with unwinding_on_terminate():
         try:
-            require_free(servers)
-            create_store(root)
-            serve(root, servers)
+            require_free((prefect, mlflow))
+            if not given.mlflow_store:
+                create_store(root)
+            serve(root, (prefect, mlflow), worker(prefect.env["PREFECT_API_URL"], tracking))
         except StartError as error:
             print(error, file=sys.stderr)
             return 1

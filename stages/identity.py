@@ -9,6 +9,7 @@ mean the same configuration, however its stages were started.
 import hashlib
 import json
 import os
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -16,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from stages.config import ConfigError, read
+
+LOCK_SECONDS = 10.0  # how long a dvc.lock may be unreadable because somebody is writing it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,13 +97,23 @@ def _declared_meta(root: Path, name: str) -> Any:
 
 def _by_dvc(root: Path, name: str) -> Identity:
     from dvc.exceptions import DvcException
+
+    patience = time.monotonic() + LOCK_SECONDS
+    while True:
+        try:
+            return _read(root, name)
+        except DvcException as error:
+            # DVC rewrites dvc.lock in place: a stage that ends beside this one may be at it.
+            if "dvc.lock" not in str(error) or time.monotonic() > patience:
+                raise ConfigError(f"DVC cannot tell what stage {name} is made from: {error}") from error
+        time.sleep(0.2)
+
+
+def _read(root: Path, name: str) -> Identity:
     from dvc.repo import Repo
 
-    try:
-        with Repo(str(root)) as repo:
-            return _from_graph(repo.index.graph, name, home(root))
-    except DvcException as error:
-        raise ConfigError(f"DVC cannot tell what stage {name} is made from: {error}") from error
+    with Repo(str(root)) as repo:
+        return _from_graph(repo.index.graph, name, home(root))
 
 
 def _from_graph(graph: Any, name: str, home: Path) -> Identity:

@@ -35,6 +35,6 @@ def test_table() -> None:
         "| metric | before | now | change |",
         "| :-- | --: | --: | --: |",
         "| a | 1 | 0.75 | -0.25 |",
-        "| b | 2 | 2 | = |",
         "| c |  | 4 | new |",
+        "| b | 2 | 2 | = |",
     ]

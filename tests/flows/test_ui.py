@@ -1,20 +1,27 @@
-"""The local stack: both servers answer, a busy port is refused, and nothing is left."""
+"""The local stack: it answers, a worker runs what is started there, a busy port is refused, and nothing is left."""
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
+import urllib.request
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import psutil
 import pytest
 
 from flows import environment
-from flows.ui import StartError, create_store, require_free, stack, store_uri
+from flows.services import StartError, require_free
+from flows.ui import create_store, mlflow_server, prefect_server, store_uri, worker
 
 HOUSE = Path(__file__).resolve().parents[2]
 
@@ -32,12 +39,32 @@ def test_a_busy_port_is_one_clear_line(tmp_path: Path) -> None:
         busy.listen()
         port = busy.getsockname()[1]
         with pytest.raises(StartError, match=rf"^port {port} is taken, choose another with --mlflow-port"):
-            require_free(stack(tmp_path, free_port(), port))
+            require_free((prefect_server(free_port(), None), mlflow_server(port, store_uri(tmp_path))))
 
 
 def test_the_store_is_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert store_uri(Path(".")) == f"sqlite:///{tmp_path}/mlflow.db"
+
+
+def test_a_password_stays_off_the_command_line() -> None:
+    url = "postgresql://me:secret@db/name"
+    services = (prefect_server(4200, url), mlflow_server(5000, url))
+    assert not [service for service in services if "secret" in " ".join(service.arguments)]
+    assert services[0].env["PREFECT_API_DATABASE_CONNECTION_URL"] == services[1].env["MLFLOW_BACKEND_STORE_URI"] == url
+
+
+def test_runs_track_where_the_ui_looks() -> None:
+    assert worker("api", "http://127.0.0.1:5000").env["MLFLOW_TRACKING_URI"] == "http://127.0.0.1:5000"
+    assert "MLFLOW_TRACKING_URI" not in worker("api", None).env, "they find the file in their workspace themselves"
+
+
+def test_elsewhere_than_in_a_workspace_it_is_refused(tmp_path: Path) -> None:
+    env = {**os.environ, "PYTHONPATH": str(HOUSE)}
+    done = subprocess.run([sys.executable, "-m", "flows.ui"], cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr == f"no prefect.yaml in {tmp_path}: start the UI in the workspace's own folder\n"
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.slow
@@ -55,25 +82,69 @@ def test_two_who_create_the_store_at_once_do_not_break_it(tmp_path: Path) -> Non
     assert done.stdout.strip() == "1", done.stderr[-2000:]
 
 
-@pytest.mark.slow
-def test_both_servers_run_and_both_are_stopped(tmp_path: Path) -> None:
+@contextmanager
+def running_ui(root: Path) -> Iterator[tuple[str, subprocess.Popen[str], list[psutil.Process]]]:
+    """The stack of a workspace: its API, its process and the whole family; stopped by SIGTERM at the end."""
     ports = ["--prefect-port", str(free_port()), "--mlflow-port", str(free_port())]
-    command = [sys.executable, "-m", "flows.ui", *ports]
-    mine = {key: value for key, value in os.environ.items() if not key.startswith("PREFECT_")}
-    env = {**mine, "PYTHONPATH": str(HOUSE)}
-    with subprocess.Popen(command, cwd=tmp_path, env=env, stdout=subprocess.PIPE, text=True) as ui:
+    mine = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_", "ROSPHERE_", "MLFLOW_"))}
+    command, env = [sys.executable, "-m", "flows.ui", *ports], {**mine, "PYTHONPATH": str(HOUSE)}
+    with subprocess.Popen(
+        command, cwd=root, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as ui:
         assert ui.stdout is not None
         try:
             lines = [ui.stdout.readline() for _ in range(4)]
-            family = psutil.Process(ui.pid).children(recursive=True)
-            api = environment.announced_api(tmp_path)
+            assert lines[0] == f"Prefect http://127.0.0.1:{ports[1]}\n", lines
+            assert lines[1] == f"MLflow  http://127.0.0.1:{ports[3]}\n", lines
+            yield f"http://127.0.0.1:{ports[1]}/api", ui, psutil.Process(ui.pid).children(recursive=True)
         finally:
             ui.send_signal(signal.SIGTERM)
             rest = ui.stdout.read()
-    assert lines[0] == f"Prefect http://127.0.0.1:{ports[1]}\n" and lines[1] == f"MLflow  http://127.0.0.1:{ports[3]}\n"
-    assert api == f"http://127.0.0.1:{ports[1]}/api" and api in lines[3]
-    assert rest == "stopped\n" and ui.returncode == 0
-    assert len(family) >= 3
+    assert (rest, ui.returncode) == ("stopped\n", 0)
+
+
+def post(url: str, body: object) -> dict[str, str]:
+    request = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        found: dict[str, str] = json.load(answer)
+        return found
+
+
+def start_run(api: str, targets: list[str]) -> str:
+    """What the button Run does."""
+    with urllib.request.urlopen(f"{api}/deployments/name/pipeline/pipeline", timeout=30) as answer:
+        deployment = json.load(answer)["id"]
+    body = {"parameters": {"targets": targets}, "state": {"type": "SCHEDULED"}}
+    return post(f"{api}/deployments/{deployment}/create_flow_run", body)["id"]
+
+
+def state_of(root: Path, run: str) -> str:
+    """As the server's database has it, which outlives the server."""
+    with closing(sqlite3.connect(root / ".run" / "prefect" / "prefect.db")) as database:
+        found: str = database.execute("select state_name from flow_run where id = ?", (run,)).fetchone()[0]
+        return found
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_run_started_there_runs_here_and_is_stopped_before_the_server(toy, eventually) -> None:
+    shutil.copy(HOUSE / "prefect.yaml", toy.root)
+    with running_ui(toy.root) as (api, ui, family):
+        assert environment.announced_api(toy.root) == api
+        listening = [c.laddr.ip for p in family for c in p.net_connections() if c.status == psutil.CONN_LISTEN]
+        assert len(listening) >= 2 and set(listening) == {"127.0.0.1"}
+
+        first = start_run(api, ["prepare"])
+        eventually(lambda: state_of(toy.root, first) == "Completed", "the worker ran it", 120)
+        assert toy.started() == ["prepare"]
+
+        toy.tell("hang-left")
+        second = start_run(api, ["left"])
+        eventually((toy.root / "pid-left").exists, "its stage runs", 120)
+        family = psutil.Process(ui.pid).children(recursive=True)
+        assert int((toy.root / "pid-left").read_text()) in {process.pid for process in family}
     _, alive = psutil.wait_procs(family, timeout=30)
     assert not [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
-    assert environment.announced_api(tmp_path) is None
+    assert state_of(toy.root, second) == "Crashed", "the server was still there to be told"
+    assert (toy.root / ".dvc/tmp/rwlock").read_text() == "{}"
+    assert environment.announced_api(toy.root) is None

@@ -1,0 +1,63 @@
+"""A run that a worker started ends with that worker, and before the server that it must still tell how it ended.
+
+Prefect leaves the run of a killed worker going on, where nobody can cancel it any more and where it keeps the workspace
+from the runs that follow. A run that ends by SIGTERM lets its stages save, and reports.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import TextIOWrapper
+from pathlib import Path
+
+POLL = 1.0
+PATIENCE = 45.0  # seconds for a run to end: its stages may take 15 to save
+
+
+def hold(root: Path) -> None:
+    """If a worker started this process, be known as its run, and end when the worker is gone."""
+    if "PREFECT__FLOW_RUN_ID" in os.environ:
+        lock = _open(root)
+        fcntl.flock(lock, fcntl.LOCK_SH)  # until this process ends, however it ends
+        threading.Thread(target=_watch, args=(os.getppid(), lock), name="leash", daemon=True).start()
+
+
+@contextmanager
+def awaited(root: Path) -> Iterator[None]:
+    """At the end of the block, wait until the runs that workers started in this workspace have ended, or for long."""
+    try:
+        yield
+    finally:
+        deadline = time.monotonic() + PATIENCE
+        with _open(root) as lock:
+            while not _free(lock) and time.monotonic() < deadline:
+                time.sleep(0.1)
+
+
+def _watch(parent: int, lock: TextIOWrapper) -> None:
+    """Never returns: while it runs, the lock that it was given is not collected."""
+    while os.getppid() == parent:  # an orphan gets another one
+        time.sleep(POLL)
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(PATIENCE)
+    os.kill(os.getpid(), signal.SIGKILL)  # the server is gone as well: Prefect would go on trying for four minutes
+
+
+def _open(root: Path) -> TextIOWrapper:
+    file = root / ".run" / "runs.lock"
+    file.parent.mkdir(exist_ok=True)
+    return file.open("a", encoding="utf-8")
+
+
+def _free(lock: TextIOWrapper) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
