@@ -52,7 +52,7 @@ def runs_address() -> str:
     """MLflow's page of the runs that carry this flow run in their tag."""
     query = quote(f"tags.`prefect.flow_run` = '{runtime.flow_run.id}'")
     base = os.environ.get(environment.MLFLOW_UI, "http://127.0.0.1:5000")
-    return f"{base}/#/experiments/1?searchFilter={query}"
+    return f"{base}/#/experiments/1/runs?searchFilter={query}"
 
 
 def data_address(figure: Path) -> str:

@@ -6,66 +6,84 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from stages import runner
-from stages.page import dimension, figures, html, similarity, tables, tasks
+from stages.page import changes, figures, headline, history, html, runs, similarity, tables, tasks
+from stages.page.figures import Figure
 from stages.page.ledger import Ledger, savings
 
 REPORTS = Path("reports")
 
 
-def sections(ledger: Ledger, drawn: Mapping[str, Path]) -> dict[str, Sequence[str]]:
-    vae = ledger.examples("vmf_vae")
+def sections(ledger: Ledger, drawn: Mapping[str, Figure]) -> dict[str, Sequence[str]]:
+    addresses = runs.addresses(ledger)
+
+    def shown(*names: str) -> str:
+        return html.figures(*(_figure(drawn[name], addresses) for name in names if name in drawn))
+
     return {
-        "At a glance": [html.table(tables.main(ledger))],
+        "In short": headline.section(ledger, addresses),
+        "Since the last commit": changes.section(ledger, addresses),
+        "At a glance": [html.table(tables.main(ledger), addresses)],
         "Pretraining and widening": [
-            html.figure(drawn["pretraining"], "MLM dev loss against FLOPs"),
+            shown("pretraining"),
             html.note(savings_sentence(ledger)),
-            html.table(tables.widening(ledger)),
+            html.table(tables.widening(ledger), addresses),
         ],
-        "Sentence similarity": [
-            html.figure(drawn["similarity"], "recall and Spearman of the encoders"),
-            *similarity.section(ledger),
-        ],
+        "Sentence similarity": [shown("recall", "spearman"), *similarity.section(ledger, addresses)],
         "Text VAE": [
-            html.figure(drawn["kl"], "KL and reconstruction over training"),
-            html.table(tables.vae(ledger)),
-            html.note("Reconstructions of held-out sentences from a point on the sphere:"),
-            html.beside(vae["vmf"]["reconstructions"], "sentence", "output"),
-            html.note("Along the great circle between the first two:"),
-            html.table(tables.Table(head=("t", "sentence"), rows=_numbered(vae["vmf"]["interpolation"]))),
-            html.note("Decoded from the uniform prior:"),
-            html.table(tables.Table(head=("#", "sentence"), rows=_numbered(vae["vmf"]["samples"]))),
-            html.note("Training sentences nearest to the held-out ones on the sphere:"),
-            html.beside(vae["vmf"]["neighbours"], "sentence", "output"),
-            *sphere(drawn),
+            shown("kl", "reconstruction"),
+            html.folded("everything measured on held-out sentences", html.table(tables.vae(ledger), addresses)),
+            *written(ledger),
+            *sphere(drawn, addresses),
         ],
-        "Tasks": [
-            html.figure(drawn["tasks"], "task scores beside baselines"),
-            *map(html.note, verdicts(ledger)),
-            *tasks.section(ledger),
-        ],
-        "The dimension rule": [
-            html.table(tables.dimension(ledger)),
-            html.figure(drawn["dimension"], "skip-gram loss against dimension, MLM loss against head size"),
-            html.note(dimension.sentence(ledger)),
-        ],
+        "Tasks": [shown("tasks"), *map(html.note, verdicts(ledger)), *tasks.section(ledger, addresses)],
+        "The dimension rule": [html.table(tables.dimension(ledger), addresses), shown("vectors", "heads")],
+        **({"Smooth activations": [shown("activations")]} if "activations" in drawn else {}),
         "Data and time": [
-            html.folded("what was read, kept and dropped", html.table(tables.data(ledger))),
-            html.folded("how long it took on this machine", html.table(tables.speed(ledger))),
+            html.folded("what was read, kept and dropped", html.table(tables.data(ledger), addresses)),
+            html.folded("how long it took on this machine", html.table(tables.speed(ledger), addresses)),
         ],
     }
 
 
-def sphere(drawn: Mapping[str, Path]) -> list[str]:
-    """The figure of the latent sphere, or why there is none."""
-    if "sphere" not in drawn:
-        return [
-            html.note("The latent sphere is not shown: the task sentiment, whose labels would tell, was not prepared.")
-        ]
+def _figure(figure: Figure, addresses: Mapping[str, str]) -> str:
+    drawn = html.figure(figure.path, figure.caption.title, figure.caption.says)
+    return f"<div>{drawn}{html.source(figure.caption.stages, addresses)}</div>"
+
+
+def written(ledger: Ledger) -> list[str]:
+    """Sentences that the text VAE wrote."""
+    vae = ledger.examples("vmf_vae")["vmf"]
+    head = ("#", "sentence")
+    between = tables.Table(head=("t", "sentence"), rows=_numbered(vae["interpolation"]))
+    drawn = tables.Table(head=head, rows=_numbered(vae["samples"]))
     return [
-        html.note("Held-out sentences on the latent sphere, along the labels' mean directions in the training data:"),
-        html.figure(drawn["sphere"], "the latent sphere by label"),
+        html.folded(
+            "reconstructions of held-out sentences from a point on the sphere",
+            html.beside(vae["reconstructions"], "sentence", "output"),
+        ),
+        html.folded("along the great circle between the first two", html.table(between)),
+        html.folded("decoded from the uniform prior", html.table(drawn)),
+        html.folded(
+            "training sentences nearest to the held-out ones on the sphere",
+            html.beside(vae["neighbours"], "sentence", "output"),
+        ),
     ]
+
+
+def sphere(drawn: Mapping[str, Figure], addresses: Mapping[str, str]) -> list[str]:
+    """The figure of the latent sphere, or why there is none."""
+    if "sphere" in drawn:
+        return [html.figures(_figure(drawn["sphere"], addresses))]
+    return [html.note("The latent sphere is not shown: the task sentiment, whose labels would tell, was not prepared.")]
+
+
+def origin(ledger: Ledger) -> str:
+    """Where the page was written."""
+    commit = history.last(ledger.folder)
+    return f"Written at commit {commit.name} of {commit.date}." if commit else "Written outside a git repository."
 
 
 def _numbered(lines: Sequence[str]) -> list[tuple[str, str]]:
@@ -111,14 +129,22 @@ def summary(ledger: Ledger) -> str:
     return "\n".join([*lines, *(f"- {verdict}" for verdict in verdicts(ledger)), ""])
 
 
+def scores(ledger: Ledger) -> str:
+    """One line a task, for the plot of DVC that puts two revisions side by side."""
+    frame = pd.DataFrame([ledger.task(name) for name in ledger.tasks], columns=["score", "baseline", "majority"])
+    frame.insert(0, "task", ledger.tasks)
+    return str(frame.to_csv(index=False, lineterminator="\n"))
+
+
 def main() -> None:
     with runner.stage("report") as job:
         ledger = Ledger(folder=REPORTS, tasks=job.scalar("tasks", list[str]))
         drawn = figures.draw(ledger, REPORTS / "figures")
-        page = html.page("rosphere: report", sections(ledger, drawn))
+        page = html.page("rosphere: report", sections(ledger, drawn), origin=origin(ledger))
         (REPORTS / "index.html").write_text(page, encoding="utf-8")
         (REPORTS / "summary.md").write_text(summary(ledger), encoding="utf-8")
-        for path in (REPORTS / "index.html", REPORTS / "summary.md", REPORTS / "figures"):
+        (REPORTS / "scores.csv").write_text(scores(ledger), encoding="utf-8")
+        for path in (REPORTS / "index.html", REPORTS / "summary.md", REPORTS / "scores.csv", REPORTS / "figures"):
             job.artifact(path)
 
 

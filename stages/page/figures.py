@@ -1,131 +1,182 @@
-"""The figures of the report, as PNG files. Labels are English: not every machine has a Chinese font."""
+"""The figures of the report, as SVG files: one panel each, so that a phone can show them one below the other."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.patches import Circle
 
+from stages.page import activations as activation_curves
+from stages.page import captions, svg
 from stages.page import dimension as dimension_curves
+from stages.page.captions import Caption
 from stages.page.ledger import Ledger
+from stages.page.palette import BLUE, GREY, MARKERS, SERIES, SKY, VERMILION
 
 matplotlib.use("Agg")
 
 from matplotlib import pyplot as plt  # noqa: E402 - the backend is chosen first, for machines without a screen
 
-NARROW, WIDE, CONTROL = "#8aa4c8", "#1f5fa8", "#c2703d"
-MODELS = (WIDE, CONTROL, "#5a8f5a", "#7a5fa0", "#c9a227", "#555555")  # of the text VAE: the vMF and its twins
-WIDTH, HEIGHT = 7.0, 3.6
+WIDTH, HEIGHT = 5.0, 3.2  # inches: letters of 9.5 points can still be read where the page is 380 px wide
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    path: Path
+    caption: Caption
 
 
 @contextmanager
-def drawing(path: Path, panels: int = 1) -> Iterator[list[Axes]]:
-    figure, axes = plt.subplots(1, panels, figsize=(WIDTH if panels == 1 else 10.0, HEIGHT), squeeze=False)
-    for axis in axes[0]:
-        axis.spines[["top", "right"]].set_visible(False)
-        axis.grid(alpha=0.25)
-    yield list(axes[0])
-    figure.tight_layout()
-    # Without the metadata the same numbers give the same bytes.
-    figure.savefig(path, dpi=110, metadata={"Software": None})
-    plt.close(figure)
+def drawing(path: Path, height: float = HEIGHT) -> Iterator[Axes]:
+    """An axis to draw on, and afterwards the file. The same numbers give the same bytes."""
+    with matplotlib.rc_context(svg.SETTINGS), warnings.catch_warnings():
+        # Chinese names are drawn by the browser, in a font of its own; here they are only measured.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        figure, axis = plt.subplots(figsize=(WIDTH, height), layout="constrained")
+        try:
+            yield axis
+            figure.savefig(path, format="svg", metadata=svg.METADATA)
+        finally:
+            plt.close(figure)
 
 
 def pretraining(ledger: Ledger, path: Path) -> None:
-    names = [("pretrain", "narrow", NARROW), ("pretrain_wide", "widened, trained on", WIDE)]
+    names = [("pretrain", "narrow", SKY), ("pretrain_wide", "widened, trained on", BLUE)]
     if ledger.scratch is not None:
-        names.append(("pretrain_scratch", "wide from random weights", CONTROL))
-    with drawing(path) as (axis,):
-        for name, label, colour in names:
+        names.append(("pretrain_scratch", "wide from random weights", VERMILION))
+    with drawing(path) as axis:
+        for (name, label, colour), marker in zip(names, MARKERS, strict=False):
             curve = ledger.curve(name).dropna(subset=["dev_loss"])
-            axis.plot(curve["flops"] / 1e12, curve["dev_loss"], "o-", ms=3, label=label, color=colour)
-        axis.set_xlabel("training compute, TFLOP (the widened run begins where the narrow one ended)")
-        axis.set_ylabel("MLM dev loss, nats")
-        axis.legend(frameon=False)
+            axis.plot(curve["flops"] / 1e12, curve["dev_loss"], marker=marker, label=label, color=colour)
+        axis.set_xlabel("training compute, TFLOP")
+        axis.set_ylabel("masked-token loss on dev, nats")
+        axis.legend()
 
 
-def dimension(ledger: Ledger, path: Path) -> None:
-    report, curve = ledger.report("dimension"), ledger.curve("dimension")
-    with drawing(path, panels=2) as (left, right):
-        dimension_curves.embeddings(left, report, curve)
-        dimension_curves.heads(right, report, curve)
+def vectors(ledger: Ledger, path: Path) -> None:
+    with drawing(path) as axis:
+        dimension_curves.embeddings(axis, ledger.report("dimension"), ledger.curve("dimension"))
 
 
-def similarity(ledger: Ledger, path: Path) -> None:
+def heads(ledger: Ledger, path: Path) -> None:
+    with drawing(path) as axis:
+        dimension_curves.heads(axis, ledger.report("dimension"), ledger.curve("dimension"))
+
+
+def activations(ledger: Ledger, path: Path) -> None:
+    rows = ledger.activations
+    assert rows is not None
+    with drawing(path) as axis:
+        activation_curves.draw(axis, rows)
+
+
+def recall(ledger: Ledger, path: Path) -> None:
+    _encoders(ledger, path, "recall_at_1", "recall@1 on held-out groups")
+
+
+def spearman(ledger: Ledger, path: Path) -> None:
+    _encoders(ledger, path, "spearman", "Spearman's correlation with the grades")
+
+
+def _encoders(ledger: Ledger, path: Path, key: str, label: str) -> None:
     table = ledger.report("roformer_sim")["table"]
-    names = ["TF-IDF", "untrained [CLS]", "untrained mean", "teacher", "roformer_sim"]
-    with drawing(path, panels=2) as axes:
-        for axis, key, title in zip(
-            axes, ("recall_at_1", "spearman"), ("recall@1, held-out groups", "Spearman with the grades"), strict=True
-        ):
-            colours = [CONTROL, NARROW, NARROW, NARROW, WIDE]
-            axis.barh(names, [table[name][key] for name in names], color=colours)
-            axis.set_title(title, fontsize=10)
+    colours = {
+        "roformer_sim": BLUE,
+        "teacher": SKY,
+        "untrained mean": GREY,
+        "untrained [CLS]": GREY,
+        "TF-IDF": VERMILION,
+    }
+    with drawing(path, height=2.4) as axis:
+        names = list(colours)[::-1]
+        bars = axis.barh(names, [table[name][key] for name in names], color=[colours[name] for name in names])
+        axis.bar_label(bars, fmt="%.3f", padding=4)
+        axis.margins(x=0.16)
+        axis.grid(visible=False, axis="y")
+        axis.set_xlabel(label)
 
 
 def kl(ledger: Ledger, path: Path) -> None:
+    _latent(ledger, path, "kl", "KL(q(z|x) || p(z)), nats a sentence")
+
+
+def reconstruction(ledger: Ledger, path: Path) -> None:
+    _latent(ledger, path, "reconstruction", "reconstruction, nats a sentence")
+
+
+def _latent(ledger: Ledger, path: Path, key: str, label: str) -> None:
     curve, names = ledger.curve("vmf_vae"), ledger.report("vmf_vae")["models"]
-    with drawing(path, panels=2) as axes:
-        for number, (label, colour) in enumerate(zip(names, MODELS, strict=False)):
-            rows = curve[curve["model"] == number]
-            for axis, key in zip(axes, ("kl", "reconstruction"), strict=True):
-                known = rows.dropna(subset=[key])
-                axis.plot(known["step"], known[key], color=colour, label=label)
-        axes[0].set_ylabel("KL(q(z|x) || p(z)), nats a sentence")
-        axes[1].set_ylabel("reconstruction, nats a sentence")
-        for axis in axes:
-            axis.set_xlabel("step")
-            axis.legend(frameon=False)
+    with drawing(path) as axis:
+        for number, name in enumerate(names):
+            known = curve[curve["model"] == number].dropna(subset=[key])
+            colour, marker = SERIES[number % len(SERIES)], MARKERS[number % len(MARKERS)]
+            every = max(1, len(known) // 8)
+            axis.plot(known["step"], known[key], label=name, color=colour, marker=marker, markevery=every)
+        axis.set_xlabel("step")
+        axis.set_ylabel(label)
+        axis.legend()
 
 
 def sphere(ledger: Ledger, path: Path) -> None:
     found = ledger.sphere
     assert found is not None
-    with drawing(path) as (axis,):
-        axis.add_patch(Circle((0, 0), 1, fill=False, color="#bbbbbb"))
-        for label, colour in zip(sorted(set(found["labels"])), MODELS, strict=False):
-            x, y = zip(
-                *(p for p, name in zip(found["points"], found["labels"], strict=True) if name == label), strict=True
-            )
-            axis.scatter(x, y, s=9, color=colour, label=f"label {label}")
+    with drawing(path, height=WIDTH) as axis:
+        axis.add_patch(Circle((0, 0), 1, fill=False, color=GREY))
+        for number, label in enumerate(sorted(set(found["labels"]))):
+            points = [p for p, name in zip(found["points"], found["labels"], strict=True) if name == label]
+            x, y = zip(*points, strict=True)
+            colour, marker = SERIES[number % len(SERIES)], MARKERS[number % len(MARKERS)]
+            axis.scatter(x, y, s=12, alpha=0.8, linewidths=0, label=f"label {label}", color=colour, marker=marker)
         axis.set_aspect("equal")
         axis.set_xlabel("along the first label's mean direction")
         axis.set_ylabel("along the rest of the second's")
-        axis.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
+        axis.figure.legend(loc="outside upper center", ncols=4)
 
 
 def tasks(ledger: Ledger, path: Path) -> None:
-    reports = {name: ledger.task(name) for name in ledger.tasks}
-    with drawing(path) as (axis,):
-        for place, (key, label, colour) in enumerate(
-            (("majority", "majority", "#bbbbbb"), ("baseline", "baseline", CONTROL), ("score", "rosphere", WIDE))
-        ):
-            heights = [report[key] for report in reports.values()]
-            axis.bar([x + 0.27 * (place - 1) for x in range(len(reports))], heights, 0.25, label=label, color=colour)
-        axis.set_xticks(range(len(reports)), [f"{name}\n({r['metric']})" for name, r in reports.items()])
-        if len(reports) > 5:
-            axis.tick_params(axis="x", rotation=45)
-        axis.legend(frameon=False)
+    reports = {f"{name}\n{r['metric']}": r for name in ledger.tasks if (r := ledger.task(name))}
+    kinds = (("score", "rosphere", BLUE), ("baseline", "baseline", VERMILION), ("majority", "majority", GREY))
+    with drawing(path, height=1.1 + 0.62 * max(len(reports), 1)) as axis:
+        for place, (key, label, colour) in enumerate(kinds):
+            heights = [y + 0.27 * (place - 1) for y in range(len(reports))]
+            bars = axis.barh(heights, [report[key] for report in reports.values()], 0.24, label=label, color=colour)
+            axis.bar_label(bars, fmt="%.3f", padding=3, fontsize=7.5)
+        axis.set_yticks(range(len(reports)), list(reports))
+        axis.invert_yaxis()
+        axis.margins(x=0.12)
+        axis.grid(visible=False, axis="y")
+        axis.figure.legend(loc="outside upper center", ncols=3)
 
 
-FIGURES = {
-    "pretraining": pretraining,
-    "dimension": dimension,
-    "similarity": similarity,
-    "kl": kl,
-    "sphere": sphere,
-    "tasks": tasks,
+FIGURES: Mapping[str, tuple[Callable[[Ledger, Path], None], Callable[[Ledger], Caption]]] = {
+    "pretraining": (pretraining, captions.pretraining),
+    "recall": (recall, captions.recall),
+    "spearman": (spearman, captions.spearman),
+    "kl": (kl, captions.kl),
+    "reconstruction": (reconstruction, captions.reconstruction),
+    "sphere": (sphere, captions.sphere),
+    "tasks": (tasks, captions.tasks),
+    "vectors": (vectors, captions.vectors),
+    "heads": (heads, captions.heads),
+    "activations": (activations, captions.activations),
 }
 
 
-def draw(ledger: Ledger, folder: Path) -> dict[str, Path]:
-    """All figures that there is something for; returns their files by name."""
+def draw(ledger: Ledger, folder: Path) -> dict[str, Figure]:
+    """All figures that there is something for, by name."""
     folder.mkdir(parents=True, exist_ok=True)
-    paths = {name: folder / f"{name}.png" for name in FIGURES if name != "sphere" or ledger.sphere}
-    for name, path in paths.items():
-        FIGURES[name](ledger, path)
-    return paths
+    absent = {name for name, found in (("sphere", ledger.sphere), ("activations", ledger.activations)) if not found}
+    absent |= set() if ledger.tasks else {"tasks"}
+    drawn = {}
+    for name, (drawer, captioned) in FIGURES.items():
+        if name not in absent:
+            drawn[name] = Figure(path=folder / f"{name}.svg", caption=captioned(ledger))
+            drawer(ledger, drawn[name].path)
+            svg.finish(drawn[name].path, title=drawn[name].caption.title, description=drawn[name].caption.description)
+    return drawn

@@ -11,6 +11,8 @@ import pandas as pd
 
 from rosphere.errors import InputError
 
+ACTIVATIONS = Path("benchmarks/activations.json")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Ledger:
@@ -18,6 +20,9 @@ class Ledger:
 
     folder: Path
     tasks: list[str]
+
+    def read(self, name: str) -> dict[str, Any]:
+        return self._read(self.folder / name)
 
     def report(self, word: str) -> dict[str, Any]:
         return self._read(self.folder / f"{word}.json")
@@ -31,7 +36,8 @@ class Ledger:
     def examples(self, word: str) -> dict[str, Any]:
         return self._read(self.folder / "examples" / f"{word}.json")
 
-    def speed(self, name: str) -> dict[str, float]:
+    def speed(self, name: str) -> dict[str, Any]:
+        """Seconds, MiB and steps per second as numbers, and `run`, the beginning of the stage's fingerprint."""
         return self._read(self.folder / "speed" / f"{name}.json")
 
     def curve(self, name: str) -> pd.DataFrame:
@@ -42,6 +48,18 @@ class Ledger:
         """Stages with a speed, in the order of the graph."""
         words = ["prepare", "dimension", "pretrain", "widen", "pretrain_wide", "pretrain_scratch", "simbert"]
         return [*words, "roformer_sim", "vmf_vae", *(f"evaluate-{task}" for task in self.tasks)]
+
+    @property
+    def files(self) -> dict[str, str]:
+        """Stages and their metrics in the folder."""
+        tasks = {f"evaluate-{task}": f"tasks/{task}.json" for task in self.tasks}
+        return {word: tasks.get(word, f"{word}.json") for word in self.stages}
+
+    @property
+    def activations(self) -> list[dict[str, Any]] | None:
+        """What `python -m benchmarks.activations --json` found, where it was kept; None where it was not."""
+        path = self.folder.parent / ACTIVATIONS
+        return list(self._read(path)["summary"]) if path.is_file() else None
 
     @property
     def scratch(self) -> dict[str, Any] | None:

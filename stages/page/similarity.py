@@ -9,6 +9,7 @@ from stages.page import html
 from stages.page.ledger import Ledger
 from stages.page.tables import Table
 
+STAGE = "roformer_sim"
 MEASURES = {
     "recall_at_1": "recall@1",
     "recall_at_10": "recall@10",
@@ -35,26 +36,30 @@ WRITTEN = {
 }
 
 
-def section(ledger: Ledger) -> list[str]:
+def section(ledger: Ledger, addresses: Mapping[str, str]) -> list[str]:
     report, shown = ledger.report("roformer_sim"), ledger.examples("roformer_sim")
     return [
-        html.table(retrieval(report)),
-        *_graded(report),
+        html.table(retrieval(report), addresses),
+        *_graded(report, addresses),
         html.note(probe(report)),
-        html.note("Nearest held-out sentences, for the first one of the first held-out groups:"),
-        html.beside(shown["neighbours"], "sentence", "nearest"),
-        html.note("Paraphrases written by the model for the same sentences, best first by its own similarity:"),
-        html.beside(shown["paraphrases"], "sentence", "output"),
-        html.table(generation(report)),
+        html.folded(
+            "nearest held-out sentences, for the first one of the first held-out groups",
+            html.beside(shown["neighbours"], "sentence", "nearest"),
+        ),
+        html.folded(
+            "paraphrases written by the model for the same sentences, best first by its own similarity",
+            html.beside(shown["paraphrases"], "sentence", "output"),
+        ),
+        html.folded("how varied the paraphrases are", html.table(generation(report), addresses)),
     ]
 
 
 def retrieval(report: Mapping[str, Any]) -> Table:
     rows = [(name, *(f"{values[key]:.3f}" for key in MEASURES)) for name, values in report["table"].items()]
-    return Table(head=("encoder", *MEASURES.values()), rows=rows)
+    return Table(head=("encoder", *MEASURES.values()), rows=rows, stages=(STAGE,))
 
 
-def _graded(report: Mapping[str, Any]) -> Sequence[str]:
+def _graded(report: Mapping[str, Any], addresses: Mapping[str, str]) -> Sequence[str]:
     """Nothing where the data have no graded pairs of their own."""
     if not report["graded"]:
         return []
@@ -63,7 +68,7 @@ def _graded(report: Mapping[str, Any]) -> Sequence[str]:
         "fitted on training sentences only). Published: RoFormer-Sim small without and with supervision, on the test "
         "sets; its model has 6 layers of 384 and was trained on some 40 million pairs."
     )
-    return [html.note(text), html.table(graded(report["graded"]))]
+    return [html.note(text), html.table(graded(report["graded"]), addresses)]
 
 
 def graded(sets: Mapping[str, Mapping[str, Mapping[str, float]]]) -> Table:
@@ -72,7 +77,7 @@ def graded(sets: Mapping[str, Mapping[str, Mapping[str, float]]]) -> Table:
     encoders = list(dict.fromkeys(encoder for name in names for encoder in sets[name]))
     rows = [(each, *(" / ".join(f"{v:.3f}" for v in sets[name][each].values()) for name in names)) for each in encoders]
     rows.append(("published, without / with supervision", *(PUBLISHED.get(name, "") for name in names)))
-    return Table(head=("vectors", *names), rows=rows)
+    return Table(head=("vectors", *names), rows=rows, stages=(STAGE,))
 
 
 def probe(report: Mapping[str, Any]) -> str:
@@ -87,5 +92,7 @@ def probe(report: Mapping[str, Any]) -> str:
 def generation(report: Mapping[str, Any]) -> Table:
     values = report["generation"]
     return Table(
-        head=("what is written", "value"), rows=[(said, f"{values[key]:.4g}") for key, said in WRITTEN.items()]
+        head=("what is written", "value"),
+        rows=[(said, f"{values[key]:.4g}") for key, said in WRITTEN.items()],
+        stages=(STAGE,),
     )

@@ -11,12 +11,19 @@ from stages.page.ledger import Ledger, savings
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
+    """`stages`: where each row comes from, as many as rows, or where all of them do."""
+
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
+    stages: Sequence[str] = ()
+    linked: int = -1  # the column whose cells link to the rows' runs
 
     def markdown(self) -> str:
         lines = ["| " + " | ".join(self.head) + " |", "|" + " --- |" * len(self.head)]
         return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in self.rows])
+
+
+STAGES = {"widening": "widen", "pretraining": "pretrain_wide", "RoFormer-Sim": "roformer_sim", "vMF-VAE": "vmf_vae"}
 
 
 def main(ledger: Ledger) -> Table:
@@ -47,7 +54,8 @@ def main(ledger: Ledger) -> Table:
         *_twin(ledger),
         *(_task(ledger, name) for name in ledger.tasks),
     ]
-    return Table(head=("system", "measure", "value"), rows=rows)
+    stages = [STAGES.get(system, f"evaluate-{system.rpartition(' ')[2]}") for system, _, _ in rows]
+    return Table(head=("system", "measure", "value"), rows=rows, stages=stages)
 
 
 def _against(sim: Mapping[str, Any], table: Mapping[str, Mapping[str, float]], key: str) -> str:
@@ -118,7 +126,7 @@ def vae(ledger: Ledger) -> Table:
     kinds = [name for name, value in report.items() if isinstance(value, dict)]
     kinds.sort(key=report.get("models", ["vmf", *kinds]).index)
     rows = [(label, *(f"{report[kind][key]:.4g}" for kind in kinds)) for key, label in VAE_ROWS.items()]
-    return Table(head=("held-out sentences", *kinds), rows=rows)
+    return Table(head=("held-out sentences", *kinds), rows=rows, stages=("vmf_vae",))
 
 
 def widening(ledger: Ledger) -> Table:
@@ -130,13 +138,13 @@ def widening(ledger: Ledger) -> Table:
         *(
             (
                 name.replace("_", " ") + ", before and after",
-                f"{report[name]['before']:.4g} → {report[name]['after']:.4g}",
+                f"{report[name]['before']:,.0f} → {report[name]['after']:,.0f}",
             )
             for name in ("parameters", "flops_per_token")
         ),
         ("distance of the copies (0: they can never part)", f"{report['copies_distance']:.3f}"),
     ]
-    return Table(head=("certificate", "value"), rows=rows)
+    return Table(head=("certificate", "value"), rows=rows, stages=("widen",))
 
 
 def dimension(ledger: Ledger) -> Table:
@@ -157,7 +165,9 @@ def dimension(ledger: Ledger) -> Table:
             str(report["head_size"]),
         ),
     ]
-    return Table(head=("what", "N", "8.33 log N", "smallest n by the exact rule", "chosen"), rows=rows)
+    return Table(
+        head=("what", "N", "8.33 log N", "smallest n by the exact rule", "chosen"), rows=rows, stages=("dimension",)
+    )
 
 
 def data(ledger: Ledger) -> Table:
@@ -167,7 +177,7 @@ def data(ledger: Ledger) -> Table:
     rows += [("vocabulary", str(report["vocabulary"]))]
     rows += [(f"pairs: {key.replace('_', ' ')}", str(value)) for key, value in report["pairs"].items()]
     rows += [(f"task {n}: {key.replace('_', ' ')}", str(v)) for n, c in report["tasks"].items() for key, v in c.items()]
-    return Table(head=("data", "count"), rows=rows)
+    return Table(head=("data", "count"), rows=rows, stages=("prepare",))
 
 
 def speed(ledger: Ledger) -> Table:
@@ -179,4 +189,6 @@ def speed(ledger: Ledger) -> Table:
         tokens = f"{rate * report['tokens'] / report['steps']:,.0f}" if rate and "tokens" in report else ""
         memory = values.get("peak_gpu_memory_mib", values["peak_memory_mib"])
         rows.append((name, f"{values['seconds']:.1f}", f"{rate:.2f}" if rate else "", tokens, f"{memory:,.0f}"))
-    return Table(head=("stage", "seconds", "steps/s", "tokens/s", "peak MiB"), rows=rows)
+    return Table(
+        head=("stage", "seconds", "steps/s", "tokens/s", "peak MiB"), rows=rows, stages=ledger.stages, linked=0
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from rosphere.clue import published
@@ -14,13 +15,14 @@ WHOLE_MATRIX = 16  # labels; of more only the commonest confusions are shown
 LONGEST = 160  # characters of a text that are shown
 
 
-def details(ledger: Ledger, name: str) -> str:
+def details(ledger: Ledger, name: str, addresses: Mapping[str, str]) -> str:
     """One folded part a task: confusions, classes, lengths, the first wrong rows."""
     found, report = ledger.analysis(name), ledger.task(name)
     parts = [html.table(lengths(found, report["metric"]))]
     if found["classes"]:
         parts = [html.table(confusion(found)), html.table(classes(found)), *parts]
     parts += [html.note(f"The first wrong rows of {found['wrong_rows']}:"), html.table(wrong(found))]
+    parts.append(html.source([f"evaluate-{name}"], addresses))
     return html.folded(f"{name}: where it is wrong", "".join(parts))
 
 
@@ -81,16 +83,19 @@ def beside(ledger: Ledger, split: Literal["dev", "test"]) -> Table | None:
         if split == "dev":
             kept = f"this run, {report['train_rows']} training rows, {report['dev_rows']} dev rows"
             rows.append((name, "rosphere", f"{100 * report['score']:.2f}", kept))
-    return Table(head=("task", "system", f"{split}, per cent", "source"), rows=rows) if rows else None
+    stages = [f"evaluate-{row[0]}" if row[1] == "rosphere" else "" for row in rows]
+    head = ("task", "system", f"{split}, per cent", "source")
+    return Table(head=head, rows=rows, stages=stages, linked=2) if rows else None
 
 
-def section(ledger: Ledger) -> list[str]:
+def section(ledger: Ledger, addresses: Mapping[str, str]) -> list[str]:
     """Published figures, dev and test apart, then every task's mistakes."""
     parts = []
     dev, test = beside(ledger, "dev"), beside(ledger, "test")
     if dev:
-        parts += [html.note("Published scores on dev, for the CLUE tasks of this run:"), html.table(dev)]
+        parts.append(html.folded("published scores on dev, for the CLUE tasks of this run", html.table(dev, addresses)))
     if test:
         said = "Published scores on the hidden test sets; no score of ours can stand beside them but one from CLUE:"
-        parts += [html.note(said), html.table(test)]
-    return [*parts, *(details(ledger, name) for name in ledger.tasks)]
+        inner = html.note(said) + html.table(test, addresses)
+        parts.append(html.folded("published scores on the hidden test sets", inner))
+    return [*parts, *(details(ledger, name, addresses) for name in ledger.tasks)]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
@@ -17,146 +16,26 @@ from hypothesis import strategies as st
 
 from rosphere.errors import InputError
 from stages import report
-from stages.page import dimension, figures, html, similarity, tables, tasks
-from stages.page.ledger import Ledger, flops_to_reach, savings
+from stages.page import activations, dimension, figures, html, runs, similarity, tables, tasks
+from stages.page.figures import Figure
+from stages.page.ledger import ACTIVATIONS, Ledger, flops_to_reach, savings
 from stages.page.tables import Table
+from tests.stages.toy_reports import RUN, TASKS, measures, put, write
 
-TASKS = ["sentiment", "cluener"]
-ENCODERS = ["roformer_sim", "teacher", "untrained [CLS]", "untrained mean", "TF-IDF"]
-
-
-def put(path: Path, value: Any) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False), encoding="utf-8")
-
-
-def measures(kl: float) -> dict[str, float]:
-    return {key: kl + place for place, key in enumerate(tables.VAE_ROWS)} | {"kl": kl, "kl_closed_form": kl + 0.001}
-
-
-def trained(loss: float, flops: float) -> dict[str, float]:
-    return {"dev_loss": loss, "dev_loss_at_start": 5.0, "steps": 100, "tokens": 102_400, "flops": flops}
-
-
-def analysed(name: str) -> dict[str, Any]:
-    metric, size = ("accuracy", 2) if name == "sentiment" else ("f1", 20)
-    label = {"name": {"甲<i>": [[0, 3]]}} if name == "cluener" else "0"
-    return {
-        "confusion": [[f"{n:02}", f"{n + shift:02}", size - n] for n in range(size) for shift in (0, 1)],
-        "classes": [{"label": "00", "precision": 0.5, "recall": 0.25, "f1": 1 / 3, "gold": 7}],
-        "lengths": [
-            {"from": 0, "to": 16, "rows": 30, metric: 0.75},
-            {"from": 1024, "to": None, "rows": 20, metric: 0.5},
-        ],
-        "wrong_rows": 9,
-        "wrong": [{"row": 4, "texts": ["长" * 500, "错<u>"], "gold": label, "prediction": "1"}],
-    }
+ROOT = Path(__file__).resolve().parents[2]
+SVG = "{http://www.w3.org/2000/svg}"
 
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Ledger:
-    folder = tmp_path / "reports"
-    table = {
-        name: {**dict.fromkeys(similarity.MEASURES, 0.5), "recall_at_1": 0.1 * n} for n, name in enumerate(ENCODERS, 1)
-    }
-    vmf = {
-        "reconstructions": [{"input": "甲<b>", "output": "甲&"}, {"input": "乙", "output": ""}],
-        "interpolation": ["从甲", "到乙"],
-        "samples": ["样本", ""],
-        "neighbours": [{"input": "甲", "output": ["乙", "丙"]}],
-    }
-    reports = {
-        "prepare": {
-            "source": {"documents": "x"},
-            "text": {"read": 12, "dropped_short": 3},
-            "vocabulary": 77,
-            "corpus": {"train": {"documents": 9, "tokens": 99}},
-            "pairs": {"gold_pairs": 4},
-            "tasks": {"sentiment": {"train": 8, "train_dropped_overlap": 2}},
-        },
-        "dimension": {
-            "vocabulary": 77,
-            "embedding_rule": 30,
-            "embedding_log_formula": 36.2,
-            "embedding_size": 32,
-            "sequence": 128,
-            "head_rule": 33,
-            "head_log_formula": 40.4,
-            "head_size": 64,
-            "measured_sequence": 64,
-            "measured_head_rule": 35,
-            "best_head_size": 32.0,
-            "head_loss_spread": 0.25,
-            "knees": {"50": {"rule": 30, "knee": 32.0}, "1077": {"rule": 58, "knee": 8.0}},
-        },
-        "pretrain": trained(5.0, 4e12),
-        "widen": {
-            "max_logit_gap": {"float64": 1.2e-14, "float32": 3.5e-6},
-            "logit_std": 1.5,
-            "copies_distance": 0.25,
-            "parameters": {"before": 1000, "after": 4000},
-            "flops_per_token": {"before": 10, "after": 40},
-        },
-        "pretrain_wide": trained(3.5, 10e12),
-        "pretrain_scratch": trained(4.0, 10e12),
-        "simbert": {},
-        "roformer_sim": {
-            **table["roformer_sim"],
-            "table": table,
-            "graded": {
-                "stsb test": {"[CLS]": {"none": 0.6, "whitened": 0.5}, "TF-IDF": {"none": 0.55}},
-                "mine dev": {"[CLS]": {"none": 0.4, "whitened": 0.3}, "TF-IDF": {"none": 0.2}},
-            },
-            "negation": {"paraphrase_nearer": 0.75, "paraphrase_cosine": 0.9, "negation_cosine": 0.8},
-            "generation": dict.fromkeys(similarity.WRITTEN, 0.25),
-        },
-        "vmf_vae": {"vmf": measures(7.0), "gaussian": measures(0.5), "models": ["vmf", "gaussian"]},
-    }
-    for name, value in reports.items():
-        put(folder / f"{name}.json", value)
-    for name, score in zip(TASKS, (0.9, 0.3), strict=True):
-        put(
-            folder / "tasks" / f"{name}.json",
-            {
-                "metric": "accuracy" if name == "sentiment" else "f1",
-                "score": score,
-                "majority": 0.4,
-                "baseline": 0.5,
-                "baseline_name": "TF-IDF",
-                "train_rows": 200,
-                "dev_rows": 50,
-                "clue": name == "cluener",
-            },
-        )
-        put(folder / "predictions" / name / "analysis.json", analysed(name))
-    put(folder / "examples" / "vmf_vae.json", {"vmf": vmf})
-    put(
-        folder / "examples" / "roformer_sim.json",
-        {
-            "neighbours": [{"input": "怎么退货", "nearest": ["如何退货", "退货流程"]}],
-            "paraphrases": [{"input": "怎么退货", "output": []}],
-        },
-    )
-    for name in Ledger(folder=folder, tasks=TASKS).stages:
-        put(folder / "speed" / f"{name}.json", {"seconds": 60.0, "steps_per_second": 2.5, "peak_memory_mib": 1234.5})
-    put(folder / "speed" / "prepare.json", {"seconds": 12.25, "peak_memory_mib": 99.6})
-    for name, losses in (("pretrain", (7.0, 5.0)), ("pretrain_wide", (5.0, 3.0)), ("pretrain_scratch", (7.0, 4.0))):
-        start = 4e12 if name == "pretrain_wide" else 0.0
-        lines = [f"0,{start},7.5,{losses[0]}", f"50,{start + 1e12},7.0,", f"100,{start + 4e12},6.0,{losses[1]}"]
-        put(folder / "curves" / f"{name}.csv", "\n".join(["step,flops,loss,dev_loss", *lines]) + "\n")
-    measured = ["50,8,5,5.5,,", "50,32,4,4.5,,", "1077,8,5,6.5,,", "1077,32,4,7.0,,", ",,,,16,5.25", ",,,,32,5.0"]
-    head = "vocabulary,dimension,train_loss,dev_loss,head_size,head_dev_loss"
-    put(folder / "curves" / "dimension.csv", "\n".join([head, *measured]) + "\n")
-    rows = ["model,step,kl,reconstruction", "0,1,7,20", "0,2,,", "0,3,7,18", "1,1,3,20", "1,2,0.5,19"]
-    put(folder / "curves" / "vmf_vae.csv", "\n".join(rows) + "\n")
-    return Ledger(folder=folder, tasks=TASKS)
+    return write(tmp_path / "reports")
 
 
 def change(ledger: Ledger, name: str, **changes: Any) -> None:
     put(ledger.folder / f"{name}.json", {**ledger.report(name), **changes})
 
 
-def drawn(ledger: Ledger) -> dict[str, Path]:
+def drawn(ledger: Ledger) -> dict[str, Figure]:
     return figures.draw(ledger, ledger.folder / "figures")
 
 
@@ -174,8 +53,8 @@ def test_a_page_without_graded_pairs_does_not_speak_of_them(ledger: Ledger) -> N
     path = ledger.folder / "roformer_sim.json"
     put(path, {**ledger.report("roformer_sim"), "graded": {}})
     fresh = Ledger(folder=ledger.folder, tasks=TASKS)
-    assert not any("Published" in part for part in similarity.section(fresh))
-    assert any("75% of the probe" in part for part in similarity.section(fresh))
+    assert not any("Published" in part for part in similarity.section(fresh, {}))
+    assert any("75% of the probe" in part for part in similarity.section(fresh, {}))
 
 
 @given(
@@ -261,7 +140,7 @@ def test_tables_carry_the_numbers(ledger: Ledger) -> None:
     assert ("RoFormer-Sim", "recall@1 on held-out groups (untrained mean / TF-IDF)", "0.100 (0.400 / 0.500)") in (
         tables.main(ledger).rows
     )
-    assert tables.widening(ledger).rows[3] == ("parameters, before and after", "1000 → 4000")
+    assert tables.widening(ledger).rows[3] == ("parameters, before and after", "1,000 → 4,000")
     assert similarity.retrieval(ledger.report("roformer_sim")).rows[1] == ("teacher", "0.200", *["0.500"] * 5)
     assert tables.vae(ledger).rows[1] == ("KL, nats a sentence (Monte Carlo)", "7", "0.5")
     assert tables.dimension(ledger).rows[0] == ("token vectors", "77 tokens", "36.2", "30", "32")
@@ -274,12 +153,13 @@ def test_tables_carry_the_numbers(ledger: Ledger) -> None:
     assert speed["evaluate-cluener"] == ("60.0", "2.50", "", "1,234")
 
 
-def test_the_sentence_under_the_dimension_figure(ledger: Ledger) -> None:
+def test_the_sentences_under_the_dimension_figures(ledger: Ledger) -> None:
     knees = "32 at 50 tokens (the rule: 30), 8 at 1,077 tokens (the rule: 58)"
-    said = f"Nine tenths of what dimensions bring are there at {knees}: they disagree. Head sizes differ by"
-    assert dimension.sentence(ledger) == f"{said} 0.250 nats, 32 being the best."
+    assert dimension.knees(ledger) == f"Nine tenths of what dimensions bring are there at {knees}: they disagree."
+    assert dimension.heads_say(ledger) == "Head sizes differ by 0.250 nats, 32 being the best."
     change(ledger, "dimension", head_loss_spread=0.002, knees={"1077": {"rule": 58, "knee": 8.0}})
-    assert dimension.sentence(ledger).endswith("on the safe side. Head sizes differ by 0.002 nats, which is noise.")
+    assert dimension.knees(ledger).endswith("the rule is on the safe side.")
+    assert dimension.heads_say(ledger) == "Head sizes differ by 0.002 nats, which is noise."
 
 
 def test_markdown() -> None:
@@ -294,52 +174,167 @@ def test_the_summary_is_the_table_and_the_verdicts(ledger: Ledger) -> None:
     assert cells == {4}
 
 
-def test_figures_are_pngs_with_the_same_bytes_every_time(ledger: Ledger) -> None:
-    first = {name: path.read_bytes() for name, path in drawn(ledger).items()}
-    assert set(first) == {"pretraining", "dimension", "similarity", "kl", "tasks"}
-    assert all(data.startswith(b"\x89PNG\r\n\x1a\n") for data in first.values())
-    assert {name: path.read_bytes() for name, path in drawn(ledger).items()} == first
+def test_figures_are_svgs_with_the_same_bytes_every_time(ledger: Ledger) -> None:
+    first = {name: figure.path.read_bytes() for name, figure in drawn(ledger).items()}
+    assert set(first) == {"pretraining", "vectors", "heads", "recall", "spearman", "kl", "reconstruction", "tasks"}
+    assert {name: figure.path.read_bytes() for name, figure in drawn(ledger).items()} == first
     put(ledger.folder / "tasks" / "sentiment.json", {**ledger.task("sentiment"), "score": 0.1})
-    changed = {name for name, path in drawn(ledger).items() if path.read_bytes() != first[name]}
+    changed = {name for name, figure in drawn(ledger).items() if figure.path.read_bytes() != first[name]}
     assert changed == {"tasks"}
 
 
+def test_a_figure_is_letters_that_take_the_pages_colour_and_says_what_it_shows(ledger: Ledger) -> None:
+    for name, figure in drawn(ledger).items():
+        root = ElementTree.fromstring(figure.path.read_text(encoding="utf-8"))
+        assert root.attrib["role"] == "img"
+        named = {each.attrib["id"]: each.text for each in root if each.tag in (SVG + "title", SVG + "desc")}
+        assert root.attrib["aria-labelledby"].split() == list(named) == [f"{name}-title", f"{name}-desc"]
+        assert list(named.values()) == [figure.caption.title, figure.caption.description]
+        assert re.search(r"\d", figure.caption.description), f"{name} is described without a number"
+        letters = list(root.iter(SVG + "text"))
+        assert len(letters) > 5
+        assert {re.search(r"fill: (\w+)", each.attrib["style"])[1] for each in letters} == {"currentColor"}  # type: ignore[index]
+        assert all(each.attrib["id"].startswith(f"{name}-") for each in root.iter() if "id" in each.attrib)
+
+
+def test_chinese_names_stay_letters(ledger: Ledger) -> None:
+    put(ledger.folder / "tasks" / "天气.json", ledger.task("sentiment"))
+    path = ledger.folder / "tasks.svg"
+    figures.tasks(Ledger(folder=ledger.folder, tasks=["天气"]), path)
+    assert "天气" in path.read_text(encoding="utf-8")
+
+
+def test_activations_are_shown_where_they_were_measured(ledger: Ledger) -> None:
+    rows = [
+        {"activation": name, "dev_loss": loss, "spread": 0.01, "seeds": 3}
+        for name, loss in (("gelu", 5.0), ("relu", 5.2), ("smooth_relu_gaussian:0.5", 5.1))
+    ]
+    put(ledger.folder.parent / "benchmarks" / "activations.json", {"summary": rows})
+    paths = drawn(ledger)
+    said = "The lowest loss is that of gelu, 5.000, 0.200 nats below ReLU: more than seeds differ by (0.010)."
+    assert paths["activations"].caption.says == said
+    assert said in html.page("title", report.sections(ledger, paths))
+    rows[1]["dev_loss"] = 5.005
+    assert activations.sentence(rows).endswith("0.005 nats below ReLU: no more than seeds differ by (0.010).")
+    rows[2]["seeds"] = 1
+    assert activations.sentence(rows).endswith("with one seed nobody knows whether that is chance.")
+    assert [width for width, _ in activations.widths(rows)] == [0.0, 0.5]
+
+
+def test_measured_activations_are_named_among_the_reports_deps_once_they_are_kept() -> None:
+    text = (ROOT / "dvc.yaml").read_text(encoding="utf-8")
+    assert (ROOT / ACTIVATIONS).is_file() == (str(ACTIVATIONS) in text)
+
+
 class Page(HTMLParser):
-    """Checks that tags close in order; collects text, headings and everything the page refers to."""
+    """Checks that tags close in order; collects links, cells, anchors and everything that a browser would fetch."""
+
+    EMPTY = ("meta", "img", "link", "br")
 
     def __init__(self) -> None:
         super().__init__()
         self.open: list[str] = []
         self.links: list[str] = []
+        self.fetched: list[str] = []
+        self.anchors: list[str] = []
         self.cells: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.links += [value or "" for key, value in attrs if key in ("src", "href")]
-        if tag not in ("meta", "img"):
+        given = {key: value or "" for key, value in attrs}
+        self.links += [given["href"]] if tag == "a" else []
+        self.fetched += [given[key] for key in ("src", "srcset", "data", "action") if key in given]
+        self.fetched += [given["href"]] if "href" in given and tag not in ("a", "use") else []
+        self.anchors += [given["id"]] if "id" in given else []
+        if tag not in self.EMPTY:
             self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in self.EMPTY:
+            self.open.pop()
 
     def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        if self.open and self.open[-1] == "td":
+        if "td" in self.open[-2:]:
             self.cells.append(data)
+
+
+def parsed(text: str) -> Page:
+    page = Page()
+    page.feed(text)
+    page.close()
+    assert page.open == []
+    return page
 
 
 def test_the_page_is_whole_and_loads_nothing(ledger: Ledger) -> None:
     paths = drawn(ledger)
     text = html.page("rosphere: report", report.sections(ledger, paths))
-    page = Page()
-    page.feed(text)
-    page.close()
-    assert page.open == []
-    prefix = "data:image/png;base64,"
-    assert len(page.links) == len(paths)
-    images = {base64.b64decode(link.removeprefix(prefix)) for link in page.links if link.startswith(prefix)}
-    assert images == {path.read_bytes() for path in paths.values()}
-    assert not re.search(r"https?://|<script|@import|url\(", text)
+    page = parsed(text)
+    assert page.fetched == []
+    assert text.count("<svg ") == len(paths)
+    assert not re.search(r"<script|@import|url\((?!#)", text)
+    assert len(set(page.anchors)) == len(page.anchors), "an id stands twice on the page"
+    inner = [link for link in page.links if link.startswith("#")]
+    assert inner and {link[1:] for link in inner} <= set(page.anchors)
+    assert all(link.startswith(("#", "http://127.0.0.1:5000/#/")) for link in page.links)
     assert {"甲<b>", "甲&", "如何退货 / 退货流程", "从甲", "样本"} <= set(page.cells), "texts are escaped"
     assert page.cells.count("(nothing)") == 3  # no paraphrase, an empty reconstruction, an empty sample
+
+
+def test_the_same_reports_give_the_same_page(ledger: Ledger) -> None:
+    first = html.page("title", report.sections(ledger, drawn(ledger)), origin=report.origin(ledger))
+    again = Ledger(folder=ledger.folder, tasks=TASKS)
+    assert html.page("title", report.sections(again, drawn(again)), origin=report.origin(again)) == first
+
+
+@given(st.text(alphabet=st.sampled_from("<>&\"'/甲a;#=")), st.text(alphabet="<>&\"'甲 "), st.text(alphabet="&'\"<>/:x"))
+def test_whatever_stands_in_a_text_arrives_as_it_is(text: str, head: str, address: str) -> None:
+    content = Table(head=(head,), rows=[(text,)], stages=["s"])
+    parts = [html.table(content, {"s": address}), html.note(text), html.folded(head, html.note(text))]
+    page = parsed(html.page(head, {"one": parts}, origin=text))
+    assert "".join(page.cells) == text
+    assert [link for link in page.links if link != "#one"] == ([address] if address else [])
+    known = {"html", "head", "meta", "title", "style", "body", "div", "header", "h1", "p", "nav", "ul", "li", "a"}
+    known |= {"section", "h2", "table", "thead", "tr", "th", "tbody", "td", "details", "summary", "footer"}
+    assert set(re.findall(r"<(\w+)", html.page(head, {"one": parts}, origin=text))) <= known
+
+
+def test_numbers_lead_to_the_runs_they_come_from(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in runs.NAMED:
+        monkeypatch.delenv(name, raising=False)
+    query = f"tags.%60stage.fp%60%20LIKE%20%27{RUN}%25%27"
+    address = f"http://127.0.0.1:5000/#/experiments/1/runs?searchFilter={query}"
+    assert runs.addresses(ledger) == dict.fromkeys(ledger.stages, address)
+    assert f'<td class="value"><a href="{address}">0.300 (0.400 / 0.500)</a></td>' in html.table(
+        tables.main(ledger), runs.addresses(ledger)
+    )
+    assert f'From the run of <a href="{address}">widen</a>' in html.table(
+        tables.widening(ledger), runs.addresses(ledger)
+    )
+
+
+def test_a_stage_whose_run_is_not_known_is_named_without_a_link(ledger: Ledger) -> None:
+    put(ledger.folder / "speed" / "widen.json", {"seconds": 1.0, "peak_memory_mib": 9.0})
+    assert "widen" not in runs.addresses(ledger)
+    assert html.table(tables.widening(ledger), runs.addresses(ledger)).endswith("From the run of widen</p>")
+
+
+@pytest.mark.parametrize(
+    ("uri", "expected"),
+    [
+        ("http://mlflow.local:8080/", "http://mlflow.local:8080"),
+        ("https://me:secret@mlflow.local/team", "https://mlflow.local/team"),
+        ("sqlite:///mlflow.db", runs.DASHBOARD),
+        ("", runs.DASHBOARD),
+    ],
+)
+def test_where_the_dashboard_is(monkeypatch: pytest.MonkeyPatch, uri: str, expected: str) -> None:
+    monkeypatch.delenv(runs.NAMED[0], raising=False)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    assert runs.dashboard() == expected
 
 
 def test_a_page_without_tasks(ledger: Ledger) -> None:
@@ -417,4 +412,4 @@ def test_a_task_without_classes_has_no_confusion(ledger: Ledger) -> None:
         ledger.folder / "predictions" / "cluener" / "analysis.json",
         {**ledger.analysis("cluener"), "confusion": [], "classes": []},
     )
-    assert "gold \\ predicted" not in tasks.details(ledger, "cluener")
+    assert "gold \\ predicted" not in tasks.details(ledger, "cluener", {})

@@ -145,6 +145,7 @@ def test_plain_run_writes_its_report_and_drops_its_checkpoint(house: Path) -> No
     assert sorted(path.name for path in (house / "reports").iterdir()) == ["speed", "train.json"]
     speed = json.loads((house / "reports/speed/train.json").read_text())
     assert speed["seconds"] > 0 and 5 < speed["peak_memory_mib"] < 2000
+    assert re.fullmatch("[0-9a-f]{16}", speed["run"])
     assert [path.suffix for path in (house / ".run/ckpt/train").iterdir()] == [".lock"]
 
 
@@ -323,6 +324,7 @@ def test_fingerprints_follow_dvc(dvc_house: Path) -> None:
     assert train.params == {"seed": 1, "train": {"steps": 3}}
     assert set(train.deps) == {"toy.py", "data/raw.txt"}
     assert two.upstream_metrics == {"train": ("reports/train.json",)}
+    assert (two.upstream, train.upstream) == ({"train": train.stage_fp}, {})
 
     (dvc_house / "reports").mkdir()
     (dvc_house / "reports/train.json").write_text("{}")  # made by a stage: not a new configuration

@@ -16,7 +16,7 @@ from rosphere.text import reading
 from rosphere.text import tokenizer as tokenizers
 from rosphere.vae import Sentences, encode, view
 from stages import config, report, vmf_vae
-from stages.page import figures
+from stages.page import captions, figures
 from stages.page.ledger import Ledger
 from tests.vae.models import model, shaken
 
@@ -73,17 +73,19 @@ def ledger(tmp_path: Path) -> Ledger:
 
 
 def test_the_sphere_is_drawn_with_the_same_bytes_every_time(ledger: Ledger, tmp_path: Path) -> None:
-    figures.sphere(ledger, tmp_path / "sphere.png")
-    first = (tmp_path / "sphere.png").read_bytes()
-    figures.sphere(ledger, tmp_path / "sphere.png")
-    assert first.startswith(b"\x89PNG") and (tmp_path / "sphere.png").read_bytes() == first
-    assert 'alt="the latent sphere by label"' in report.sphere({"sphere": tmp_path / "sphere.png"})[1]
+    figures.sphere(ledger, tmp_path / "sphere.svg")
+    first = (tmp_path / "sphere.svg").read_bytes()
+    figures.sphere(ledger, tmp_path / "sphere.svg")
+    assert b"<svg" in first and (tmp_path / "sphere.svg").read_bytes() == first
+    shown = figures.Figure(path=tmp_path / "sphere.svg", caption=captions.sphere(ledger))
+    assert shown.caption.description == "Scatter plot inside the unit circle: 2 with label 0 and 1 with label 1."
+    assert "<svg" in report.sphere({"sphere": shown}, {})[0]
 
 
 def test_without_labels_the_page_says_why_there_is_no_sphere(ledger: Ledger) -> None:
     (ledger.folder / "examples" / "vmf_vae.json").write_text('{"vmf": {}}')
     assert ledger.sphere is None
-    (said,) = report.sphere({})
+    (said,) = report.sphere({}, {})
     assert "the task sentiment" in said and "not prepared" in said
 
 
