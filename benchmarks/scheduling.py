@@ -101,11 +101,15 @@ def main() -> None:
         house = str(Path(__file__).resolve().parents[1])
         env = {**os.environ, **environment.settings(place), "PREFECT_API_URL": f"http://127.0.0.1:{port}/api"}
         env |= {"PYTHONPATH": house, "PATH": environment.for_commands()["PATH"]}
+        Path(env["PREFECT_HOME"]).mkdir(parents=True, exist_ok=True)  # Prefect makes the last folder only
         server = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
-        threading.Thread(
-            target=commands.run, args=(server,), kwargs={"on_line": len, "env": env, "cwd": place}, daemon=True
-        ).start()
+        lines: list[str] = []
+        told = {"on_line": lines.append, "env": env, "cwd": place}
+        up = threading.Thread(target=commands.run, args=(server,), kwargs=told, daemon=True)
+        up.start()
         while not environment.answers(env["PREFECT_API_URL"]):
+            if not up.is_alive():
+                sys.exit("\n".join(["Prefect's server ended:", *lines[-20:]]))
             time.sleep(0.2)
         found = rounds(place, env, options.rounds)
     middle = {key: statistics.median(row[key] for row in found) for key in found[0] if key != "same bytes"}
