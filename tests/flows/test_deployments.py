@@ -67,7 +67,7 @@ def test_no_schedule_of_the_file_is_active_and_its_queues_are_ours() -> None:
     assert [s["active"] for entry in entries for s in entry.get("schedules", [])] == [False, False]
     pools = {entry["name"]: entry["work_pool"] for entry in entries}
     assert {pool["name"] for pool in pools.values()} == {POOL}
-    assert pools.pop("experiment")["work_queue_name"] == "default"
+    assert pools.pop("experiment")["work_queue_name"] == pools.pop("sweep")["work_queue_name"] == "default"
     assert {pool["work_queue_name"] for pool in pools.values()} == {QUEUE}
 
 
