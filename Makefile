@@ -32,8 +32,10 @@ PYTEST := OMP_NUM_THREADS=1 python -m pytest -m "not slow and not gpu" -n auto -
 .PHONY: repro flow test check ui bench clean
 repro: $(INSTALLED)
 	@python -m stages.check
-	@# DVC empties a stage's outputs before it runs; if the stage fails, what it had made before comes back.
-	@dvc --wait-for-lock repro || { code=$$?; dvc checkout -q || true; exit $$code; }
+	@# DVC empties a stage's outputs before it runs; if the stage fails, what it had made before comes back: from the
+	@# cache, and what is not in the cache (metrics) from a copy.
+	@rm -rf .run/reports; mkdir -p .run reports; cp -r reports .run/reports
+	@dvc --wait-for-lock repro || { code=$$?; dvc checkout -q || true; cp -rn .run/reports/. reports/; exit $$code; }
 	@cat reports/summary.md
 	@echo; echo "The whole report: file://$(CURDIR)/reports/index.html      Compare runs: make ui"
 

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from flows import environment
-from flows.graph import PlanError
+from flows.graph import Graph, PlanError
 
 SMALL = 1 << 20  # bytes; of what git does not know, larger files are hard-linked instead of copied
 
@@ -102,15 +102,19 @@ def workspace(root: Path, name: str, overrides: Sequence[str]) -> Path:
     return place
 
 
-def save(root: Path, place: Path, name: str, made: Sequence[str]) -> None:
+def save(root: Path, place: Path, name: str, graph: Graph) -> None:
     """Keep what stands in `place` as the experiment `name` of `root`, one of that name replaced; delete the clone.
 
-    `made` are the outputs that are in git's hands and not in the cache, such as metrics.
+    Only what is up to date: left to itself `dvc exp save` writes down the stages that were not asked for as if their
+    outputs had been made from what is there now.
     """
-    here = [path for path in ("dvc.lock", *made) if (place / path).exists()]
+    stale = graph.stale()
+    fresh = [stage.name for stage in graph.stages if stage.name not in stale]
+    kept = [path for stage in graph.stages for path in stage.uncached]  # in git's hands, such as metrics
+    here = [path for path in ("dvc.lock", *kept) if (place / path).exists()]
     known = set(_run(place, "git", "ls-files", "-z", "--", *here).split("\0")) if here else set()
     new = [argument for path in here if path not in known for argument in ("--include-untracked", path)]
-    _run(place, *_dvc("exp", "save", "--force", "--name", name, *new))
+    _run(place, *_dvc("exp", "save", "--force", "--name", name, *new, *fresh))
     for ref in _run(place, "git", "for-each-ref", "--format=%(refname)", "refs/exps").split():
         if ref.endswith(f"/{name}"):
             _run(root, "git", "fetch", "--quiet", "--no-write-fetch-head", str(place), f"+{ref}:{ref}")

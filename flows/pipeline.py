@@ -72,9 +72,7 @@ def pipeline(
             place = experiment.workspace(root, called, overrides or []) if called else root
             done = bring_up_to_date(place, targets or [], force=force, everything=all_stages)
             if called and not isinstance(done, State):
-                experiment.save(
-                    root, place, called, [path for stage in discover(place).stages for path in stage.uncached]
-                )
+                experiment.save(root, place, called, discover(place))
                 get_run_logger().info("saved: dvc exp show, dvc exp apply %s", called)
             return done
     except PlanError as error:

@@ -1,6 +1,6 @@
 """A parameter sweep: many experiments of the pipeline, over the GPUs there are, one table, the best one promoted.
 
-    python -m flows.sweep run NAME -S KEY=CHOICES ... --metric FILE:KEY [--direction minimize] [STAGE ...]
+    python -m flows.sweep run NAME -S KEY=CHOICES ... --metric FILE:KEY [--direction minimize] [--stages STAGE ...]
     python -m flows.sweep show NAME
     python -m flows.sweep promote NAME
 
@@ -174,12 +174,12 @@ def main() -> int:
     words = parser.add_subparsers(required=True)
     run = words.add_parser("run", help="begin a sweep, or go on with it")
     run.add_argument("name")
-    run.add_argument("targets", nargs="*", metavar="STAGE")
     run.add_argument("-S", dest="vary", action="append", required=True, metavar="KEY=CHOICES")
     run.add_argument("--metric", required=True, metavar="FILE:KEY")
     run.add_argument("--direction", choices=("minimize", "maximize"), default="minimize")
     run.add_argument("--sampler", choices=("grid", "random", "tpe"), default="grid")
     run.add_argument("--trials", type=int)
+    run.add_argument("--stages", dest="targets", nargs="+", metavar="STAGE", help="all that the metric needs; else all")
     run.add_argument("--at-once", type=int, help="experiments at a time")
     run.set_defaults(does=_run)
     for word, does, what in (("show", _show, "its trials"), ("promote", _promote, "bring its best into the workspace")):

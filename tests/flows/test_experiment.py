@@ -12,7 +12,7 @@ import pytest
 
 from flows import experiment
 from flows.experiment import alone, called, workspace
-from flows.graph import PlanError
+from flows.graph import PlanError, discover
 
 
 def git(root: Path, *arguments: str) -> str:
@@ -63,6 +63,18 @@ def test_an_experiment_leaves_the_workspace_alone(kept_toy, prefect_server) -> N
         + git(root, "rev-parse", "HEAD")[2:].strip()
         + "/five:work.py",
     ).endswith("# not committed\n")
+
+
+def test_what_was_not_asked_for_stays_stale(kept_toy) -> None:
+    root = kept_toy.root
+    work = (root / "work.py").read_text()
+    (root / "work.py").write_text(
+        work + 'if name == "left":\n    pathlib.Path(target).write_text(open("params.yaml").read())\n'
+    )
+    code, output = kept_toy.run("-S", "left=6", "--name", "part", "left")
+    assert code == 0, output
+    experiment.apply(root, "part")
+    assert {stage.name for stage in discover(root).stages if stage.changed} == {"total"}
 
 
 def test_what_an_experiment_finished_before_it_failed_is_not_run_again(kept_toy, prefect_server) -> None:

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import json
 
-ASKED = ("run", "lefts", "-S", "left=3,no,12", "--metric", "reports/left.json:value", "--direction", "maximize")
+ASKED = (
+    "run",
+    "lefts",
+    "-S",
+    "left=3,no,12",
+    "--metric",
+    "reports/left.json:value",
+    "--direction",
+    "maximize",
+    "--stages",
+    "total",
+)
 SCORE = '\nif name == "left":\n    value = float(re.search(r"left: (\\S+)", open("params.yaml").read())[1])\n'
 SCORE += '    pathlib.Path("reports").mkdir(exist_ok=True)\n'
 SCORE += '    pathlib.Path("reports/left.json").write_text(json.dumps({"value": value}))\n'
