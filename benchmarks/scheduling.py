@@ -12,18 +12,18 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import os
 import socket
 import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from pathlib import Path
 
 from flows import environment
 from flows.process import Commands
+from flows.services import Running
+from flows.ui import prefect_server
 
 STAGES = 6
 WORK = """
@@ -98,19 +98,11 @@ def main() -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        house = str(Path(__file__).resolve().parents[1])
-        env = {**os.environ, **environment.settings(place), "PREFECT_API_URL": f"http://127.0.0.1:{port}/api"}
-        env |= {"PYTHONPATH": house, "PATH": environment.for_commands()["PATH"]}
-        Path(env["PREFECT_HOME"]).mkdir(parents=True, exist_ok=True)  # Prefect makes the last folder only
-        server = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
-        lines: list[str] = []
-        told = {"on_line": lines.append, "env": env, "cwd": place}
-        up = threading.Thread(target=commands.run, args=(server,), kwargs=told, daemon=True)
-        up.start()
-        while not environment.answers(env["PREFECT_API_URL"]):
-            if not up.is_alive():
-                sys.exit("\n".join(["Prefect's server ended:", *lines[-20:]]))
-            time.sleep(0.2)
+        environment.prepare(place)
+        service = prefect_server(port, None)
+        server = Running(service, place, commands)
+        server.wait()
+        env = {**environment.for_commands(), **service.env, "PYTHONPATH": str(Path(__file__).resolve().parents[1])}
         found = rounds(place, env, options.rounds)
     middle = {key: statistics.median(row[key] for row in found) for key in found[0] if key != "same bytes"}
     print("\n| what | seconds | a stage |\n| --- | --- | --- |")

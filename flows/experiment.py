@@ -158,7 +158,7 @@ def number(root: Path, name: str, metric: str) -> float:
         PlanError: no such experiment, file, key or number.
     """
     path, _, key = metric.partition(":")
-    head = _run(root, "git", "rev-parse", "HEAD").strip()
+    head = commit(root)
     value: Any = json.loads(_run(root, "git", "show", f"refs/exps/{head[:2]}/{head[2:]}/{name}:{path}"))
     for word in key.split("."):
         if not isinstance(value, dict) or word not in value:
@@ -167,6 +167,15 @@ def number(root: Path, name: str, metric: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise PlanError(f"{path} of the experiment {name}: {key}: expected a number, got {value!r}")
     return float(value)
+
+
+def commit(root: Path) -> str:
+    """The commit that experiments of `root` belong to.
+
+    Raises:
+        PlanError: there is none.
+    """
+    return _run(root, "git", "rev-parse", "HEAD").strip()
 
 
 def apply(root: Path, name: str) -> None:

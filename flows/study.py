@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections import deque
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -14,6 +13,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from flows import experiment
 from flows import space as spaces
 from flows.graph import PlanError
 
@@ -104,7 +104,7 @@ def opened(
     storage = _storage(file)
     study = optuna.create_study(storage=storage, study_name=name, direction=direction, load_if_exists=True)
     typed = {key: repr(distribution) for key, distribution in space.items()}
-    _agree(study, {"commit": _commit(root), "metric": metric, "space": typed})
+    _agree(study, {"commit": experiment.commit(root), "metric": metric, "space": typed})
     study.sampler = _sampler(sampler, seed=len(study.trials))
     left = study.get_trials(states=(TrialState.RUNNING,))
     for trial in left:
@@ -153,13 +153,6 @@ def _storage(file: Path) -> JournalStorage:
 
 def _file(root: Path, name: str) -> Path:
     return root / ".run" / "sweeps" / f"{name}.jsonl"
-
-
-def _commit(root: Path) -> str:
-    done = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True)
-    if done.returncode:
-        raise PlanError(f"a sweep runs DVC experiments, which live in git: {root} has no commit")
-    return done.stdout.strip()
 
 
 def _row(trial: FrozenTrial) -> dict[str, Any]:

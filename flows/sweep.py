@@ -21,7 +21,7 @@ from typing import Any, Literal
 
 from flows import environment
 from flows.graph import PlanError
-from flows.process import Closed, Commands, unwinding_on_terminate
+from flows.process import Commands, unwinding_on_terminate
 
 environment.prepare(Path.cwd())  # before Prefect is imported, as in flows/pipeline.py
 
@@ -31,11 +31,12 @@ from prefect.artifacts import create_table_artifact  # noqa: E402
 from prefect.cache_policies import NO_CACHE  # noqa: E402
 from prefect.client.schemas.objects import State  # noqa: E402
 from prefect.futures import PrefectFuture, as_completed  # noqa: E402
-from prefect.states import Cancelled, Failed  # noqa: E402
+from prefect.states import Failed  # noqa: E402
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner  # noqa: E402
 
 from flows import experiment, space, study  # noqa: E402
 from flows.study import Direction, Study  # noqa: E402
+from flows.task import carried_out  # noqa: E402
 
 Sampler = Literal["grid", "random", "tpe"]
 
@@ -58,12 +59,9 @@ def trial(name: str, overrides: Sequence[str], sweep: str, targets: Sequence[str
     chosen = [argument for override in overrides for argument in ("-S", override)]
     command = [sys.executable, "-m", "flows.pipeline", *targets, "--name", name, *chosen]
     mine = {key: value for key, value in environment.for_commands().items() if not key.startswith("PREFECT__")}
-    try:
-        code = commands.run(command, on_line=on_line, env={**mine, environment.SWEEP: sweep}, cwd=root)
-    except Closed:
-        return Cancelled(message="not started, the sweep is ending")
-    if code and commands.closed:
-        return Cancelled(message="stopped with its sweep")
+    code = carried_out(commands, command, on_line=on_line, env={**mine, environment.SWEEP: sweep}, cwd=root)
+    if isinstance(code, State):
+        return code
     if code:
         return Failed(message="\n".join([f"exit code {code}", *tail]))
     return experiment.number(root, name, metric)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -51,17 +52,25 @@ def reproduce(stage: str, force: bool, root: Path, commands: Commands) -> Outcom
     if force:
         command.append("--force")
     env = {**environment.for_commands(), environment.FLOW_RUN: str(runtime.flow_run.id)}
-    try:
-        code = commands.run(command, on_line=on_line, env=env, cwd=root)
-    except Closed:
-        return Cancelled(message="not started, the run is ending")
-    if code and commands.closed:
-        return Cancelled(message="stopped with its flow")
+    code = carried_out(commands, command, on_line=on_line, env=env, cwd=root)
+    if isinstance(code, State):
+        return code
     if code:
         code = code if transcript.exit_code is None else transcript.exit_code
         tail = "\n".join([f"exit code {code}", *list(transcript.tail)[-8:]])
         return Failed(name="Killed" if code in KILLED else "Failed", message=tail)
     return Outcome(stage=stage, how=transcript.how, seconds=round(time.monotonic() - started, 1))
+
+
+def carried_out(
+    commands: Commands, command: Sequence[str], *, on_line: Callable[[str], None], env: Mapping[str, str], cwd: Path
+) -> int | State[Any]:
+    """Run a command to its end: its exit code, or that it was cancelled with the flow that `commands` belong to."""
+    try:
+        code = commands.run(command, on_line=on_line, env=env, cwd=cwd)
+    except Closed:
+        return Cancelled(message="not started, the run is ending")
+    return Cancelled(message="stopped with its flow") if code and commands.closed else code
 
 
 def of(stage: Stage, commands: Commands) -> Task[..., Any]:

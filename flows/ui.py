@@ -49,12 +49,17 @@ def mlflow_server(port: int, store: str) -> Service:
     return Service(name="MLflow", arguments=arguments, env={"MLFLOW_BACKEND_STORE_URI": store}, port=port)
 
 
-def worker(api: str, tracking: str | None) -> Service:
-    """The process that starts the runs of the pool; `tracking` tells their stages where MLflow is, if not here."""
+def worker(api: str, tracking: str | None, dashboard: str | None = None) -> Service:
+    """The process that starts the runs of the pool.
+
+    `tracking` tells their stages where MLflow is, if not here, and `dashboard` where their links to it lead.
+    """
     arguments = ("prefect", "worker", "start", "--pool", deployments.POOL, "--name", "workspace")
     env = {"PREFECT_API_URL": api, "PREFECT_WORKER_QUERY_SECONDS": POLL_SECONDS}
     if tracking:
         env["MLFLOW_TRACKING_URI"] = tracking
+    if dashboard:
+        env[environment.MLFLOW_UI] = dashboard
     return Service(name="Worker", arguments=arguments, env=env)
 
 
@@ -162,7 +167,7 @@ def main() -> int:
             require_free((prefect, mlflow))
             if not given.mlflow_store:
                 create_store(root)
-            serve(root, (prefect, mlflow), worker(prefect.env["PREFECT_API_URL"], tracking))
+            serve(root, (prefect, mlflow), worker(prefect.env["PREFECT_API_URL"], tracking, mlflow.address))
         except StartError as error:
             print(error, file=sys.stderr)
             return 1

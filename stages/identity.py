@@ -77,8 +77,8 @@ def _plain(root: Path, name: str) -> Identity:
     return Identity(
         name=name,
         home=home(root),
-        stage_fp=_fingerprint([name, text]),
-        pipeline_fp=_fingerprint(text),
+        stage_fp=fingerprint([name, text]),
+        pipeline_fp=fingerprint(text),
         params={},
         pipeline_params=read(params) if text.strip() else {},
         deps={},
@@ -124,9 +124,10 @@ def _from_graph(graph: Any, name: str, home: Path) -> Identity:
         raise ConfigError(f"dvc.yaml: expected a stage named {name!r}, got {', '.join(sorted(stages))}")
     mine = stages[name]
     made = {out.def_path for stage in graph for out in stage.outs}
+    hashes = _Hashes()
     above = sorted(networkx.descendants(graph, mine), key=lambda stage: str(stage.addressing))  # it reads from them
     sources = {
-        dep.def_path: _hash(dep)
+        dep.def_path: hashes.of(dep)
         for stage in graph
         for dep in _files(stage)
         if not any(_overlap(dep.def_path, out) for out in made)
@@ -136,23 +137,36 @@ def _from_graph(graph: Any, name: str, home: Path) -> Identity:
     return Identity(
         name=name,
         home=home,
-        stage_fp=_stage_fp(mine),
-        pipeline_fp=_fingerprint([commands, pipeline_params, sources]),
+        stage_fp=hashes.stage(mine),
+        pipeline_fp=fingerprint([commands, pipeline_params, sources]),
         params=_params(mine),
         pipeline_params=pipeline_params,
-        deps=_deps(mine),
+        deps=hashes.deps(mine),
         upstream_metrics={stage.addressing: tuple(out.def_path for out in stage.outs if out.metric) for stage in above},
         gpus=_gpus(mine.meta, name),
-        upstream={stage.addressing: _stage_fp(stage) for stage in above},
+        upstream={stage.addressing: hashes.stage(stage) for stage in above},
     )
 
 
-def _stage_fp(stage: Any) -> str:
-    return _fingerprint([stage.cmd, _params(stage), _deps(stage)])
+class _Hashes:
+    """Of what stages read, each asked for once: a dozen stages read the same code."""
 
+    def __init__(self) -> None:
+        self._known: dict[str, str] = {}
 
-def _deps(stage: Any) -> dict[str, str]:
-    return {dep.def_path: _hash(dep) for dep in _files(stage)}
+    def stage(self, stage: Any) -> str:
+        """The `stage_fp`."""
+        return fingerprint([stage.cmd, _params(stage), self.deps(stage)])
+
+    def deps(self, stage: Any) -> dict[str, str]:
+        return {dep.def_path: self.of(dep) for dep in _files(stage)}
+
+    def of(self, dep: Any) -> str:
+        if dep.fs_path not in self._known:
+            # Another stage's source may be absent (an optional data set): that too is a configuration. What this
+            # stage itself cannot do without, it will name when it opens it.
+            self._known[dep.fs_path] = str(dep.get_hash().value) if dep.exists else "absent"
+        return self._known[dep.fs_path]
 
 
 def _params(stage: Any) -> dict[str, Any]:
@@ -171,12 +185,6 @@ def _files(stage: Any) -> Iterable[Any]:
     return (dep for dep in stage.deps if not isinstance(dep, ParamsDependency))
 
 
-def _hash(dep: Any) -> str:
-    # Another stage's source may be absent (an optional data set): that too is a configuration. What this
-    # stage itself cannot do without, it will name when it opens it.
-    return str(dep.get_hash().value) if dep.exists else "absent"
-
-
 def _overlap(path: str, out: str) -> bool:
     """Whether `path` is the output `out`, lies in it, or is a folder that holds it."""
     return path == out or path.startswith(out + "/") or out.startswith(path + "/")
@@ -189,6 +197,7 @@ def _gpus(meta: Any, name: str) -> int:
     return count
 
 
-def _fingerprint(content: object) -> str:
+def fingerprint(content: object) -> str:
+    """The same for the same content, in whatever order its mappings are."""
     text = json.dumps(content, sort_keys=True, ensure_ascii=False, default=str)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -10,7 +10,6 @@ ROSPHERE_SWEEP=<name> puts the pipeline's run under a run of that name. See docs
 """
 
 import argparse
-import hashlib
 import json
 import math
 import os
@@ -21,7 +20,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -162,7 +161,7 @@ def _settings() -> Tracking:
     known = PARAMS.is_file() and "tracking" in config.read(PARAMS)
     settings = config.load(PARAMS, "tracking", Tracking) if known else Tracking()
     off = os.environ.get("ROSPHERE_SYSTEM_METRICS") == "0"
-    return Tracking(system_metrics=0.0, log_models=settings.log_models, models=settings.models) if off else settings
+    return replace(settings, system_metrics=0.0) if off else settings
 
 
 def _certificates(me: Identity) -> tuple[Path, ...]:
@@ -189,16 +188,11 @@ def _introduction(me: Identity, devices: tuple[str, ...]) -> dict[str, Any]:
             "host": socket.gethostname(),
             "pid": str(os.getpid()),
             "device": "cuda:" + ",".join(devices) if devices else "cpu",
-            **({"dataset.hash": _hash(data)} if data else {}),
+            **({"dataset.hash": identity.fingerprint(data)[:32]} if data else {}),
             **_flow_run(),
             **_git(),
         },
     }
-
-
-def _hash(data: Mapping[str, str]) -> str:
-    """One hash for all the data a stage reads."""
-    return hashlib.sha256(json.dumps(data, sort_keys=True, ensure_ascii=False).encode()).hexdigest()[:32]
 
 
 def _upstream(files: Mapping[str, tuple[str, ...]]) -> dict[str, float]:

@@ -99,7 +99,7 @@ def tasks(ledger: Ledger) -> Caption:
         f"{name} {r['score']:.3f}, baseline {r['baseline']:.3f}, majority {r['majority']:.3f}"
         for name, r in reports.items()
     )
-    above = [name for name, r in reports.items() if r["score"] > max(r["baseline"], r["majority"])]
+    above = ledger.above
     named = f": {', '.join(above)}" if above else ""
     return Caption(
         title="Task scores beside baselines",

@@ -60,23 +60,19 @@ def _vae(ledger: Ledger) -> Iterator[Contest]:
     vmf, twin = ledger.report("vmf_vae")["vmf"], ledger.gaussian
     if twin is None:
         return
-    said, stage = "the Gaussian twin", "vmf_vae"
-    yield Contest(
-        what="VAE: tokens reconstructed",
-        ours=vmf["token_accuracy"],
-        theirs=twin["token_accuracy"],
-        against=said,
-        stage=stage,
-    )
-    yield Contest(
-        what="VAE: bound on the perplexity",
-        ours=vmf["bound_ppl"],
-        theirs=twin["bound_ppl"],
-        against=said,
-        stage=stage,
-        lower=True,
-        digits=1,
-    )
+    for key, what, lower, digits in (
+        ("token_accuracy", "VAE: tokens reconstructed", False, 3),
+        ("bound_ppl", "VAE: bound on the perplexity", True, 1),
+    ):
+        yield Contest(
+            what=what,
+            ours=vmf[key],
+            theirs=twin[key],
+            against="the Gaussian twin",
+            stage="vmf_vae",
+            lower=lower,
+            digits=digits,
+        )
 
 
 def _tasks(ledger: Ledger) -> Iterator[Contest]:
@@ -148,8 +144,7 @@ def tiles(ledger: Ledger) -> list[html.Tile]:
         value, beside = ("none", "the control came out better") if saved is None else (f"{saved:.0%}", "of its FLOPs")
         found.insert(1, html.Tile(label="saved against the control", value=value, beside=beside, stage="pretrain_wide"))
     if ledger.tasks:
-        above = sum(r["score"] > max(r["baseline"], r["majority"]) for r in map(ledger.task, ledger.tasks))
-        value = f"{above} of {len(ledger.tasks)}"
+        value = f"{len(ledger.above)} of {len(ledger.tasks)}"
         found.append(html.Tile(label="tasks above both baselines", value=value, beside="on dev rows", stage=""))
     return found
 

@@ -56,6 +56,11 @@ class Ledger:
         return {word: tasks.get(word, f"{word}.json") for word in self.stages}
 
     @property
+    def above(self) -> list[str]:
+        """Tasks whose score is above both baselines; a draw is not."""
+        return [name for name in self.tasks if (r := self.task(name))["score"] > max(r["baseline"], r["majority"])]
+
+    @property
     def activations(self) -> list[dict[str, Any]] | None:
         """What `python -m benchmarks.activations --json` found, where it was kept; None where it was not."""
         path = self.folder.parent / ACTIVATIONS

@@ -56,6 +56,7 @@ def test_a_password_stays_off_the_command_line() -> None:
 
 def test_runs_track_where_the_ui_looks() -> None:
     assert worker("api", "http://127.0.0.1:5000").env["MLFLOW_TRACKING_URI"] == "http://127.0.0.1:5000"
+    assert worker("api", None, "http://127.0.0.1:5100").env["ROSPHERE_MLFLOW_UI"] == "http://127.0.0.1:5100"
     assert "MLFLOW_TRACKING_URI" not in worker("api", None).env, "they find the file in their workspace themselves"
 
 
