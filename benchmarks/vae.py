@@ -1,6 +1,6 @@
 """Whose latent is used, and what does it cost? The vMF at several kappas against the Gaussian and its crutches.
 
-    python -m benchmarks.vae --data data --folder runs [--sizes small medium] [--seeds 0 1 2] [--json FILE]
+    python -m benchmarks.vae --data data --folder runs [--sizes tiny small] [--seeds 0 1 2] [--json FILE]
 
 The protocol is that of text VAEs on the Penn treebank, on the sentences of a prepared data folder: for every size and
 seed all models have the same random encoder and decoder, latent size, batches, steps and schedule; they differ in the
@@ -29,7 +29,7 @@ from rosphere.fitting import Schedule
 from rosphere.text.tokenizer import Tokenizer
 from rosphere.vae import Crutches, Sentences, SentenceVAE, Shape
 
-SIZES = {"small": (128, 2), "medium": (256, 4)}  # width and layers, of the encoder and of the decoder
+SIZES = {"tiny": (64, 1), "small": (128, 2), "medium": (256, 4)}  # width and layers, of the encoder and of the decoder
 TWINS = ("vmf_learned", "gaussian", "gaussian_annealed", "gaussian_free_bits", "gaussian_bn")
 COLUMNS = {
     "nll": "NLL",
@@ -58,8 +58,9 @@ class Protocol:
     longest: int
     word_dropout: float
     dropout: float
-    draws: int
     sentences: int  # held out, measured
+    importance_sentences: int  # of them, for -log p(x)
+    draws: int
 
     def keep(self, folder: Path) -> None:
         """Writes the protocol of a new folder, refuses another one's."""
@@ -135,10 +136,11 @@ class Bench:
 
     def measured(self, model: SentenceVAE, seed: int) -> dict[str, float]:
         fitting.seed_everything(seed)
-        batches = self.dev.batches(self.protocol.rows, self.protocol.sentences)
+        size, weighed = self.protocol.rows, self.dev.batches(self.protocol.rows, self.protocol.importance_sentences)
+        batches = self.dev.batches(size, self.protocol.sentences)
         return {
             **vae.measure(model, batches),
-            **vae.measure_likelihood(model, batches, draws=self.protocol.draws),
+            **vae.measure_likelihood(model, weighed, draws=self.protocol.draws),
             "bleu": vae.reconstruction_bleu(model, batches, cls=self.tokenizer.cls, sep=self.tokenizer.sep),
         }
 
@@ -160,7 +162,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("data"), help="what the stage prepare made")
     parser.add_argument("--folder", type=Path, required=True, help="where runs are kept")
-    parser.add_argument("--sizes", nargs="+", choices=SIZES, default=list(SIZES))
+    parser.add_argument("--sizes", nargs="+", choices=SIZES, default=["tiny", "small"])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--kappas", type=float, nargs="*", default=[25, 50, 100, 200])
     parser.add_argument("--twins", nargs="*", choices=TWINS, default=list(TWINS))
@@ -171,8 +173,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--longest", type=int, default=26, help="tokens of a sentence")
     parser.add_argument("--word-dropout", type=float, default=0.0)
     parser.add_argument("--dropout", type=float, default=0.1)
-    parser.add_argument("--draws", type=int, default=500)
     parser.add_argument("--sentences", type=int, default=500, help="held out, measured")
+    parser.add_argument("--importance-sentences", type=int, default=500, help="of them, for -log p(x)")
+    parser.add_argument("--draws", type=int, default=500, help="for -log p(x)")
     parser.add_argument("--json", type=Path)
     return parser.parse_args()
 

@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from flows import environment
+from flows import environment, graph
 from flows.graph import PlanError
 from flows.process import Commands, unwinding_on_terminate
 
@@ -93,6 +93,7 @@ def sweep(
     root = Path.cwd()
     try:
         with experiment.alone(root, f"sweep-{name}"), Commands() as commands:
+            written_by(root, metric, targets or [])
             begun = study.opened(root, name, space.read(vary), metric, direction, sampler, trials)
 
             def submit(asked: Trial) -> PrefectFuture[Any]:
@@ -108,6 +109,21 @@ def sweep(
         return Failed(message=f"no trial of the sweep {name} came to an end; see its task runs")
     get_run_logger().info("best: %s; python -m flows.sweep promote %s", begun.best["experiment"], name)
     return begun.table()
+
+
+def written_by(root: Path, metric: str, targets: Sequence[str]) -> str:
+    """The stage that writes the metric's file.
+
+    Raises:
+        PlanError: none of the stages to be run does; better seen now than after the first experiment.
+    """
+    file = Path(metric.partition(":")[0])
+    planned = graph.discover(root).plan(targets, everything=True)
+    for stage in planned:
+        if any(file == Path(out) or Path(out) in file.parents for out in stage.outs):
+            return stage.name
+    reports = ", ".join(sorted(path for stage in planned for path in stage.metrics))
+    raise PlanError(f"metric: {file} is written by no stage that this sweep runs; there are: {reports}")
 
 
 def exhaust(begun: Study, submit: Callable[[Trial], PrefectFuture[Any]], at_once: int) -> None:

@@ -64,7 +64,7 @@ def _check_control(narrow: pretrain.Pretrain, grown: widen.Widen) -> None:
 
 
 def _check_source(settings: Prepare, tasks: list[str]) -> None:
-    """The files are there; their rows are read by the stage itself."""
+    """The files are there and begin well; all the rows of a large text are read by the stage itself."""
     path = settings.vocabulary.path
     if path and not (Path(path).exists() or REPOSITORY.fullmatch(path)):
         raise InputError(f"params.yaml: prepare.vocabulary.path: no such file or folder, nor a hub name: {path}")
@@ -72,6 +72,7 @@ def _check_source(settings: Prepare, tasks: list[str]) -> None:
         sample.read_faq(Path(settings.sample.faq))
     elif settings.source == "local":
         own = settings.local
+        local.probe(own.text)
         local.load(own.text, own.pairs, own.tasks, tasks, answers=own.answers, graded=own.graded)
     elif settings.hub.text is None:
         raise InputError("params.yaml: prepare.hub.text: expected the name of a dataset, got null")

@@ -53,6 +53,13 @@ def load(
     )
 
 
+def probe(text: Sequence[str], documents: int = 1000) -> None:
+    """Reads the first documents of every file of text, so that a wrong format is seen before any work begins."""
+    for path in _files(text, "prepare.local.text"):
+        for _ in itertools.islice(_documents(path), documents):
+            pass
+
+
 def _files(patterns: Sequence[str], key: str) -> list[Path]:
     found: list[Path] = []
     for pattern in patterns:

@@ -29,6 +29,11 @@ def test_the_best_of_a_sweep_is_promoted(kept_toy, prefect_server) -> None:
     metrics = "outs: [left.txt]\n    metrics: [reports/left.json: {cache: false}]\n"
     (root / "dvc.yaml").write_text(yaml.replace("outs: [left.txt]\n", metrics))
 
+    wrong = ["reports/right.json:value" if word.startswith("reports/") else word for word in ASKED]
+    code, output = kept_toy.run(*wrong, module="flows.sweep")
+    assert code == 1 and "reports/right.json is written by no stage that this sweep runs" in output, output
+    assert "reports/left.json" in output.partition("there are:")[2] and kept_toy.started() == []
+
     code, output = kept_toy.run(*ASKED, "--at-once", "2", module="flows.sweep")  # "no" is no number: that stage fails
 
     assert code == 0, output

@@ -73,3 +73,16 @@ def test_a_control_is_named_with_its_key(changed: Callable[..., Path]) -> None:
     )
     with pytest.raises(InputError, match=expected):
         check.check(changed(("  init: null", "  init: someone/small-bert")))
+
+
+def test_the_beginning_of_every_local_file_is_read(changed: Callable[..., Path], tmp_path: Path) -> None:
+    (tmp_path / "good.txt").write_text("今天天气不错\n", encoding="utf-8")
+    wrong = tmp_path / "wrong.jsonl"
+    wrong.write_text('{"text": "好"}\n{"content": "坏"}\n', encoding="utf-8")
+    source = ("source: sample  #", "source: local  #")
+    text = ("local: {text: []", f"local: {{text: [{tmp_path}/good.txt, {wrong}]")
+    rest = ("tasks: [sentiment, entities, faq]", "tasks: []")
+    with pytest.raises(InputError, match=re.escape(f"{wrong}:2: expected text under 'text', got nothing")):
+        check.check(changed(source, text, rest))
+    wrong.write_text('{"text": "好"}\n', encoding="utf-8")
+    check.check(changed(source, text, rest))

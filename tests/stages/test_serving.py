@@ -9,13 +9,15 @@ import pandas
 import pytest
 import torch
 
-from rosphere import generation, similarity
+from rosphere import generation, similarity, vae
+from rosphere.encoder import folder as encoder_folder
 from rosphere.encoder.config import EncoderConfig
 from rosphere.encoder.model import MaskedLanguageModel
 from rosphere.errors import InputError
 from rosphere.similarity import SimilarityModel
 from rosphere.text import tokenizer
 from rosphere.text.tokenizer import Tokenizer
+from rosphere.vae import SentenceVAE, Shape
 from stages import serving
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of MLflow
@@ -23,20 +25,31 @@ TEXTS, OTHERS = ["怎么退货", "今天天气不错"], ["如何退货", "卡"]
 
 
 @pytest.fixture(scope="module")
-def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("encoder")
-    tokenizer.save(tokenizer.train([*TEXTS, *OTHERS], size=99, minimum=1), folder / "pieces")
+def pieces(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    pieces = tmp_path_factory.mktemp("pieces")
+    tokenizer.save(tokenizer.train([*TEXTS, *OTHERS], size=99, minimum=1), pieces)
+    return pieces
+
+
+@pytest.fixture(scope="module")
+def language(pieces: Path) -> MaskedLanguageModel:
     torch.manual_seed(0)
     config = EncoderConfig(
-        vocab_size=len(Tokenizer(folder / "pieces")),
+        vocab_size=len(Tokenizer(pieces)),
         embedding_size=12,
         hidden_size=16,
         num_hidden_layers=1,
         num_attention_heads=2,
         intermediate_size=20,
     )
-    similarity.save(SimilarityModel(MaskedLanguageModel(config)), folder / "model", tokenizer=folder / "pieces")
-    return folder / "model"
+    return MaskedLanguageModel(config)
+
+
+@pytest.fixture(scope="module")
+def encoder(pieces: Path, language: MaskedLanguageModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("encoder")
+    similarity.save(SimilarityModel(language), folder, tokenizer=pieces)
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -82,3 +95,41 @@ def test_refusals(encoder: Path, target: Path, tmp_path: Path) -> None:
         serving.save(encoder, target)
     with pytest.raises(InputError, match="expected one of modules.json, vae.json, config.json, found none"):
         serving.save(tmp_path, tmp_path / "new")
+
+
+def test_a_pretrained_encoder_is_served(pieces: Path, language: MaskedLanguageModel, tmp_path: Path) -> None:
+    from mlflow import pyfunc
+
+    encoder_folder.save(language, tmp_path / "model", tokenizer=pieces)
+    serving.save(tmp_path / "model", tmp_path / "served")
+    served = pyfunc.load_model(str(tmp_path / "served"))
+    found = served.predict(pandas.DataFrame({"text": TEXTS}))
+    expected = similarity.mean_pooled(encoder_folder.load(tmp_path / "model"), Tokenizer(pieces), TEXTS)
+    np.testing.assert_allclose(np.stack(found["vector"].tolist()), expected, atol=1e-6)
+    with pytest.raises(InputError, match="task: expected encode, got 'similar'"):
+        served.predict(pandas.DataFrame({"text": TEXTS}), params={"task": "similar"})
+
+
+def test_a_text_vae_is_served(pieces: Path, language: MaskedLanguageModel, tmp_path: Path) -> None:
+    from mlflow import pyfunc
+
+    torch.manual_seed(1)
+    shape = Shape(kind="vmf", latent=5, kappa=20.0, decoder_layers=1, decoder_width=16, word_dropout=0.0)
+    vae.save(
+        SentenceVAE(language, shape, mask_token=Tokenizer(pieces).mask).eval(), tmp_path / "model", tokenizer=pieces
+    )
+    serving.save(tmp_path / "model", tmp_path / "served")
+    served = pyfunc.load_model(str(tmp_path / "served"))
+    model, words = vae.load(tmp_path / "model"), Tokenizer(pieces)
+    both = pandas.DataFrame({"text": TEXTS, "other": OTHERS})
+    found = np.stack(served.predict(both)["vector"].tolist())
+    np.testing.assert_allclose(found, vae.encode(model, words, TEXTS), atol=1e-6)
+    np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-6)
+    ways = served.predict(both, params={"task": "interpolate", "steps": 4})["way"].tolist()
+    assert [len(way) for way in ways] == [4, 4]
+    for way, first, last in zip(ways, TEXTS, OTHERS, strict=True):
+        assert way == [sentence for _, sentence in vae.interpolate(model, words, first, last, steps=4)]
+    with pytest.raises(InputError, match="other: expected a text to go to in every row"):
+        served.predict(pandas.DataFrame({"text": TEXTS}), params={"task": "interpolate"})
+    with pytest.raises(InputError, match="task: expected one of encode, interpolate, got 'sing'"):
+        served.predict(both, params={"task": "sing"})
