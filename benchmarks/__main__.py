@@ -11,7 +11,7 @@ import sys
 
 import benchmarks
 
-EXPERIMENTS = {"activations", "vae", "widening"}
+EXPERIMENTS = {"activations", "public_encoders", "vae", "widening"}
 
 
 def main() -> None:
