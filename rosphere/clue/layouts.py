@@ -35,7 +35,7 @@ def document(path: Path) -> Any:
     except json.JSONDecodeError as error:
         if error.msg == "Extra data" or not text.lstrip().startswith("["):
             return None  # the line reader says more about what is wrong with which line
-        raise InputError(f"{path}:{error.lineno}: not JSON: {error.msg} at column {error.colno}") from error
+        raise InputError(f"{path}:{error.lineno}: {reading.not_json(error)}") from error
 
 
 def lines(path: Path) -> Numbered:

@@ -32,7 +32,7 @@ def _object(line: str, begin: int, where: str) -> tuple[dict[str, Any], int]:
     try:
         row, end = json.JSONDecoder().raw_decode(line, begin)
     except json.JSONDecodeError as error:
-        raise InputError(f"{where}: not JSON: {error.msg} at column {error.colno}") from error
+        raise InputError(f"{where}: {reading.not_json(error)}") from error
     if not isinstance(row, dict):
         raise InputError(f"{where}: expected a JSON object, got {type(row).__name__}")
     return row, end

@@ -31,10 +31,15 @@ def rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         try:
             row = json.loads(line)
         except json.JSONDecodeError as error:
-            raise InputError(f"{path}:{number}: not JSON: {error.msg} at column {error.colno}") from error
+            raise InputError(f"{path}:{number}: {not_json(error)}") from error
         if not isinstance(row, dict):
             raise InputError(f"{path}:{number}: expected a JSON object, got {type(row).__name__}")
         yield number, row
+
+
+def not_json(error: json.JSONDecodeError) -> str:
+    """What is wrong and where in the line; some of json's messages end in "at", meant to go on with a place."""
+    return f"not JSON: {error.msg.removesuffix(' at')} at column {error.colno}"
 
 
 def write_rows(path: Path, values: Iterable[Mapping[str, Any]]) -> int:

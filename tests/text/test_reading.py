@@ -52,6 +52,7 @@ def test_what_is_not_utf8_is_refused_with_its_line_and_byte(tmp_path: Path) -> N
     ("line", "complaint"),
     [
         ('{"text": ', r"rows\.jsonl:3: not JSON: Expecting value at column 10"),
+        ('{"text": "好', r"rows\.jsonl:3: not JSON: Unterminated string starting at column 10"),
         ("[1, 2]", r"rows\.jsonl:3: expected a JSON object, got list"),
         ('"甲"', r"rows\.jsonl:3: expected a JSON object, got str"),
     ],
