@@ -130,6 +130,40 @@ def encode(
     return in_batches(model.vectors, model.language, tokenizer, texts, longest=longest, precision=precision)
 
 
+def even_out(
+    model: SimilarityModel, tokenizer: Tokenizer, texts: Sequence[str], power: float, *, longest: int = 64
+) -> None:
+    """Evens out, in place, how much the vectors of ``texts`` vary in different directions: half-whitening at power 0.5.
+
+    The pooler's output p becomes c C^(-power/2) p with C = U diag(s) U^T its covariance over ``texts`` and c such that
+    their total variance stays. Power 0 changes nothing, 1 whitens without centring; Su et al. 2021 (arXiv 2103.15316)
+    whiten wholly, which serves an encoder that was not trained on pairs. Directions of less than 1e-6 of the largest
+    variance, where nothing was seen, are treated as if they had so much.
+
+    Raises:
+        InputError: a power outside [0, 1].
+    """
+    if not 0 <= power <= 1:
+        raise InputError(f"even_out: expected a power from 0 to 1, got {power}")
+    if not power:
+        return
+    model.eval()
+
+    def pooled(ids_NL: Tensor, keep_NL: Tensor) -> Tensor:
+        hidden = model.language.encoder(ids_NL, masks.padded(keep_NL), at=masks.first(ids_NL))
+        vectors: Tensor = model.pooler(hidden)
+        return vectors.float()
+
+    found = in_batches(pooled, model.language, tokenizer, texts, longest=longest, precision="no")
+    variances, axes = np.linalg.eigh(np.cov(found.T.astype(np.float64)))
+    scales = np.maximum(variances, 1e-6 * variances.max()) ** (-power / 2)
+    scales *= np.sqrt(variances.sum() / (variances * scales**2).sum())
+    matrix = torch.from_numpy((axes * scales) @ axes.T)
+    with torch.no_grad():
+        for parameter in (model.pooler.weight, model.pooler.bias):
+            parameter.copy_(matrix.to(parameter.device) @ parameter.double())
+
+
 def mean_pooled(
     model: MaskedLanguageModel, tokenizer: Tokenizer, texts: Sequence[str], *, longest: int = 64
 ) -> NDArray[np.float32]:

@@ -64,6 +64,7 @@ class RoformerSim:
     mask_rate: float
     dropout: float
     measured: int
+    even_out: float
     whitening: int
     samples: int
     schedule: Schedule
@@ -216,19 +217,28 @@ def _mean(values: Sequence[float]) -> float:
     return float(np.mean(values)) if values else 0.0
 
 
-def evaluate(job: runner.Job, training: Training, model: SimilarityModel, teacher: Vectors) -> None:
-    """Everything the stage says of a finished model; ``teacher``: its vectors of the measured sentences."""
+def evaluate(
+    job: runner.Job, training: Training, model: SimilarityModel, *, teacher: Vectors, as_trained: Vectors
+) -> None:
+    """Everything the stage says of a finished model; the teacher's vectors of the measured sentences, and the model's
+    own before they were evened out."""
     measure, settings, longest = training.measure, training.settings, training.longest
     untrained = folder.load(UNTRAINED)
     vectors = {
         "roformer_sim": training.encode(model, measure.texts),
+        "as trained": as_trained,
         "teacher": teacher,
         "untrained [CLS]": training.encode(SimilarityModel(untrained), measure.texts),
         "untrained mean": similarity.mean_pooled(untrained, training.tokenizer, measure.texts, longest=longest),
     }
     table, held = compared(measure, vectors, settings.whitening), vectors["roformer_sim"][: len(measure.queries)]
     job.report(table["roformer_sim"])
-    job.report({"table": table, "teacher_agreement": agreement(held[:AGREEMENT], teacher[: len(held)][:AGREEMENT])})
+    job.report(
+        {
+            "table": table,
+            "teacher_agreement": agreement(as_trained[: len(held)][:AGREEMENT], teacher[: len(held)][:AGREEMENT]),
+        }
+    )
     job.report({"negation": assessment.negation(NEGATION, partial(training.encode, model))})
 
     def everyone(texts: list[str]) -> dict[str, Vectors]:
@@ -261,9 +271,11 @@ def main() -> None:
             back = training.distil(model, training.encode(judge, training.train.texts), "distilled_back")
             job.report({"supervised": {"before": before, "judge": judged, "accuracy": learnt[-1]["accuracy"]}})
             history = back
+        as_trained = training.encode(model, training.measure.texts)
+        similarity.even_out(model, tokenizer, training.train.texts, settings.even_out, longest=training.longest)
         similarity.save(model, TARGET, tokenizer=DATA / "tokenizer")
         job.curve(history)
-        evaluate(job, training, model, ask(training.measure.texts))
+        evaluate(job, training, model, teacher=ask(training.measure.texts), as_trained=as_trained)
 
 
 if __name__ == "__main__":

@@ -316,3 +316,53 @@ def test_the_four_poolings_are_those_of_the_hidden_states_that_transformers_give
         for (name, vectors), goal in zip(found.items(), expected, strict=True):
             np.testing.assert_allclose(vectors[number], F.normalize(goal, dim=-1), atol=1e-5, err_msg=name)
     assert not model.language.encoder.blocks[0]._forward_hooks
+
+
+# --- variance evened out
+
+
+def pooled(model: SimilarityModel, tokens: Tokenizer) -> np.ndarray:
+    """The pooler's output before it is brought to unit length, a text at a time."""
+    rows = []
+    with torch.no_grad():
+        for text in TEXTS:
+            ids = torch.tensor([[tokens.cls, *tokens.ids([text])[0][:62], tokens.sep]])
+            rows.append(model.pooler(model.language.encoder(ids, masks.padded(torch.ones_like(ids)))[0, 0]).numpy())
+    return np.stack(rows).astype(np.float64)
+
+
+@pytest.mark.parametrize("power", [0.25, 0.5, 1.0])
+def test_evening_out_is_a_power_of_the_covariance(tokens: Tokenizer, power: float) -> None:
+    from scipy.linalg import fractional_matrix_power
+
+    found = random_model(tokens, "roformer").eval()
+    found.pooler.weight.data += 0.3 * torch.randn_like(found.pooler.weight)
+    before = pooled(found, tokens)
+    similarity.even_out(found, tokens, TEXTS, power)
+    after = pooled(found, tokens)
+
+    variances, axes = np.linalg.eigh(np.cov(before.T))  # 8 texts span 7 of 24 dimensions: the others get the floor
+    floored = (axes * np.maximum(variances, 1e-6 * variances.max())) @ axes.T
+    expected = before @ fractional_matrix_power(floored, -power / 2).real
+    np.testing.assert_allclose(
+        after / np.linalg.norm(after, axis=1, keepdims=True),
+        expected / np.linalg.norm(expected, axis=1, keepdims=True),
+        atol=2e-4,
+    )
+    assert np.trace(np.cov(after.T)) == pytest.approx(np.trace(np.cov(before.T)), rel=1e-4)
+
+
+def test_whole_whitening_leaves_no_direction_above_another(tokens: Tokenizer) -> None:
+    found = random_model(tokens, "roformer").eval()
+    similarity.even_out(found, tokens, TEXTS, 1.0)
+    seen = np.sort(np.linalg.eigvalsh(np.cov(pooled(found, tokens).T)))[-(len(TEXTS) - 1) :]
+    assert seen.max() / seen.min() < 1.01
+
+
+def test_power_zero_changes_no_bit_and_others_are_refused(tokens: Tokenizer) -> None:
+    found = random_model(tokens, "roformer")
+    before = found.pooler.weight.clone()
+    similarity.even_out(found, tokens, TEXTS, 0.0)
+    assert torch.equal(found.pooler.weight, before)
+    with pytest.raises(InputError, match="even_out: expected a power from 0 to 1, got 1.5"):
+        similarity.even_out(found, tokens, TEXTS, 1.5)
