@@ -34,24 +34,39 @@ def draw(axis: Axes, rows: Rows) -> None:
         colour = SERIES[number % len(SERIES)]
         axis.axhline(row["dev_loss"], ls="--", lw=1, color=colour)
         axis.plot(
-            [right], [row["dev_loss"]], marker=MARKERS[number % len(MARKERS)], color=colour, label=row["activation"]
+            [right],
+            [row["dev_loss"]],
+            marker=MARKERS[number % len(MARKERS)],
+            color=colour,
+            label=called(str(row["activation"])),
         )
     axis.set_xlabel("width of the kernel (bars: s. d. over seeds)")
     axis.set_ylabel("masked-token loss on dev, nats")
-    axis.legend(fontsize=7.5)
+    axis.figure.legend(loc="outside upper center", ncols=3)
 
 
 def sentence(rows: Rows) -> str:
-    """The best and ReLU, and whether the difference is above what seeds differ by."""
+    """The best and GELU with the same seeds, and whether the difference is above what it varies by."""
+    gelu = next((row for row in rows if row["activation"] == "gelu"), None)
     best, seeds = min(rows, key=lambda row: float(row["dev_loss"])), min(int(row["seeds"]) for row in rows)
-    relu = next((row for row in rows if row["activation"] == "relu"), None)
-    said = f"The lowest loss is that of {best['activation']}, {best['dev_loss']:.3f}"
-    if relu is None or best is relu:
-        return f"{said}."
-    apart, spread = relu["dev_loss"] - best["dev_loss"], max(relu["spread"], best["spread"])
-    told = (
-        "with one seed nobody knows whether that is chance"
-        if seeds < 2
-        else (f"{'more' if apart > spread else 'no more'} than seeds differ by ({spread:.3f})")
+    said = f"The lowest loss is that of {called(best['activation'])}, {best['dev_loss']:.3f}"
+    if gelu is None or best is gelu:
+        return f"{said}{', and nothing beats GELU' if gelu else ''}."
+    apart, spread = -float(best["against_gelu"]), float(best["against_gelu_spread"])
+    if seeds < 2:
+        return f"{said}, {apart:.3f} nats below GELU: with one seed nobody knows whether that is chance."
+    verdict = (
+        f"that beats GELU over {seeds} seeds" if apart > spread else "nothing beats GELU by more than seeds differ"
     )
-    return f"{said}, {apart:.3f} nats below ReLU: {told}."
+    return f"{said}, {apart:.3f} ± {spread:.3f} nats below GELU with the same seed: {verdict}."
+
+
+def called(name: str) -> str:
+    """As papers have it."""
+    word, *numbers = name.split(":")
+    known = {"gelu": "GELU", "relu": "ReLU", "silu": "SiLU", "smooth_leaky_relu_gaussian": "SAU"}
+    if name == "smooth_relu_logistic:1":
+        return "SoftPlus"
+    if name.startswith(SMOOTH):
+        return f"smooth ReLU, width {numbers[0]}"
+    return known.get(word, name)

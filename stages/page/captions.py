@@ -134,7 +134,7 @@ def heads(ledger: Ledger) -> Caption:
 def activations(ledger: Ledger) -> Caption:
     rows = ledger.activations
     assert rows is not None
-    each = ", ".join(f"{row['activation']} {row['dev_loss']:.3f}" for row in rows)
+    each = ", ".join(f"{activation_curves.called(row['activation'])} {row['dev_loss']:.3f}" for row in rows)
     return Caption(
         title="Smoothness and quality",
         description=f"Masked-token loss of the same small encoder by activation: {each}.",

@@ -205,19 +205,26 @@ def test_chinese_names_stay_letters(ledger: Ledger) -> None:
 
 
 def test_activations_are_shown_where_they_were_measured(ledger: Ledger) -> None:
-    rows = [
-        {"activation": name, "dev_loss": loss, "spread": 0.01, "seeds": 3}
-        for name, loss in (("gelu", 5.0), ("relu", 5.2), ("smooth_relu_gaussian:0.5", 5.1))
+    rows: list[dict[str, Any]] = [
+        {"activation": name, "dev_loss": loss, "spread": 0.01, "seeds": 3, "against_gelu": loss - 5.0} | spread
+        for name, loss, spread in (
+            ("gelu", 5.0, {"against_gelu_spread": 0.0}),
+            ("relu", 5.2, {"against_gelu_spread": 0.03}),
+            ("smooth_relu_gaussian:0.5", 4.98, {"against_gelu_spread": 0.03}),
+        )
     ]
     put(ledger.folder.parent / "benchmarks" / "activations.json", {"summary": rows})
     paths = drawn(ledger)
-    said = "The lowest loss is that of gelu, 5.000, 0.200 nats below ReLU: more than seeds differ by (0.010)."
-    assert paths["activations"].caption.says == said
+    said = "The lowest loss is that of smooth ReLU, width 0.5, 4.980, 0.020 ± 0.030 nats below GELU with the same seed"
+    assert paths["activations"].caption.says == f"{said}: nothing beats GELU by more than seeds differ."
     assert said in html.page("title", report.sections(ledger, paths))
-    rows[1]["dev_loss"] = 5.005
-    assert activations.sentence(rows).endswith("0.005 nats below ReLU: no more than seeds differ by (0.010).")
+    rows[2]["against_gelu_spread"] = 0.01
+    assert activations.sentence(rows).endswith(
+        "0.020 ± 0.010 nats below GELU with the same seed: that beats GELU over 3 seeds."
+    )
     rows[2]["seeds"] = 1
     assert activations.sentence(rows).endswith("with one seed nobody knows whether that is chance.")
+    assert activations.sentence(rows[:2]) == "The lowest loss is that of GELU, 5.000, and nothing beats GELU."
     assert [width for width, _ in activations.widths(rows)] == [0.0, 0.5]
 
 

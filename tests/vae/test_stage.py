@@ -34,12 +34,12 @@ def changed(tmp_path: Path, old: str, new: str) -> vmf_vae.VmfVae:
 def test_the_defaults_are_the_vmf_and_the_plain_gaussian() -> None:
     settings = config.load(PARAMS, "vmf_vae", vmf_vae.VmfVae)
     assert settings.names == ["vmf", "gaussian"]
-    assert settings.shape(8).kappa == 100.0
+    assert settings.shape(8).kappa == 30.0
 
 
 def test_another_kappa_and_other_twins_are_a_matter_of_params(tmp_path: Path) -> None:
-    assert changed(tmp_path, "kappa: 100.0", "kappa: learned").shape(8).kappa == "learned"
-    assert changed(tmp_path, "kappa: 100.0", "kappa: 1e4").shape(8).kappa == 1e4
+    assert changed(tmp_path, "kappa: 30.0", "kappa: learned").shape(8).kappa == "learned"
+    assert changed(tmp_path, "kappa: 30.0", "kappa: 1e4").shape(8).kappa == 1e4
     assert changed(tmp_path, "[gaussian]", "[gaussian_bn, vmf_learned]").names == ["vmf", "gaussian_bn", "vmf_learned"]
     assert changed(tmp_path, "[gaussian]", "[]").names == ["vmf"]
 
@@ -47,8 +47,8 @@ def test_another_kappa_and_other_twins_are_a_matter_of_params(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("kappa: 100.0", "kappa: -1", "kappa: expected a number above 0"),
-        ("kappa: 100.0", "kappa: fixed", r"vmf_vae\.kappa: expected float \| one of 'learned', got 'fixed'"),
+        ("kappa: 30.0", "kappa: -1", "kappa: expected a number above 0"),
+        ("kappa: 30.0", "kappa: fixed", r"vmf_vae\.kappa: expected float \| one of 'learned', got 'fixed'"),
         ("[gaussian]", "[gaussian, gaussian]", "twins: expected each once, got gaussian 2 times"),
         ("[gaussian]", "[laplace]", r"twins\[0\]: expected one of 'gaussian', .*got 'laplace'"),
         ("importance_samples: 50", "importance_samples: 0", "expected 1 or more of each"),
@@ -102,6 +102,7 @@ def test_a_folder_of_another_protocol_is_refused(tmp_path: Path) -> None:
         longest=26,
         word_dropout=0.0,
         dropout=0.1,
+        importance_sentences=3,
         draws=5,
         sentences=9,
     )
