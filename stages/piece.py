@@ -101,13 +101,13 @@ def _run(each: Step, seconds: float) -> bool:
     try:
         code = process.wait(seconds)
     except subprocess.TimeoutExpired:
-        process.send_signal(signal.SIGTERM)  # the stage saves and leaves
+        process.send_signal(signal.SIGTERM)  # the stage saves and leaves, unless it has just come to its end
         try:
-            process.wait(SAVING)
+            return process.wait(SAVING) == 0
         except subprocess.TimeoutExpired:
             process.kill()  # its last checkpoint stands
             process.wait()
-        return False
+            return False
     if code:
         raise subprocess.CalledProcessError(code, each.command)
     return True
