@@ -135,10 +135,11 @@ def even_out(
 ) -> None:
     """Evens out, in place, how much the vectors of ``texts`` vary in different directions: half-whitening at power 0.5.
 
-    The pooler's output p becomes c C^(-power/2) p with C = U diag(s) U^T its covariance over ``texts`` and c such that
-    their total variance stays. Power 0 changes nothing, 1 whitens without centring; Su et al. 2021 (arXiv 2103.15316)
-    whiten wholly, which serves an encoder that was not trained on pairs. Directions of less than 1e-6 of the largest
-    variance, where nothing was seen, are treated as if they had so much.
+    With m and C = U diag(s) U^T the mean and covariance of the pooler's output p over ``texts``, p becomes
+    M p - (1 - |m| / |M m|) M m, M = c C^(-power/2), c such that the total variance stays. So does the length of the
+    mean, and with both the spread of cosines. Power 0 changes nothing. Whitening (Su et al. 2021, arXiv 2103.15316) has
+    power 1 and no mean left. Directions of less than 1e-6 of the largest variance, where nothing was seen, are treated
+    as if they had so much.
 
     Raises:
         InputError: a power outside [0, 1].
@@ -155,13 +156,18 @@ def even_out(
         return vectors.float()
 
     found = in_batches(pooled, model.language, tokenizer, texts, longest=longest, precision="no")
+    mean = found.mean(0, dtype=np.float64)
     variances, axes = np.linalg.eigh(np.cov(found.T.astype(np.float64)))
     scales = np.maximum(variances, 1e-6 * variances.max()) ** (-power / 2)
     scales *= np.sqrt(variances.sum() / (variances * scales**2).sum())
-    matrix = torch.from_numpy((axes * scales) @ axes.T)
+    matrix = (axes * scales) @ axes.T
+    moved = matrix @ mean
+    shift = (1 - np.linalg.norm(mean) / np.linalg.norm(moved)) * moved
     with torch.no_grad():
-        for parameter in (model.pooler.weight, model.pooler.bias):
-            parameter.copy_(matrix.to(parameter.device) @ parameter.double())
+        weight, bias = model.pooler.weight, model.pooler.bias
+        change = torch.from_numpy(matrix).to(weight.device)
+        weight.copy_(change @ weight.double())
+        bias.copy_(change @ bias.double() - torch.from_numpy(shift).to(bias.device))
 
 
 def mean_pooled(
