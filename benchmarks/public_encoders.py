@@ -25,8 +25,6 @@ from typing import Any
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):  # before NumPy: more threads than free cores stand in each
     os.environ.setdefault(_name, "1")  # other's way, one of these encoders forty times slower
 
-import numpy as np  # noqa: E402
-
 from rosphere import assessment, retrieval, similarity, teachers  # noqa: E402
 from rosphere.assessment import Graded  # noqa: E402
 from rosphere.errors import InputError  # noqa: E402
@@ -66,21 +64,6 @@ def public(name: str) -> tuple[Encode, float]:
     if find_spec(package) is None:
         raise InputError(f"{name}: not installed; the head of this file says what to install")
     return opened()
-
-
-def first(each: Graded, pairs: int) -> Graded:
-    """The first pairs of a set, and the texts that stand in them."""
-    rows = each.pairs_P2[:pairs]
-    texts = list(dict.fromkeys(each.texts[place] for row in rows for place in row))
-    place = {text: number for number, text in enumerate(texts)}
-    again = [[place[each.texts[one]] for one in row] for row in rows]
-    return Graded(
-        name=each.name,
-        split=each.split,
-        texts=texts,
-        pairs_P2=np.array(again),
-        scores=list(each.scores[:pairs]),
-    )
 
 
 def measured(
@@ -130,10 +113,8 @@ def main() -> None:
     options = parser.parse_args()
     if options.teach:
         return teach(options.teach, options.teacher, options.data)
-    sets = [
-        first(each, options.pairs)
-        for each in assessment.graded(sorted((options.data / "pairs" / "graded").glob("*.jsonl")))
-    ]
+    graded = sorted((options.data / "pairs" / "graded").glob("*.jsonl"))
+    sets = assessment.graded(graded, most=options.pairs)
     groups = Groups(options.data / "pairs" / "train.jsonl", Tokenizer(options.data / "tokenizer"), longest=64)
     parties = {str(folder): ours(folder) for folder in options.model} | {name: public(name) for name in PUBLIC}
     rows = measured(sets, parties, groups.texts[:20_000])

@@ -93,7 +93,7 @@ def sweep(
     root = Path.cwd()
     try:
         with experiment.alone(root, f"sweep-{name}"), Commands() as commands:
-            written_by(root, metric, targets or [])
+            require_writer(root, metric, targets or [])
             begun = study.opened(root, name, space.read(vary), metric, direction, sampler, trials)
 
             def submit(asked: Trial) -> PrefectFuture[Any]:
@@ -111,19 +111,17 @@ def sweep(
     return begun.table()
 
 
-def written_by(root: Path, metric: str, targets: Sequence[str]) -> str:
-    """The stage that writes the metric's file.
+def require_writer(root: Path, metric: str, targets: Sequence[str]) -> None:
+    """See to it that a stage writes the metric's file: better now than after the first experiment.
 
     Raises:
-        PlanError: none of the stages to be run does; better seen now than after the first experiment.
+        PlanError: none of the stages to be run does.
     """
     file = Path(metric.partition(":")[0])
     planned = graph.discover(root).plan(targets, everything=True)
-    for stage in planned:
-        if any(file == Path(out) or Path(out) in file.parents for out in stage.outs):
-            return stage.name
-    reports = ", ".join(sorted(path for stage in planned for path in stage.metrics))
-    raise PlanError(f"metric: {file} is written by no stage that this sweep runs; there are: {reports}")
+    if not any({file, *file.parents} & set(map(Path, stage.outs)) for stage in planned):
+        reports = ", ".join(sorted(path for stage in planned for path in stage.metrics))
+        raise PlanError(f"metric: {file} is written by no stage that this sweep runs; there are: {reports}")
 
 
 def exhaust(begun: Study, submit: Callable[[Trial], PrefectFuture[Any]], at_once: int) -> None:

@@ -86,8 +86,10 @@ class Graded:
         return retrieval.spearman(vectors_ND[self.pairs_P2[:, 0]], vectors_ND[self.pairs_P2[:, 1]], self.scores)
 
 
-def graded(paths: Iterable[Path]) -> list[Graded]:
+def graded(paths: Iterable[Path], *, most: int | None = None) -> list[Graded]:
     """The splits of <name>.jsonl files with rows {"sentence1", "sentence2", "score", "split"}, those for training out.
+
+    ``most``: pairs of a split at most; the first ones are taken.
 
     Raises:
         InputError: a row lacks a field; a split has fewer than two different scores.
@@ -101,7 +103,7 @@ def graded(paths: Iterable[Path]) -> list[Graded]:
             )
             score = reading.number_field(row, "score", path=path, number=number)
             splits.setdefault(split, []).append((one, two, score))
-        found += [_graded(path, split, rows) for split, rows in sorted(splits.items()) if split != "train"]
+        found += [_graded(path, split, rows[:most]) for split, rows in sorted(splits.items()) if split != "train"]
     return found
 
 

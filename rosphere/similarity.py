@@ -54,10 +54,15 @@ class SimilarityModel(nn.Module):
 
         return self.pooler(hidden[: len(first)]), lm
 
+    def pooled(self, ids_NL: Tensor, keep_NL: Tensor) -> Tensor:
+        """The pooler's output [N, H] for single sentences, float32."""
+        hidden = self.language.encoder(ids_NL, masks.padded(keep_NL), at=masks.first(ids_NL))
+        vectors: Tensor = self.pooler(hidden)
+        return vectors.float()
+
     def vectors(self, ids_NL: Tensor, keep_NL: Tensor) -> Tensor:
         """Unit vectors [N, H] of single sentences."""
-        hidden = self.language.encoder(ids_NL, masks.padded(keep_NL), at=masks.first(ids_NL))
-        return F.normalize(self.pooler(hidden).float(), dim=-1)
+        return F.normalize(self.pooled(ids_NL, keep_NL), dim=-1)
 
 
 def padded(sequences: Sequence[Sequence[int]], pad: int) -> tuple[Tensor, Tensor]:
@@ -149,13 +154,7 @@ def even_out(
     if not power:
         return
     model.eval()
-
-    def pooled(ids_NL: Tensor, keep_NL: Tensor) -> Tensor:
-        hidden = model.language.encoder(ids_NL, masks.padded(keep_NL), at=masks.first(ids_NL))
-        vectors: Tensor = model.pooler(hidden)
-        return vectors.float()
-
-    found = in_batches(pooled, model.language, tokenizer, texts, longest=longest, precision="no")
+    found = in_batches(model.pooled, model.language, tokenizer, texts, longest=longest, precision="no")
     mean = found.mean(0, dtype=np.float64)
     variances, axes = np.linalg.eigh(np.cov(found.T.astype(np.float64)))
     scales = np.maximum(variances, 1e-6 * variances.max()) ** (-power / 2)

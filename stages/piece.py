@@ -30,6 +30,8 @@ from typing import Any
 
 from rosphere.errors import InputError
 from stages import config
+from stages.identity import fingerprint
+from stages.runner import write_atomically
 
 PARAMS, GRAPH, STATE = Path("params.yaml"), Path("dvc.yaml"), Path(".run/pieces.json")
 ALWAYS = (Path(".run/ckpt"), Path(".run/spool"), STATE)  # checkpoints, what MLflow is to be told, what is finished
@@ -115,7 +117,7 @@ def _run(each: Step, seconds: float) -> bool:
 
 def _key(each: Step) -> str:
     """Changes with params.yaml: then a finished stage is none."""
-    return hashlib.sha256(f"{each.name}\n{PARAMS.read_text(encoding='utf-8')}".encode()).hexdigest()[:16]
+    return fingerprint([each.name, PARAMS.read_text(encoding="utf-8")])[:16]
 
 
 def _known() -> dict[str, str]:
@@ -127,10 +129,7 @@ def _finished(each: Step) -> bool:
 
 
 def _note(each: Step) -> None:
-    STATE.parent.mkdir(exist_ok=True)
-    draft = STATE.with_suffix(".part")
-    draft.write_text(json.dumps(_known() | {each.name: _key(each)}, indent=1) + "\n", encoding="utf-8")
-    draft.replace(STATE)
+    write_atomically(STATE, json.dumps(_known() | {each.name: _key(each)}, indent=1) + "\n")
 
 
 def pack(steps: Sequence[Step], out: Path, part: int) -> list[Path]:
@@ -143,14 +142,14 @@ def pack(steps: Sequence[Step], out: Path, part: int) -> list[Path]:
     with tarfile.open(whole, "w") as archive:
         for path in dict.fromkeys(wanted):
             archive.add(path, filter=lambda entry: None if entry.name.endswith(".lock") else entry)
-    parts = []
+    digests = {}
     for number, content in enumerate(_blocks(whole, part)):
-        parts.append(out / f"piece.tar.{number:03}")
-        parts[-1].write_bytes(content)
+        path = out / f"piece.tar.{number:03}"
+        path.write_bytes(content)
+        digests[path.name] = hashlib.sha256(content).hexdigest()
     whole.unlink()
-    about = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in parts}
-    (out / "piece.json").write_text(json.dumps({"parts": about}, indent=1) + "\n", encoding="utf-8")
-    return parts
+    write_atomically(out / "piece.json", json.dumps({"parts": digests}, indent=1) + "\n")
+    return [out / name for name in digests]
 
 
 def _blocks(path: Path, size: int) -> Iterator[bytes]:

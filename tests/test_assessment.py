@@ -131,6 +131,13 @@ def test_graded_files_that_measure_nothing_are_refused(tmp_path: Path, row: Any,
         assessment.graded([graded_file(tmp_path, [row])])
 
 
+def test_the_first_pairs_of_a_split_alone(tmp_path: Path) -> None:
+    rows = [rated(f"甲{n}", f"乙{n}", n % 4, "dev") for n in range(9)]
+    [each] = assessment.graded([graded_file(tmp_path, rows)], most=3)
+    assert each.texts == ["甲0", "乙0", "甲1", "乙1", "甲2", "乙2"]
+    assert each.scores == [0, 1, 2] and len(each.pairs_P2) == 3
+
+
 def test_correlations_by_scipy_and_whitening_fitted_on_other_sentences(tmp_path: Path) -> None:
     generator = np.random.default_rng(0)
     table: dict[str, Any] = {}
