@@ -182,6 +182,24 @@ def similarity_distillation(vectors_ND: Tensor, teacher_ND: Tensor, *, weight: f
     return weight * F.mse_loss(unit @ unit.T, goal @ goal.T)
 
 
+def neighbour_distillation(vectors_ND: Tensor, teacher_ND: Tensor, *, weight: float, scale: float) -> Tensor:
+    """weight / N sum_i KL(p_i | q_i), p_i and q_i the teacher's and the student's softmax_{j != i}(scale cos_ij).
+
+    Most pairs of a batch have nothing in common, and what a teacher's cosines say of them is mostly its own habit.
+    The squared error spends itself on that; here near sentences count the more, the nearer they are
+    (SEED: Fang et al. 2021, arXiv 2101.04731, with the batch in place of a queue).
+    """
+    student, teacher = (_log_softmax_of_others(each, scale) for each in (vectors_ND, teacher_ND))
+    return weight * F.kl_div(student, teacher, reduction="batchmean", log_target=True)
+
+
+def _log_softmax_of_others(vectors_ND: Tensor, scale: float) -> Tensor:
+    """[N, N - 1] log probabilities by the scaled cosines with all other vectors."""
+    unit = _unit(vectors_ND)
+    others = ~torch.eye(len(unit), dtype=torch.bool, device=unit.device)
+    return (scale * unit @ unit.T)[others].view(len(unit), -1).log_softmax(-1)
+
+
 def _unit(vectors_ND: Tensor) -> Tensor:
     """Unit rows, in float32 where they come in less."""
     return F.normalize(vectors_ND.to(torch.promote_types(vectors_ND.dtype, torch.float32)), dim=-1)

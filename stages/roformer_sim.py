@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -56,7 +56,10 @@ class Supervised:
 class RoformerSim:
     teacher: str
     init: str
+    distillation: Literal["neighbours", "cosines"] = "neighbours"
     weight: float
+    contrastive: float = 0.0
+    scale: float = 20.0
     pairs: int
     chunk: int
     longest: int
@@ -69,6 +72,19 @@ class RoformerSim:
     samples: int
     schedule: Schedule
     supervised: Supervised
+
+    def losses(self, vectors_ND: Tensor, teacher_NE: Tensor) -> dict[str, Tensor]:
+        """Of the student's vectors, rows 2i and 2i + 1 similar, and the teacher's of the same sentences; weighted."""
+        if self.distillation == "cosines":
+            distilled = contrastive.similarity_distillation(vectors_ND, teacher_NE, weight=self.weight)
+        else:
+            distilled = contrastive.neighbour_distillation(vectors_ND, teacher_NE, weight=self.weight, scale=self.scale)
+        if not self.contrastive:
+            return {"distillation": distilled}
+        return {
+            "distillation": distilled,
+            "contrastive": self.contrastive * contrastive.info_nce(vectors_ND, scale=self.scale),
+        }
 
 
 class Training:
@@ -91,19 +107,21 @@ class Training:
         return similarity.encode(model, self.tokenizer, texts, longest=self.longest)
 
     def distil(self, model: SimilarityModel, goal: Vectors, phase: str) -> History:
-        """Trains ``model`` towards the cosines of ``goal``, the vectors of the training sentences, in place."""
+        """Trains ``model`` in place to see what ``goal``, the vectors of the training sentences, holds for alike."""
         settings, clean = self.settings, torch.from_numpy(goal)
 
         def objective(trained: nn.Module, batch: pairs.Batch, backward: fitting.Backward) -> dict[str, Tensor]:
-            wanted = clean[batch.sentence_N.cpu()].to(batch.ids_NL.device)
-            distilled, lm = contrastive.accumulate(
-                model,
-                batch.split(settings.chunk),
-                partial(contrastive.similarity_distillation, teacher_ND=wanted, weight=settings.weight),
-                backward=backward,
-                processes=processes.join(),
+            wanted, group = clean[batch.sentence_N.cpu()].to(batch.ids_NL.device), processes.join()
+            parts: dict[str, Tensor] = {}
+
+            def loss(vectors_ND: Tensor) -> Tensor:
+                parts.update(settings.losses(vectors_ND, wanted))
+                return torch.stack(list(parts.values())).sum()
+
+            whole, lm = contrastive.accumulate(
+                model, batch.split(settings.chunk), loss, backward=backward, processes=group
             )
-            return {"loss": distilled + lm, "distillation": distilled, "lm": lm}
+            return {"loss": whole + lm, **{n: part.detach() / group.count for n, part in parts.items()}, "lm": lm}
 
         return fitting.fit(
             model,

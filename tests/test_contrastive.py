@@ -14,11 +14,20 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.special import rel_entr, softmax
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from rosphere import contrastive
-from rosphere.contrastive import RandomState, accumulate, cosent, gradient_error, info_nce, similarity_distillation
+from rosphere.contrastive import (
+    RandomState,
+    accumulate,
+    cosent,
+    gradient_error,
+    info_nce,
+    neighbour_distillation,
+    similarity_distillation,
+)
 from rosphere.encoder.config import EncoderConfig
 from rosphere.encoder.model import MaskedLanguageModel
 from rosphere.pairs import Batch
@@ -293,11 +302,44 @@ def test_similarity_distillation_literal() -> None:
     assert float(similarity_distillation(teacher, 3 * teacher, weight=100.0)) == pytest.approx(0.0, abs=1e-9)
 
 
-def test_distillation_takes_vectors_of_another_width_and_any_chunk_size() -> None:
+def test_neighbour_distillation_literal() -> None:
+    """Of three vectors the teacher finds the second twice as likely beside the first as the third, and the student
+    both alike: KL(2/3, 1/3 | 1/2, 1/2). So it is for the second; to the third both others are alike in both."""
+    alike = torch.eye(3)
+    angle = math.acos(math.log(2) / 5)  # cosines of the first with the others: log(2) / 5 and 0
+    teacher = torch.tensor([[1.0, 0.0, 0.0], [math.cos(angle), math.sin(angle), 0.0], [0.0, 0.0, 1.0]])
+    one = math.log(2) + 2 / 3 * math.log(2 / 3) + 1 / 3 * math.log(1 / 3)
+    found = neighbour_distillation(alike, 4 * teacher, weight=3.0, scale=5.0)
+    assert float(found) == pytest.approx(3 / 3 * (one + one + 0), rel=1e-5)
+
+
+@given(rows=st.integers(2, 6), scale=st.floats(0.5, 30), seed=st.integers(0, 10**6))
+def test_neighbour_distillation_is_the_loop(rows: int, scale: float, seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    student, teacher = (torch.randn(rows, width, generator=generator, dtype=torch.float64) for width in (3, 5))
+    total = 0.0
+    for i in range(rows):
+        others = [j for j in range(rows) if j != i]
+        p, q = (
+            softmax([scale * float(F.cosine_similarity(v[i], v[j], dim=0)) for j in others]) for v in (teacher, student)
+        )
+        total += float(rel_entr(p, q).sum())
+    found = float(neighbour_distillation(student, teacher, weight=2.0, scale=scale))
+    assert found == pytest.approx(2.0 * total / rows, rel=1e-8, abs=1e-12)
+    assert float(neighbour_distillation(teacher, 3 * teacher, weight=1.0, scale=scale)) == pytest.approx(0, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    "distillation",
+    [partial(similarity_distillation, weight=7.0), partial(neighbour_distillation, weight=7.0, scale=3.0)],
+)
+def test_distillation_takes_vectors_of_another_width_and_any_chunk_size(
+    distillation: Callable[[Tensor, Tensor], Tensor],
+) -> None:
     torch.manual_seed(0)
     layer, x, teacher = nn.Linear(4, 5).double(), torch.randn(6, 4).double(), torch.randn(6, 9).double()
-    loss = partial(similarity_distillation, teacher_ND=teacher, weight=7.0)
-    similarity_distillation(layer(x), teacher, weight=7.0).backward()
+    loss = partial(distillation, teacher_ND=teacher)
+    loss(layer(x)).backward()
     expected = gradient(layer)
     accumulate(lambda chunk: (layer(chunk), torch.zeros(())), x.split(1), lambda vectors: loss(vectors))
     assert gap(gradient(layer), expected) <= 1e-12
@@ -308,6 +350,8 @@ def test_half_precision_vectors_are_compared_in_float32() -> None:
     assert torch.equal(info_nce(vectors, scale=20.0), info_nce(vectors.float(), scale=20.0))
     found = similarity_distillation(vectors, vectors.flip(0), weight=1.0)
     assert torch.equal(found, similarity_distillation(vectors.float(), vectors.float().flip(0), weight=1.0))
+    found = neighbour_distillation(vectors, vectors.flip(0), weight=1.0, scale=20.0)
+    assert torch.equal(found, neighbour_distillation(vectors.float(), vectors.float().flip(0), weight=1.0, scale=20.0))
 
 
 @pytest.fixture(autouse=True)

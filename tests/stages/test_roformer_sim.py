@@ -1,0 +1,43 @@
+"""The settings of stage 2; the stage itself runs in the toy pipeline."""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+
+from rosphere.contrastive import info_nce, neighbour_distillation, similarity_distillation
+from rosphere.errors import InputError
+from stages import config
+from stages.roformer_sim import RoformerSim
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.5])
+@pytest.mark.parametrize(
+    ("chosen", "distillation"),
+    [
+        ("cosines", partial(similarity_distillation, weight=100.0)),
+        ("neighbours", partial(neighbour_distillation, weight=100.0, scale=5.0)),
+    ],
+)
+def test_the_chosen_distillation_and_a_share_of_the_contrastive_loss(chosen, distillation, weight: float) -> None:  # type: ignore[no-untyped-def]
+    default = config.load(ROOT / "params.yaml", "roformer_sim", RoformerSim)
+    settings = dataclasses.replace(default, distillation=chosen, weight=100.0, scale=5.0, contrastive=weight)
+    student, teacher = torch.randn(2, 6, 4, generator=torch.Generator().manual_seed(0))
+    found = settings.losses(student, teacher)
+    assert found.keys() == ({"distillation", "contrastive"} if weight else {"distillation"})
+    torch.testing.assert_close(found["distillation"], distillation(student, teacher))
+    if weight:
+        torch.testing.assert_close(found["contrastive"], weight * info_nce(student, scale=5.0))
+
+
+def test_refuses_another_distillation(tmp_path: Path) -> None:
+    text = (ROOT / "params.yaml").read_text(encoding="utf-8")
+    (tmp_path / "params.yaml").write_text(text.replace("distillation: neighbours", "distillation: all"), "utf-8")
+    with pytest.raises(InputError, match="roformer_sim.distillation"):
+        config.load(tmp_path / "params.yaml", "roformer_sim", RoformerSim)
