@@ -49,7 +49,7 @@ class Evaluate:
     epochs: int
     rows: int
     dropout: float
-    pair_features: bool
+    means: bool
     seeds: int = 1
     select: Literal["last", "best"] = "last"
     patience: int = 0
@@ -95,7 +95,7 @@ def train(task: Task, rows: Splits, tokenizer: Tokenizer, settings: Evaluate, nu
     fitting.seed_everything(seed)
     language = folder.load(SOURCE, dropout=settings.dropout)
     tokenizer.require(language.config.vocab_size, model=SOURCE)
-    model = TaskModel(language.encoder, task, pair_features=settings.pair_features)
+    model = TaskModel(language.encoder, task, means=settings.means)
     place = job.checkpoint if settings.seeds == 1 else job.checkpoint / f"seed-{number}"
 
     def progress(step: int, total: int, metrics: Mapping[str, float]) -> None:

@@ -19,20 +19,21 @@ ANSWER_SIZE = 64
 class TaskModel(nn.Module):
     """An encoder under a head: classes or a score of a choice from [CLS], spans from all tokens.
 
-    With ``pair_features`` a pair is judged from [CLS], the means u and v of its segments, |u - v| and u * v (Conneau
-    et al. 2017, arXiv 1705.02364): an encoder that never saw pairs in pretraining has little about them in [CLS].
+    With ``means`` a text is judged from [CLS] and the mean u of its tokens; a pair, or a choice with its question, from
+    [CLS], the means u and v of the segments, |u - v| and u * v (Conneau et al. 2017, arXiv 1705.02364): nothing in
+    masked language modelling fills [CLS], and an encoder that never saw pairs has little about them there.
     """
 
-    def __init__(self, encoder: Encoder, task: Task, *, pair_features: bool = False) -> None:
+    def __init__(self, encoder: Encoder, task: Task, *, means: bool = False) -> None:
         super().__init__()
-        self.encoder, self.task = encoder, task
-        self.pair_features = pair_features and task.pair
+        self.encoder, self.task, self.means = encoder, task, means
+        self.paired = task.pair or task.kind == "choices"
         hidden = encoder.config.hidden_size
         self.dropout = nn.Dropout(0.1)
         self.head: nn.Module
         if task.kind in ("classification", "choices"):
             outputs = len(task.labels) if task.kind == "classification" else 1
-            self.head = nn.Linear(5 * hidden if self.pair_features else hidden, outputs)
+            self.head = nn.Linear((5 if self.paired else 2) * hidden if means else hidden, outputs)
             nn.init.normal_(self.head.weight, std=encoder.config.initializer_range)
             nn.init.zeros_(self.head.bias)
         elif task.kind == "entities":
@@ -46,10 +47,10 @@ class TaskModel(nn.Module):
         Segments are all 0 (kexue.fm/archives/8739). An example with fewer choices than others has FAR for the rest.
         """
         judged = self.task.kind in ("classification", "choices")
-        at = masks.first(batch.ids_BL) if judged and not self.pair_features else None  # then [CLS] is enough
+        at = masks.first(batch.ids_BL) if judged and not self.means else None  # then [CLS] is enough
         hidden = self.dropout(self.encoder(batch.ids_BL, masks.padded(batch.keep_BL), at=at))
         if judged:
-            scores: Tensor = self.head(self._paired(hidden, batch.part_BL) if self.pair_features else hidden).float()
+            scores: Tensor = self.head(self._features(hidden, batch.part_BL) if self.means else hidden).float()
             return scores if self.task.kind == "classification" else _by_example(scores[:, 0], batch.sequences)
         spans: Tensor = self.head(hidden, self._possible(batch))
         return spans if self.task.kind == "entities" else spans[:, 0].float()
@@ -64,15 +65,18 @@ class TaskModel(nn.Module):
         text[:, 0] = 0
         return text.scatter_(1, batch.keep_BL.sum(1, keepdim=True) - 1, 0)
 
-    @staticmethod
-    def _paired(hidden_BLH: Tensor, part_BL: Tensor) -> Tensor:
-        """[B, 5H]: [CLS], u, v, |u - v|, u * v; the mean of an empty segment is 0."""
-        chosen = [(part_BL == number).to(hidden_BLH.dtype)[..., None] for number in (1, 2)]
-        u, v = ((hidden_BLH * where).sum(1) / where.sum(1).clamp(min=1) for where in chosen)
-        return torch.cat((hidden_BLH[:, 0], u, v, (u - v).abs(), u * v), dim=-1)
+    def _features(self, hidden_BLH: Tensor, part_BL: Tensor) -> Tensor:
+        """[B, 2H]: [CLS], u; of a pair [B, 5H]: [CLS], u, v, |u - v|, u * v; the mean of an empty segment is 0."""
+        u, v = (_mean(hidden_BLH, part_BL == number) for number in (1, 2))
+        return torch.cat((hidden_BLH[:, 0], u, *((v, (u - v).abs(), u * v) if self.paired else ())), dim=-1)
 
     def loss(self, batch: Batch) -> Tensor:
         return loss(self.task, self.forward(batch), batch)
+
+
+def _mean(hidden_BLH: Tensor, where_BL: Tensor) -> Tensor:
+    where = where_BL.to(hidden_BLH.dtype)[..., None]
+    return (hidden_BLH * where).sum(1) / where.sum(1).clamp(min=1)
 
 
 def _by_example(scores_B: Tensor, sequences_N: Tensor) -> Tensor:

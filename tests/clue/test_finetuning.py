@@ -91,7 +91,7 @@ def tuned(
     callbacks: Callbacks | None = None,
     dropout: float = 0.1,
 ) -> tuple[TaskModel, History]:
-    model = TaskModel(encoder(len(pieces), dropout=dropout), small(name), pair_features=True)
+    model = TaskModel(encoder(len(pieces), dropout=dropout), small(name), means=True)
     model.dropout.p = dropout
     rows = ROWS[name]
     history = finetuning.finetune(
@@ -105,21 +105,27 @@ def same(one: TaskModel, other: TaskModel) -> bool:
     return all(torch.equal(tensor, theirs[name]) for name, tensor in one.state_dict().items())
 
 
-def test_pair_features_are_the_means_of_the_segments() -> None:
+def test_features_are_cls_and_the_means_of_the_segments() -> None:
     hidden = torch.randn(1, 7, 4)
     pair = Example(row=0, sequences=(Tokens(ids=[2, 10, 11, 3, 12, 3], parts=(2, 1)),), target=0)
     longer = Example(row=1, sequences=(Tokens(ids=[2] * 7),), target=0)
     batch = collate([pair, longer], FAQ, pad=0)
     assert batch.part_BL[0].tolist() == [0, 1, 1, 0, 2, 0, 0]
-    found = TaskModel._paired(hidden, batch.part_BL[:1])[0]
     u, v = hidden[0, 1:3].mean(0), hidden[0, 4]
-    torch.testing.assert_close(found, torch.cat((hidden[0, 0], u, v, (u - v).abs(), u * v)))
+    expected = {"faq": torch.cat((hidden[0, 0], u, v, (u - v).abs(), u * v)), "sentiment": torch.cat((hidden[0, 0], u))}
+    for name, features in expected.items():
+        model = TaskModel(encoder(20), TASKS[name], means=True)
+        torch.testing.assert_close(model._features(hidden, batch.part_BL[:1])[0], features)
 
 
-def test_single_texts_have_no_pair_features() -> None:
-    head = TaskModel(encoder(20), TASKS["sentiment"], pair_features=True).head
+@pytest.mark.parametrize(
+    ("name", "means", "width"),
+    [("sentiment", True, 2), ("faq", True, 5), ("c3", True, 5), ("sentiment", False, 1), ("faq", False, 1)],
+)
+def test_what_a_text_a_pair_and_a_choice_are_judged_from(name: str, means: bool, width: int) -> None:
+    head = TaskModel(encoder(20), TASKS[name], means=means).head
     assert isinstance(head, torch.nn.Linear)
-    assert head.in_features == 16
+    assert head.in_features == width * encoder(20).config.hidden_size
 
 
 def test_an_epoch_visits_every_row_once() -> None:
@@ -147,7 +153,7 @@ def test_the_rate_of_a_layer_falls_with_its_distance_from_the_head() -> None:
 
 
 def test_layer_decay_moves_low_layers_less(pieces: Tokenizer) -> None:
-    start = TaskModel(encoder(len(pieces)), small("sentiment"), pair_features=True).state_dict()
+    start = TaskModel(encoder(len(pieces)), small("sentiment"), means=True).state_dict()
 
     def moved(decay: float) -> Tensor:
         model, _ = tuned("sentiment", pieces, recipe(1, layer_decay=decay))
@@ -158,7 +164,7 @@ def test_layer_decay_moves_low_layers_less(pieces: Tokenizer) -> None:
 
 @pytest.mark.parametrize("name", list(ROWS))
 def test_chunks_give_the_gradient_of_the_whole(name: str, pieces: Tokenizer) -> None:
-    model = TaskModel(encoder(len(pieces)), small(name), pair_features=True).eval().double()
+    model = TaskModel(encoder(len(pieces)), small(name), means=True).eval().double()
     made = examples(model.task, ROWS[name], pieces)[:11]
 
     def gradient(parts: list[list[Example]]) -> tuple[float, Tensor]:
@@ -206,7 +212,7 @@ def test_the_divergence_of_entities_adds_up_over_decisions() -> None:
 
 @pytest.mark.parametrize("name", list(ROWS))
 def test_r_drop_is_the_formula(name: str, pieces: Tokenizer) -> None:
-    model = TaskModel(encoder(len(pieces)), small(name), pair_features=True).train()
+    model = TaskModel(encoder(len(pieces)), small(name), means=True).train()
     batch = collate(examples(model.task, ROWS[name], pieces)[:5], model.task, pieces.pad)
     with torch.no_grad():
         torch.manual_seed(5)

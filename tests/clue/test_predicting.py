@@ -45,7 +45,7 @@ def model(name: str, pieces: Tokenizer, **changes: Any) -> TaskModel:
         intermediate_size=16,
         initializer_range=0.5,
     )
-    made = TaskModel(Encoder(config), replace(TASKS[name], **changes), pair_features=True)
+    made = TaskModel(Encoder(config), replace(TASKS[name], **changes), means=True)
     torch.nn.init.normal_(next(made.head.parameters()))  # scores far apart, so that every choice occurs
     return made.eval()
 

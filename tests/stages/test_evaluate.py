@@ -40,7 +40,7 @@ def test_the_options_are_off_by_default() -> None:
         epochs=kept.epochs,
         rows=kept.rows,
         dropout=kept.dropout,
-        pair_features=kept.pair_features,
+        means=kept.means,
         schedule=kept.schedule,
     )
     assert kept == bare
@@ -62,7 +62,7 @@ def test_the_options_are_off_by_default() -> None:
 )
 def test_options_that_make_no_sense_are_refused(changes: dict[str, Any], complaint: str) -> None:
     with pytest.raises(InputError, match=complaint):
-        Evaluate(epochs=1, rows=1, dropout=0.0, pair_features=False, schedule=PACE, **changes)
+        Evaluate(epochs=1, rows=1, dropout=0.0, means=False, schedule=PACE, **changes)
 
 
 @pytest.fixture(scope="module")
