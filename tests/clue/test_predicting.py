@@ -35,7 +35,7 @@ def pieces(tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
 
 
 def model(name: str, pieces: Tokenizer, **changes: Any) -> TaskModel:
-    torch.manual_seed(3)
+    torch.manual_seed(1)
     config = EncoderConfig(
         vocab_size=len(pieces),
         embedding_size=8,
@@ -152,7 +152,7 @@ def test_batches_hold_every_example_once_and_are_bounded(lengths: list[int], siz
 
 def test_predictions_come_in_the_rows_order(pieces: Tokenizer) -> None:
     made = model("tnews", pieces)
-    rows = [{"sentence": text} for text in ("甲乙丙丁戊", "丁", "戊戊戊abc", "乙丙", "hello，甲丁")]
+    rows = [{"sentence": text} for text in ("甲乙丙丁戊", "丁", "戊", "戊戊戊abc", "乙丙", "hello，甲丁")]
     alone = [predicting.predict(made, [row], pieces)[0] for row in rows]
     assert predicting.predict(made, rows, pieces, size=2) == alone
     assert len(set(alone)) > 1

@@ -60,7 +60,7 @@ def test_monotone(case: Any, width: float, x: float, gap: float, precision: Any)
 @given(name=st.sampled_from(["sign", "round"]), kernel=st.sampled_from(oracle.KERNELS), width=widths, x=numbers)
 def test_odd(name: str, kernel: str, width: float, x: float) -> None:
     there, back = at((name, kernel), width, x, -x)
-    assert there == -back
+    assert there == pytest.approx(-back, rel=1e-14, abs=1e-16)  # vectorised exp may round its lanes differently
 
 
 @given(kernel=st.sampled_from(oracle.KERNELS), width=widths, x=st.floats(-0.5, 0.5), n=st.integers(-40, 40))
