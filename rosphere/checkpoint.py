@@ -6,9 +6,7 @@ Weights and optimizer moments are tensors; the step and the history are JSON in 
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from rosphere import files
 from rosphere.errors import InputError
 
 FILE = "state.safetensors"
@@ -35,17 +34,6 @@ class Progress:
     window: History  # metrics of the steps since the last row of the history
 
 
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A path beside ``path`` to write to; it then replaces it: a reader sees the old file or the new, never a half."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f"{path.name}.{os.getpid()}.new")
-    yield fresh
-    with fresh.open("rb") as file:
-        os.fsync(file.fileno())
-    os.replace(fresh, path)
-
-
 def save(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, progress: Progress) -> None:
     """Writes the state of a run, whole or not at all."""
     tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
@@ -55,7 +43,7 @@ def save(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, progr
         "history": json.dumps(progress.history),
         "window": json.dumps(progress.window),
     }
-    with replacing(folder / FILE) as fresh:
+    with files.replacing(folder / FILE) as fresh:
         whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
         save_file(whole, fresh, metadata=header)
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
-from rosphere import checkpoint, content
+from rosphere import content, files
 from rosphere.errors import InputError
 from rosphere.text import reading
 
@@ -122,5 +122,5 @@ def _make(
 
 
 def _write(path: Path, value: dict[str, Any]) -> None:
-    with checkpoint.replacing(path) as fresh:
+    with files.replacing(path) as fresh:
         fresh.write_text(json.dumps(value) + "\n", encoding="utf-8")

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from rosphere import checkpoint, content, similarity
+from rosphere import content, files, similarity
 from rosphere.encoder.config import Kind
 from rosphere.errors import InputError
 from rosphere.retrieval import Vectors, unit
@@ -56,7 +56,7 @@ def write(path: Path, texts: Sequence[str], vectors_ND: Vectors) -> None:
     """
     if len(texts) != len(vectors_ND):
         raise ValueError(f"expected a vector for each of {len(texts)} texts, got {len(vectors_ND)}")
-    with checkpoint.replacing(path) as fresh:
+    with files.replacing(path) as fresh:
         save_file({VECTORS: np.ascontiguousarray(vectors_ND, np.float32), KEYS: _keys(texts)}, fresh)
 
 

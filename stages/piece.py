@@ -28,10 +28,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rosphere import files
 from rosphere.errors import InputError
 from stages import config
 from stages.identity import fingerprint
-from stages.runner import write_atomically
 
 PARAMS, GRAPH, STATE = Path("params.yaml"), Path("dvc.yaml"), Path(".run/pieces.json")
 ALWAYS = (Path(".run/ckpt"), Path(".run/spool"), STATE)  # checkpoints, what MLflow is to be told, what is finished
@@ -129,7 +129,7 @@ def _finished(each: Step) -> bool:
 
 
 def _note(each: Step) -> None:
-    write_atomically(STATE, json.dumps(_known() | {each.name: _key(each)}, indent=1) + "\n")
+    files.write_text(STATE, json.dumps(_known() | {each.name: _key(each)}, indent=1) + "\n")
 
 
 def pack(steps: Sequence[Step], out: Path, part: int) -> list[Path]:
@@ -148,7 +148,7 @@ def pack(steps: Sequence[Step], out: Path, part: int) -> list[Path]:
         path.write_bytes(content)
         digests[path.name] = hashlib.sha256(content).hexdigest()
     whole.unlink()
-    write_atomically(out / "piece.json", json.dumps({"parts": digests}, indent=1) + "\n")
+    files.write_text(out / "piece.json", json.dumps({"parts": digests}, indent=1) + "\n")
     return [out / name for name in digests]
 
 

@@ -56,10 +56,10 @@ class Supervised:
 class RoformerSim:
     teacher: str
     init: str
-    distillation: Literal["neighbours", "cosines"] = "neighbours"
+    distillation: Literal["neighbours", "cosines"]
     weight: float
-    contrastive: float = 0.0
-    scale: float = 20.0
+    contrastive: float
+    scale: float
     pairs: int
     chunk: int
     longest: int

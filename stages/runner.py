@@ -29,13 +29,14 @@ from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, TypeVar
 
+from rosphere import files
 from rosphere.errors import InputError, Interrupted
 from stages import config, group, tracking
 from stages.identity import Identity, identify, stage_name, workspace
 from stages.progress import Progress
 from stages.signals import Stopped, StopRequests, die_with_parent, stop_requests
 
-__all__ = ["Job", "Stopped", "stage", "write_atomically"]
+__all__ = ["Job", "Stopped", "stage"]
 
 T = TypeVar("T")
 
@@ -135,7 +136,7 @@ class Job:
             return
         path = self._beside("examples")
         text = json.dumps(_plain(values, self.name), indent=1, ensure_ascii=False, sort_keys=True)
-        write_atomically(path, text + "\n")
+        files.write_text(path, text + "\n")
         self.artifact(path)
 
     def _speed(self) -> dict[str, float | str]:
@@ -159,11 +160,11 @@ class Job:
         """End of the work: final metrics to the tracker, then the report file, atomically."""
         self._progress.close()
         speed = _plain(self._speed(), self.name)
-        write_atomically(self._beside("speed"), json.dumps(speed, sort_keys=True, indent=1) + "\n")
+        files.write_text(self._beside("speed"), json.dumps(speed, sort_keys=True, indent=1) + "\n")
         if self._report:
             self._tracker.final(self._step, self._report)
             text = json.dumps(self._report, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False)
-            write_atomically(self.report_path, text + "\n")
+            files.write_text(self.report_path, text + "\n")
         self._tracker.model(Path("models") / self.word)
 
 
@@ -288,14 +289,3 @@ def _finite(value: float, where: str) -> float:
 
 def _short(value: float) -> float:
     return value if isinstance(value, int) else float(f"{value:.6g}")
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """The file whole or not at all, its folder made if need be."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.part")
-    with open(draft, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)

@@ -61,19 +61,20 @@ def test_nothing_is_found_where_nothing_was_saved(tmp_path: Path) -> None:
     assert checkpoint.load(tmp_path / "nowhere", *trained(0)) is None
 
 
-@pytest.mark.parametrize("failing", ["save_file", "os.fsync", "os.replace"])
+@pytest.mark.parametrize("failing", ["checkpoint.save_file", "files.os.fsync", "files.os.replace"])
 def test_a_write_that_fails_leaves_the_old_state(failing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     old = saved(tmp_path, 1).read_bytes()
 
     def fail(*arguments: Any, **options: Any) -> None:
-        if failing == "save_file":
+        if failing == "checkpoint.save_file":
             Path(arguments[1]).write_bytes(old[: len(old) // 2])
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(f"rosphere.checkpoint.{failing}", fail)
+    monkeypatch.setattr(f"rosphere.{failing}", fail)
     with pytest.raises(OSError, match="No space left"):
         saved(tmp_path, 2)
     monkeypatch.undo()
+    assert [path.name for path in tmp_path.iterdir()] == [FILE]
     assert (tmp_path / FILE).read_bytes() == old
     progress = checkpoint.load(tmp_path, *trained(0))
     assert progress is not None and progress.step == 1

@@ -9,7 +9,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from rosphere import checkpoint
+from rosphere import checkpoint, files
 from rosphere.checkpoint import History
 
 WEIGHTS, SCORES = "best.safetensors", "scores.json"
@@ -42,9 +42,9 @@ class Selection:
     def see(self, step: int, score: float, model: nn.Module) -> None:
         self.scores[step] = score
         if self.best == step:
-            with checkpoint.replacing(self.folder / WEIGHTS) as fresh:
+            with files.replacing(self.folder / WEIGHTS) as fresh:
                 save_file({name: t.detach().cpu().contiguous() for name, t in model.state_dict().items()}, fresh)
-        with checkpoint.replacing(self.folder / SCORES) as fresh:
+        with files.replacing(self.folder / SCORES) as fresh:
             fresh.write_text(json.dumps(self.scores), encoding="utf-8")
 
     def restore(self, model: nn.Module) -> None:

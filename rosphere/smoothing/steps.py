@@ -107,7 +107,8 @@ def _half_jumps(rest: Tensor, kernel: Kernel, width: Width) -> Tensor:
     total = torch.zeros_like(rest)
     for number in range(_count(kernel, width), -1, -1):
         place = number + 0.5
-        total = total + evaluated("tail", place - rest, kernel, width) - evaluated("tail", place + rest, kernel, width)
+        here, there = (evaluated("tail", each, kernel, width) for each in (place - rest, place + rest))
+        total = total + (here - there)  # in this order, what is odd stays odd to the last bit
     return total
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rosphere import smoothing
@@ -57,10 +57,11 @@ def test_monotone(case: Any, width: float, x: float, gap: float, precision: Any)
     assert low <= high + rounding * (abs(low) + abs(high) + 1e-3 * min(1, abs(x)))
 
 
+@example(name="round", kernel="gaussian", width=0.171875, x=0.171875)
 @given(name=st.sampled_from(["sign", "round"]), kernel=st.sampled_from(oracle.KERNELS), width=widths, x=numbers)
 def test_odd(name: str, kernel: str, width: float, x: float) -> None:
     there, back = at((name, kernel), width, x, -x)
-    assert there == pytest.approx(-back, rel=1e-14, abs=1e-16)  # vectorised exp may round its lanes differently
+    assert there == -back
 
 
 @given(kernel=st.sampled_from(oracle.KERNELS), width=widths, x=st.floats(-0.5, 0.5), n=st.integers(-40, 40))

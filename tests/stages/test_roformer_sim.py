@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import torch
+from torch import Tensor
 
 from rosphere.contrastive import info_nce, neighbour_distillation, similarity_distillation
 from rosphere.errors import InputError
@@ -25,7 +28,9 @@ ROOT = Path(__file__).parents[2]
         ("neighbours", partial(neighbour_distillation, weight=100.0, scale=5.0)),
     ],
 )
-def test_the_chosen_distillation_and_a_share_of_the_contrastive_loss(chosen, distillation, weight: float) -> None:  # type: ignore[no-untyped-def]
+def test_the_chosen_distillation_and_a_share_of_the_contrastive_loss(
+    chosen: Literal["neighbours", "cosines"], distillation: Callable[[Tensor, Tensor], Tensor], weight: float
+) -> None:
     default = config.load(ROOT / "params.yaml", "roformer_sim", RoformerSim)
     settings = dataclasses.replace(default, distillation=chosen, weight=100.0, scale=5.0, contrastive=weight)
     student, teacher = torch.randn(2, 6, 4, generator=torch.Generator().manual_seed(0))
