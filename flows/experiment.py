@@ -62,7 +62,7 @@ def alone(root: Path, name: str | None = None) -> Iterator[None]:
     Raises:
         PlanError: another pipeline run holds it.
     """
-    file = root / ".run" / (f"experiment-{name}.lock" if name else "pipeline.lock")
+    file = _lock(root, name)
     file.parent.mkdir(exist_ok=True)
     with file.open("a+", encoding="utf-8") as handle:
         try:
@@ -75,6 +75,23 @@ def alone(root: Path, name: str | None = None) -> Iterator[None]:
         handle.write(f"{os.getpid()}\n")
         handle.flush()
         yield
+
+
+def held(root: Path, name: str) -> bool:
+    """Whether a process is inside `alone` with this name."""
+    file = _lock(root, name)
+    if not file.is_file():
+        return False
+    with file.open(encoding="utf-8") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def _lock(root: Path, name: str | None) -> Path:
+    return root / ".run" / (f"experiment-{name}.lock" if name else "pipeline.lock")
 
 
 def workspace(root: Path, name: str, overrides: Sequence[str]) -> Path:

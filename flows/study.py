@@ -35,10 +35,15 @@ class Study:
         space: Mapping[str, BaseDistribution] | None = None,
         first: Iterable[Mapping[str, Any]] = (),
         more: int = 0,
+        live: bool = True,
     ) -> None:
-        """What is left to try: the combinations `first`, then `more` that the sampler chooses from `space`."""
+        """What is left to try: the combinations `first`, then `more` that the sampler chooses from `space`.
+
+        `live` is whether a process is at it: without one, a trial that was never told is stopped, not running.
+        """
         self.name, self.metric = study.study_name, str(study.user_attrs["metric"])
         self._study, self._space, self._first, self._more = study, dict(space or {}), deque(first), more
+        self._states = {} if live else {TrialState.RUNNING: "stopped"}
 
     def ask(self) -> Trial | None:
         """The next combination to try; None when all have been."""
@@ -68,7 +73,14 @@ class Study:
         worst = float("inf")
         sign = 1 if self._study.direction == optuna.study.StudyDirection.MINIMIZE else -1
         trials = [trial for trial in self._study.get_trials(deepcopy=False) if trial.state is not STOPPED]
-        return [_row(trial) for trial in sorted(trials, key=lambda t: worst if t.value is None else sign * t.value)]
+        return [
+            self._row(trial) for trial in sorted(trials, key=lambda t: worst if t.value is None else sign * t.value)
+        ]
+
+    def _row(self, trial: FrozenTrial) -> dict[str, Any]:
+        state = self._states.get(trial.state, trial.state.name.lower())
+        name = trial.user_attrs.get("experiment", "")
+        return {"trial": trial.number, "experiment": name, **trial.params, "value": trial.value, "state": state}
 
     def text(self) -> str:
         """The table in Markdown."""
@@ -128,7 +140,7 @@ def found(root: Path, name: str) -> Study:
         there = ", ".join(sorted(path.stem for path in file.parent.glob("*.jsonl"))) or "none"
         raise PlanError(f"no sweep {name!r} in {file.parent}; there are: {there}")
     study = optuna.load_study(storage=_storage(file), study_name=name)
-    return Study(study)
+    return Study(study, live=experiment.held(root, f"sweep-{name}"))
 
 
 def _agree(study: optuna.Study, about: Mapping[str, Any]) -> None:
@@ -153,12 +165,6 @@ def _storage(file: Path) -> JournalStorage:
 
 def _file(root: Path, name: str) -> Path:
     return root / ".run" / "sweeps" / f"{name}.jsonl"
-
-
-def _row(trial: FrozenTrial) -> dict[str, Any]:
-    state = trial.state.name.lower()
-    name = trial.user_attrs.get("experiment", "")
-    return {"trial": trial.number, "experiment": name, **trial.params, "value": trial.value, "state": state}
 
 
 def _cell(value: Any) -> str:

@@ -108,6 +108,7 @@ def serve(root: Path, servers: Sequence[Service], worker: Service) -> None:
         for server in running:
             server.wait()
             print(f"{server.service.name:8}{server.service.address}", flush=True)
+        print("making the deployments known ...", flush=True)
         api = worker.env["PREFECT_API_URL"]
         tell(root, api, commands)
         with environment.announce(root, api), leash.awaited(root), Commands(WORKER_LADDER) as workers:

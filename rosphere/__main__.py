@@ -28,6 +28,14 @@ STANDARD_INPUT = Path("-")
 TEXTS_AT_ONCE = 1024  # results appear after so many
 
 
+def there(folder: Path) -> Path:
+    """A model's folder, known to exist."""
+    if not folder.is_dir():
+        beside = ", ".join(sorted(path.parent.name for path in folder.parent.glob("*/tokenizer.json")))
+        raise InputError(f"{folder}: no such folder; models there: {beside or 'none yet, the pipeline makes them'}")
+    return folder
+
+
 def opened(folder: Path) -> tuple[SimilarityModel, Tokenizer]:
     """A sentence encoder, on the GPU if there is one, and its tokenizer."""
     import torch
@@ -35,7 +43,7 @@ def opened(folder: Path) -> tuple[SimilarityModel, Tokenizer]:
     from rosphere import similarity
     from rosphere.text.tokenizer import Tokenizer
 
-    model, tokenizer = similarity.load(folder), Tokenizer(folder)
+    model, tokenizer = similarity.load(there(folder)), Tokenizer(folder)
     tokenizer.require(model.language.config.vocab_size, model=folder)
     return model.to("cuda" if torch.cuda.is_available() else "cpu"), tokenizer
 
@@ -47,11 +55,8 @@ def similar(options: argparse.Namespace) -> None:
             raise InputError("similar: expected texts, or --among FILE, got both")
         return among(options)
     from rosphere import similarity
-    from rosphere.text import reading
 
-    texts = options.texts
-    if options.file:
-        texts = [*texts, *(line for _, line in reading.lines(options.file) if line.strip())]
+    texts = [*options.texts, *(given(options.file) if options.file else ())]
     if not texts:
         raise InputError("similar: expected texts to compare with, as arguments or by --file")
     vectors = similarity.encode(*opened(options.model), [options.query, *texts])
@@ -111,16 +116,16 @@ def generate(options: argparse.Namespace) -> None:
 
 
 def given(file: Path) -> Iterator[str]:
-    """The texts of a file, one a line, or of standard input for "-"; a line without a text is refused."""
+    """The texts of a file, one a line, or of standard input for "-"; blank lines are skipped."""
     from rosphere.text import reading
 
-    number = 0
-    for number, line in standard_input() if file == STANDARD_INPUT else reading.lines(file):
-        if not line.strip():
-            raise InputError(f"{file}:{number}: expected a text, got an empty line")
-        yield line
-    if not number:
-        raise InputError(f"{file}: expected a text a line, got an empty file")
+    empty = True
+    for _, line in standard_input() if file == STANDARD_INPUT else reading.lines(file):
+        if line.strip():
+            empty = False
+            yield line
+    if empty:
+        raise InputError(f"{file}: expected a text a line, got none")
 
 
 def standard_input() -> Iterator[tuple[int, str]]:
@@ -152,7 +157,7 @@ def interpolate(options: argparse.Namespace) -> None:
     from rosphere import vae
     from rosphere.text.tokenizer import Tokenizer
 
-    model, tokenizer = vae.load(options.model), Tokenizer(options.model)
+    model, tokenizer = vae.load(there(options.model)), Tokenizer(options.model)
     tokenizer.require(model.encoder.config.vocab_size, model=options.model)
     model.to("cuda" if torch.cuda.is_available() else "cpu")
     first, last = options.first, options.last
@@ -169,7 +174,7 @@ def widen(options: argparse.Namespace) -> None:
 
     if options.target.exists():
         raise InputError(f"{options.target}: exists already; choose another folder")
-    model = folder.load(options.source, fresh_head=True)  # a bare encoder may be widened too
+    model = folder.load(there(options.source), fresh_head=True)  # a bare encoder may be widened too
     ids, keep = _tokens(options, model.config)
     wide = grown(
         model,
@@ -246,7 +251,7 @@ def parser() -> argparse.ArgumentParser:
     one = commands.add_parser("similar", help=similar.__doc__)
     one.add_argument("query")
     one.add_argument("texts", nargs="*")
-    one.add_argument("--file", type=Path, help="further texts, one a line")
+    one.add_argument("--file", type=Path, help="further texts, one a line; - is standard input")
     one.add_argument("--among", type=Path, help="a file of many lines: indexed once, in FILE.index, then searched")
     one.add_argument("--model", type=Path, default=SENTENCES)
     one.add_argument("--count", type=int, default=10)

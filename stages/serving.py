@@ -93,7 +93,7 @@ def save(model: Path, target: Path) -> None:
     from mlflow import pyfunc
 
     if target.exists():
-        raise InputError(f"{target}: exists already; choose another folder")
+        raise InputError(f"{target}: exists already; remove it, or choose another folder with --target")
     pyfunc.save_model(path=target, **described(model))
 
 

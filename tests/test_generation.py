@@ -412,7 +412,7 @@ def test_the_command_line_writes_lines_or_json(
     expected = {text: paraphrases(encoder, tokens, text, samples=8, keep=2, longest=12) for text in TEXTS}
     plain = {text: "".join(f"{score:.4f}\t{found}\n" for found, score in ranked) for text, ranked in expected.items()}
     assert generated(folder, TEXT, capsys=capsys) == plain[TEXT] != ""
-    (tmp_path / "texts").write_text("\ufeff" + "\r\n".join(TEXTS[1:]), encoding="utf-8")
+    (tmp_path / "texts").write_text("\ufeff" + "\r\n \r\n".join(TEXTS[1:]) + "\n\n", encoding="utf-8")
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO((tmp_path / "texts").read_bytes())))
     for file in (str(tmp_path / "texts"), "-"):
         found = generated(folder, TEXT, "--file", file, capsys=capsys)
@@ -427,8 +427,8 @@ def test_the_command_line_writes_lines_or_json(
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "expected a text a line, got an empty file"),
-        (b"a\n \nb\n", ":2: expected a text, got an empty line"),
+        (b"", "expected a text a line, got none"),
+        (b"\n \r\n\n", "expected a text a line, got none"),
         (b"a\n\xff\n", r":2: not UTF-8 \(byte 0 of the line\)"),
     ],
 )
@@ -441,6 +441,14 @@ def test_refuses_a_bad_line_by_file_and_number(
     for file in (str(path), "-"):
         with pytest.raises(SystemExit, match=f"^error: {file}.*{message}"):
             command_line.main(["generate", "--file", file, "--model", str(folder)])
+
+
+def test_a_model_that_is_not_there_is_told_with_those_that_are(folder: Path, tmp_path: Path) -> None:
+    missing = folder.with_name("no_model")
+    with pytest.raises(SystemExit, match=f"^error: {missing}: no such folder; models there: .*{folder.name}"):
+        command_line.main(["generate", TEXT, "--model", str(missing)])
+    with pytest.raises(SystemExit, match="models there: none yet, the pipeline makes them"):
+        command_line.main(["similar", TEXT, TEXT, "--model", str(tmp_path / "models" / "roformer_sim")])
 
 
 def test_refuses_to_generate_from_nothing(folder: Path) -> None:

@@ -94,7 +94,7 @@ def running_ui(root: Path) -> Iterator[tuple[str, subprocess.Popen[str], list[ps
     ) as ui:
         assert ui.stdout is not None
         try:
-            lines = [ui.stdout.readline() for _ in range(4)]
+            lines = [ui.stdout.readline() for _ in range(5)]
             assert lines[0] == f"Prefect http://127.0.0.1:{ports[1]}\n", lines
             assert lines[1] == f"MLflow  http://127.0.0.1:{ports[3]}\n", lines
             yield f"http://127.0.0.1:{ports[1]}/api", ui, psutil.Process(ui.pid).children(recursive=True)
