@@ -32,7 +32,8 @@ from prefect.futures import PrefectFuture, as_completed  # noqa: E402
 from prefect.states import Failed  # noqa: E402
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner  # noqa: E402
 
-from flows import artifacts, experiment, task  # noqa: E402
+from flows import artifacts, experiment, task, temporary  # noqa: E402
+from flows.services import StartError  # noqa: E402
 from flows.task import Outcome  # noqa: E402
 
 
@@ -156,12 +157,15 @@ def main() -> int:
     run = pipeline.with_options(task_runner=at_once(given.workers))
     sweep = os.environ.get(environment.SWEEP)
     try:
-        # a SIGTERM that simply ended us would leave Prefect's temporary server
         with unwinding_on_terminate(), tags(*([f"sweep:{sweep}"] if sweep else [])):
+            temporary.provide(Path.cwd())
             state = run(given.targets, given.force, given.all, given.overrides, given.name, return_state=True)
     except KeyboardInterrupt:
         print("interrupted: every stage was stopped; the next run resumes", file=sys.stderr)
         return 130
+    except StartError as error:
+        print(error, file=sys.stderr)
+        return 1
     except RuntimeError as error:
         if not str(error).startswith("Failed to reach API"):
             raise

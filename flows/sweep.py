@@ -34,7 +34,8 @@ from prefect.futures import PrefectFuture, as_completed  # noqa: E402
 from prefect.states import Failed  # noqa: E402
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner  # noqa: E402
 
-from flows import experiment, space, study  # noqa: E402
+from flows import experiment, space, study, temporary  # noqa: E402
+from flows.services import StartError  # noqa: E402
 from flows.study import Direction, Study  # noqa: E402
 from flows.task import carried_out  # noqa: E402
 
@@ -144,6 +145,7 @@ def _run(given: argparse.Namespace) -> int:
         raise PlanError("-S: expected KEY=CHOICES, each key once")
     try:
         with unwinding_on_terminate():
+            temporary.provide(Path.cwd())
             state = sweep(
                 given.name,
                 vary,
@@ -201,7 +203,7 @@ def main() -> int:
     given = parser.parse_args()
     try:
         return int(given.does(given))
-    except PlanError as error:
+    except (PlanError, StartError) as error:
         print(error, file=sys.stderr)
         return 1
 

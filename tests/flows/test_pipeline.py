@@ -6,10 +6,15 @@ import fcntl
 import json
 import os
 import signal
+import subprocess
 import sys
+from typing import Any
 
 import psutil
 import pytest
+from prefect.server.api.server import SubprocessASGIServer
+
+from flows import temporary
 
 
 def task_runs(server, newest: int) -> dict[str, dict]:
@@ -114,21 +119,47 @@ def test_a_second_run_in_the_same_workspace_is_refused(served_toy) -> None:
     assert f"\nanother pipeline run (process 4711) is working in {served_toy.root}\n" in output
 
 
-def test_no_server_is_needed_and_its_stand_in_does_not_stay(toy, eventually) -> None:
-    """Stopped by SIGTERM and then run again, both with the temporary server that Prefect starts itself."""
+@pytest.mark.parametrize(
+    ("stop", "code"),
+    [
+        (lambda run: os.killpg(run.pid, signal.SIGINT), 130),  # Ctrl-C in a terminal: to all that share our group
+        (lambda run: run.kill(), -9),
+    ],
+    ids=["ctrl-c", "kill -9"],
+)
+def test_no_server_is_needed_and_its_stand_in_does_not_stay(toy, eventually, stop, code: int) -> None:
     hang = toy.tell("hang-prepare")
     with toy.start("prepare") as run:
         eventually((toy.root / "pid-prepare").exists, "the stage runs", 180)
         family = psutil.Process(run.pid).children(recursive=True)
         assert any("uvicorn" in process.cmdline() for process in family), "the temporary server runs"
-        run.terminate()
+        stop(run)
         output, _ = run.communicate(timeout=60)
     _, alive = psutil.wait_procs(family, timeout=30)
     assert not [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
-    assert run.returncode == 130, output
+    assert run.returncode == code, output
 
     hang.unlink()
     toy.started()
     code, output = toy.run("prepare")
     assert (code, toy.started()) == (0, ["prepare"]), output
     assert (toy.root / ".run" / "prefect" / "prefect.db").exists()
+    assert "View at" not in output, "it serves no pages"
+
+
+def test_the_stand_in_is_the_one_that_prefect_would_start(monkeypatch) -> None:
+    started: list[Any] = []
+
+    class Server:
+        def __init__(self, args: list[str], env: dict[str, str]) -> None:
+            started.extend((args, env))
+
+    monkeypatch.setattr(subprocess, "Popen", Server)
+    prefects = SubprocessASGIServer(4711)
+    prefects._run_uvicorn_command()
+    ours = temporary.service(4711)
+    command, env = started
+    assert [sys.executable, "-m", *ours.arguments] == command
+    assert {key: env[key] for key in ours.env} == ours.env
+    told = {key for key in env if key not in os.environ}
+    assert {key for key in told if key.startswith("PREFECT__")} <= set(ours.env)
