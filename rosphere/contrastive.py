@@ -158,7 +158,7 @@ def info_nce(vectors_ND: Tensor, *, scale: float) -> Tensor:
     Rows 2i and 2i + 1 are partners; a vector is no candidate for itself. L = -mean_i log softmax_j(scale cos_ij).
     """
     unit = _unit(vectors_ND)
-    similarity = scale * unit @ unit.T
+    similarity = _products(scale * unit, unit)
     similarity = similarity.masked_fill(torch.eye(len(unit), dtype=torch.bool, device=unit.device), -torch.inf)
     return F.cross_entropy(similarity, torch.arange(len(unit), device=unit.device) ^ 1)
 
@@ -179,7 +179,7 @@ def cosent(vectors_ND: Tensor, scores_P: Tensor, *, scale: float) -> Tensor:
 def similarity_distillation(vectors_ND: Tensor, teacher_ND: Tensor, *, weight: float) -> Tensor:
     """weight / N^2 sum_ij (cos(u_i, u_j) - cos(v_i, v_j))^2 (kexue.fm/archives/8454)."""
     unit, goal = _unit(vectors_ND), _unit(teacher_ND)
-    return weight * F.mse_loss(unit @ unit.T, goal @ goal.T)
+    return weight * F.mse_loss(_products(unit, unit), _products(goal, goal))
 
 
 def neighbour_distillation(vectors_ND: Tensor, teacher_ND: Tensor, *, weight: float, scale: float) -> Tensor:
@@ -197,7 +197,16 @@ def _log_softmax_of_others(vectors_ND: Tensor, scale: float) -> Tensor:
     """[N, N - 1] log probabilities by the scaled cosines with all other vectors."""
     unit = _unit(vectors_ND)
     others = ~torch.eye(len(unit), dtype=torch.bool, device=unit.device)
-    return (scale * unit @ unit.T)[others].view(len(unit), -1).log_softmax(-1)
+    return _products(scale * unit, unit)[others].view(len(unit), -1).log_softmax(-1)
+
+
+def _products(one_ND: Tensor, other_MD: Tensor) -> Tensor:
+    """Inner products [N, M] in the precision of the vectors, in autocast too.
+
+    bf16 has 8 bits: of the difference between a student and a teacher who nearly agree it leaves nothing.
+    """
+    with torch.autocast(one_ND.device.type, enabled=False):
+        return one_ND @ other_MD.T
 
 
 def _unit(vectors_ND: Tensor) -> Tensor:

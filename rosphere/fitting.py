@@ -20,6 +20,7 @@ from typing import Any, Generic, Literal, TypeVar
 import numpy as np
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from torch import Tensor, nn
 
 from rosphere import checkpoint, processes
@@ -80,11 +81,13 @@ def precision(wish: str) -> str:
     if wish != "auto":
         return wish
     if torch.cuda.is_available():
-        return "bf16" if torch.cuda.is_bf16_supported() else "no"
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "no"
     return "bf16" if torch.cpu._is_amx_tile_supported() else "no"
 
 
 def accelerator(wish: str = "auto") -> Accelerator:
+    """accelerate keeps one precision for the whole process and refuses another; each training here has its own."""
+    AcceleratorState._reset_state()
     return Accelerator(mixed_precision=precision(wish))
 
 
@@ -155,8 +158,11 @@ def fit(
         wish=wish,
         divisible=divisible,
     )
-    for step, batch in _ahead(lambda step: run.processes.share(batches(step)), run.step, schedule.steps):
-        run.advance(step, batch)
+    try:
+        for step, batch in _ahead(lambda step: run.processes.share(batches(step)), run.step, schedule.steps):
+            run.advance(step, batch)
+    finally:
+        run.release()
     run.processes.leave()
     if run.processes.rank > 0:
         raise Released
@@ -212,6 +218,11 @@ class _Run(Generic[Batch]):
         if stopping and not last:
             self.processes.leave()
             raise Interrupted(f"stopped after step {done} of {schedule.steps}")
+
+    def release(self) -> None:
+        """Takes off the model what accelerate put on it: a forward in this training's precision, and a mark."""
+        for name in ("forward", "_original_forward", "_is_accelerate_prepared"):
+            vars(self.bare).pop(name, None)
 
     def _train(self, step: int, batch: Batch) -> bool:
         """One step of the optimizer; whether the run should stop after it."""

@@ -107,6 +107,8 @@ def _make(
     said = _said(state) if part.is_file() else None
     done = said["done"] if said and said["about"] == about else 0
     shape = (len(texts), about["width"])
+    if not done:
+        state.unlink(missing_ok=True)  # or it would vouch for the empty file that comes now
     vectors = open_memmap(part, mode="r+" if done else "w+", dtype=np.float32, shape=None if done else shape)
     for start in range(done, len(texts), LINES_A_BLOCK):
         block = list(texts[start : start + LINES_A_BLOCK])

@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse, stats
 
+from rosphere.errors import InputError
+
 Vectors = NDArray[np.floating]
 Rows = Any  # Vectors, or a csr_array
 NOWHERE = np.iinfo(np.int64).max
@@ -36,7 +38,13 @@ def ranks(
 
     Of equally near sentences the earlier comes first. A query alone in its group has NOWHERE. ``block`` queries at a
     time bound the memory.
+
+    Raises:
+        InputError: a vector that is not finite, which every comparison would put first.
     """
+    numbers = vectors_ND.data if sparse.issparse(vectors_ND) else vectors_ND
+    if not np.isfinite(numbers).all():
+        raise InputError(f"vectors: expected finite numbers, {int((~np.isfinite(numbers)).sum())} are not")
     found = np.empty(len(queries), np.int64)
     for start in range(0, len(queries), block):
         asked = queries[start : start + block]

@@ -147,7 +147,7 @@ def even_out(
     as if they had so much.
 
     Raises:
-        InputError: a power outside [0, 1].
+        InputError: a power outside [0, 1], texts that all have the same vector.
     """
     if not 0 <= power <= 1:
         raise InputError(f"even_out: expected a power from 0 to 1, got {power}")
@@ -155,6 +155,8 @@ def even_out(
         return
     model.eval()
     found = in_batches(model.pooled, model.language, tokenizer, texts, longest=longest, precision="no")
+    if len(found) < 2 or not np.ptp(found, axis=0).any():
+        raise InputError(f"even_out: expected texts whose vectors differ, got {len(found)} with one vector at most")
     mean = found.mean(0, dtype=np.float64)
     variances, axes = np.linalg.eigh(np.cov(found.T.astype(np.float64)))
     scales = np.maximum(variances, 1e-6 * variances.max()) ** (-power / 2)

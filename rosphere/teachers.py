@@ -82,15 +82,26 @@ def _read(path: Path, texts: Sequence[str]) -> Vectors:
 
 
 def _encoded(teacher: Path, texts: Sequence[str], longest: int) -> Vectors:
-    if (teacher / similarity.DENSE / "model.safetensors").is_file() and _ours(teacher):
+    if _like_ours(teacher):
         model = similarity.load(teacher).to("cuda" if torch.cuda.is_available() else "cpu")
         return similarity.encode(model, Tokenizer(teacher), texts, longest=longest)
     return _by_sentence_transformers(teacher, texts, longest)
 
 
-def _ours(teacher: Path) -> bool:
-    config = json.loads((teacher / "config.json").read_text(encoding="utf-8"))
-    return config.get("model_type") in get_args(Kind) and (teacher / "tokenizer.json").is_file()
+def _like_ours(teacher: Path) -> bool:
+    """Whether ``similarity.load`` reads the folder as it is meant: [CLS] of a whole language model, a linear layer."""
+    settings = [teacher / name / "config.json" for name in ("", "1_Pooling", similarity.DENSE)]
+    needed = (*settings, teacher / similarity.DENSE / "model.safetensors", teacher / "tokenizer.json")
+    if not all(path.is_file() for path in needed):
+        return False
+    config, pooling, dense = (json.loads(path.read_text(encoding="utf-8")) for path in settings)
+    return (
+        config.get("model_type") in get_args(Kind)
+        and all(name.endswith("ForMaskedLM") for name in config.get("architectures") or [""])
+        and [key for key, value in pooling.items() if value is True and key.startswith("pooling_mode_")]
+        == ["pooling_mode_cls_token"]
+        and dense.get("activation_function", "").endswith("Identity")
+    )
 
 
 def _by_sentence_transformers(teacher: Path, texts: Sequence[str], longest: int) -> Vectors:

@@ -345,6 +345,26 @@ def test_distillation_takes_vectors_of_another_width_and_any_chunk_size(
     assert gap(gradient(layer), expected) <= 1e-12
 
 
+@pytest.mark.parametrize(
+    "loss",
+    [
+        lambda vectors, teacher: info_nce(vectors, scale=20.0),
+        lambda vectors, teacher: similarity_distillation(vectors, teacher, weight=100.0),
+        lambda vectors, teacher: neighbour_distillation(vectors, teacher, weight=1.0, scale=20.0),
+    ],
+)
+def test_under_autocast_cosines_keep_their_digits(loss: Callable[[Tensor, Tensor], Tensor]) -> None:
+    """Of a student near its teacher bf16 products would leave noise for a gradient."""
+    torch.manual_seed(0)
+    teacher = F.normalize(torch.randn(32, 16), dim=-1)
+    vectors = (teacher + 0.02 * torch.randn(32, 16)).requires_grad_()
+    (expected,) = torch.autograd.grad(loss(vectors, teacher), vectors)
+    with torch.autocast("cpu", torch.bfloat16):
+        value = loss(vectors, teacher)
+    (found,) = torch.autograd.grad(value, vectors)
+    torch.testing.assert_close(found, expected)
+
+
 def test_half_precision_vectors_are_compared_in_float32() -> None:
     vectors = torch.randn(6, 4, generator=torch.Generator().manual_seed(0)).bfloat16()
     assert torch.equal(info_nce(vectors, scale=20.0), info_nce(vectors.float(), scale=20.0))

@@ -134,9 +134,30 @@ def test_precision(
     wish: str, gpu: bool, gpu_bf16: bool, tiles: bool, expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: gpu_bf16)
+    monkeypatch.setattr(
+        torch.cuda, "is_bf16_supported", lambda including_emulation=True: gpu_bf16 or including_emulation
+    )
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: tiles)
     assert fitting.precision(wish) == expected
+
+
+def test_each_training_has_its_own_precision_and_leaves_the_model_as_it_was() -> None:
+    model, x = network().eval(), batches(0)[0]
+    outputs = []
+
+    def objective(trained: nn.Module, batch: tuple[Tensor, Tensor, int], backward: fitting.Backward) -> dict[str, Any]:
+        outputs.append(trained[0](batch[0]).dtype)
+        return Witness()(trained, batch, backward)
+
+    for wish in ("bf16", "no", "bf16"):
+        fitting.fit(model, batches, objective, schedule(steps=1), seed=0, wish=wish)
+        model.eval()
+        by_hand = x
+        for layer in model:
+            by_hand = layer(by_hand)
+        assert torch.equal(model(x), by_hand) and model(x).dtype == torch.float32
+        assert set(vars(model)) == set(vars(network()))
+    assert outputs == [torch.bfloat16, torch.float32, torch.bfloat16]
 
 
 # --- the optimizer

@@ -119,6 +119,17 @@ def test_what_a_kill_left_of_another_text_is_not_used(
     assert second.asked == ["x", "y", "z"]
 
 
+def test_a_kill_in_the_first_block_of_another_text_leaves_nothing_to_trust(
+    tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(index, "LINES_A_BLOCK", 2)
+    for lines, done in ((["a", "b", "c"], 2), (["x", "y", "z"], 0)):
+        with pytest.raises(KeyboardInterrupt):
+            index.opened(written(tmp_path, lines), model, Encoder(fails_after=done), width=WIDTH)
+    found = index.opened(written(tmp_path, ["a", "b", "c"]), model, Encoder(), width=WIDTH)
+    np.testing.assert_array_equal(found.vectors, Encoder()(["a", "b", "c"]))
+
+
 def test_refusals(tmp_path: Path, model: Path) -> None:
     with pytest.raises(InputError, match=r"lines.txt: expected lines of text, there are none"):
         index.opened(written(tmp_path, ["", "  "]), model, Encoder(), width=WIDTH)

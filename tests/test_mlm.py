@@ -211,6 +211,13 @@ def test_the_loss_of_a_whole_batch_is_the_mean_to_the_last_bit(
     assert torch.equal(hits, (seen[0].argmax(-1) == batch.labels_M).float().mean())
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_a_hit_is_the_largest_logit_and_in_bf16_no_equal_of_it(dtype: torch.dtype) -> None:
+    logits = torch.tensor([[1.0, 3.0, 2.0], [5.0, 1.0, 1.0], [0.0, 1.0, 1.001]]).to(dtype)
+    expected = 1 if dtype == torch.bfloat16 else 2  # 1.001 is 1 in bf16: of equals one is the answer, the first
+    assert mlm._hits(logits, torch.tensor([1, 2, 2])).item() == expected
+
+
 def test_the_gradient_reaches_every_parameter_that_a_pass_uses(rows: PackedRows) -> None:
     model = perturbed(len(rows.tokenizer))
     mlm.loss(model, mlm.training_batch(rows, 0, size=4, rate=0.3))[0].backward()

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from rosphere import retrieval
+from rosphere.errors import InputError
 
 
 def vectors(count: int, width: int, seed: int = 0) -> retrieval.Vectors:
@@ -58,6 +59,13 @@ def test_ranks_are_the_loop_with_ties_by_order(count: int, groups: int, block: i
         order = sorted(others, key=lambda other: -float(found[query] @ found[other]))
         places = [place for place, other in enumerate(order, 1) if group_of[other] == group_of[query]]
         assert rank == min(places, default=retrieval.NOWHERE)
+
+
+def test_vectors_that_are_no_numbers_are_no_perfect_score() -> None:
+    vectors = retrieval.unit(np.random.default_rng(0).standard_normal((4, 3)))
+    vectors[2, 1] = np.nan
+    with pytest.raises(InputError, match="vectors: expected finite numbers, 1 are not"):
+        retrieval.ranks(vectors, np.array([0, 0, 1, 1]), np.arange(4))
 
 
 def test_alignment_and_uniformity_literal() -> None:

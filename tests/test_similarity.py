@@ -359,6 +359,15 @@ def test_whole_whitening_leaves_no_direction_above_another(tokens: Tokenizer) ->
     assert seen.max() / seen.min() < 1.01
 
 
+@pytest.mark.parametrize("texts", [[], ["怎么退货"], ["怎么退货"] * 3])
+def test_evening_out_needs_texts_that_differ(tokens: Tokenizer, texts: list[str]) -> None:
+    found = random_model(tokens, "roformer")
+    before = found.pooler.weight.clone()
+    with pytest.raises(InputError, match=f"even_out: expected texts whose vectors differ, got {len(texts)} "):
+        similarity.even_out(found, tokens, texts, 0.5)
+    assert torch.equal(found.pooler.weight, before)
+
+
 def test_power_zero_changes_no_bit_and_others_are_refused(tokens: Tokenizer) -> None:
     found = random_model(tokens, "roformer")
     before = found.pooler.weight.clone()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +57,30 @@ def test_a_folder_without_our_dense_layer_is_read_by_sentence_transformers(ours:
             (tmp_path / path.name).write_bytes(path.read_bytes())
     expected = similarity.mean_pooled(similarity.load(ours).language, Tokenizer(ours), TEXTS)
     np.testing.assert_allclose(teachers.vectors(tmp_path, TEXTS, longest=64), expected, atol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore")  # of other libraries
+@pytest.mark.parametrize(
+    ("file", "key", "value"),
+    [
+        ("2_Dense", "activation_function", "torch.nn.modules.activation.Tanh"),  # as in LaBSE
+        ("1_Pooling", "pooling_mode_mean_tokens", True),
+    ],
+)
+def test_a_folder_with_another_head_is_read_by_sentence_transformers(
+    ours: Path, tmp_path: Path, file: str, key: str, value: object
+) -> None:
+    from sentence_transformers import SentenceTransformer
+
+    folder = tmp_path / "theirs"
+    shutil.copytree(ours, folder)
+    settings = json.loads((folder / file / "config.json").read_text())
+    settings = {name: setting for name, setting in settings.items() if not name.startswith("pooling_mode")}
+    (folder / file / "config.json").write_text(json.dumps({**settings, key: value}))
+    expected = unit(SentenceTransformer(str(folder)).encode(TEXTS))
+    found = teachers.vectors(folder, TEXTS, longest=64)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert np.abs(found - teachers.vectors(ours, TEXTS, longest=64)).max() > 0.05
 
 
 def test_vectors_of_these_texts_are_computed_once(ours: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

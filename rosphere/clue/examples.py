@@ -109,6 +109,7 @@ def _followed(texts: list[list[int]], choice: list[int], longest: int, tokenizer
 def _blank_filled(texts: list[list[int]], choice: list[int], longest: int, tokenizer: Tokenizer) -> Tokens:
     """What is furthest from the blank gives way, on the longer side first."""
     left, right = texts
+    choice = choice[: longest - 4]
     room = longest - 4 - len(choice)
     while len(left) + len(right) > room:
         left, right = (left[1:], right) if len(left) > len(right) else (left, right[:-1])

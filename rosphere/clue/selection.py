@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from safetensors import safe_open
@@ -12,13 +13,14 @@ from torch import nn
 from rosphere import checkpoint, files
 from rosphere.checkpoint import History
 
-WEIGHTS, SCORES = "best.safetensors", "scores.json"
+SCORES = "scores.json"
 
 
 class Selection:
     """Scores by step, and the weights of the best; of equals the earliest.
 
-    A run resumed at an earlier step makes later scores again, the same ones, so those on disk are forgotten.
+    A run resumed at an earlier step makes later scores again, on a GPU perhaps others, so those on disk are forgotten
+    with their weights; the best weights up to the training state on disk stay until there is a later state.
     """
 
     def __init__(self, folder: Path, *, patience: int) -> None:
@@ -31,7 +33,7 @@ class Selection:
     @property
     def best(self) -> int:
         """The step with the highest score."""
-        return max(self.scores, key=lambda step: (self.scores[step], -step))
+        return _first_best(self.scores)
 
     @property
     def exhausted(self) -> bool:
@@ -42,14 +44,30 @@ class Selection:
     def see(self, step: int, score: float, model: nn.Module) -> None:
         self.scores[step] = score
         if self.best == step:
-            with files.replacing(self.folder / WEIGHTS) as fresh:
+            with files.replacing(self._weights(step)) as fresh:
                 save_file({name: t.detach().cpu().contiguous() for name, t in model.state_dict().items()}, fresh)
-        with files.replacing(self.folder / SCORES) as fresh:
-            fresh.write_text(json.dumps(self.scores), encoding="utf-8")
+        files.write_text(self.folder / SCORES, json.dumps(self.scores))
+        self._clear()
 
     def restore(self, model: nn.Module) -> None:
         """Gives the model the best weights."""
-        model.load_state_dict(load_file(self.folder / WEIGHTS))
+        model.load_state_dict(load_file(self._weights(self.best)))
+
+    def _weights(self, step: int) -> Path:
+        return self.folder / f"best-{step}.safetensors"
+
+    def _clear(self) -> None:
+        """Removes weights that neither this run nor one resumed from the state on disk can ask for."""
+        reached = reached_by(self.folder)[0]
+        before = {step: score for step, score in self.scores.items() if step <= reached}
+        wanted = {self.best, *([_first_best(before)] if before else [])}
+        for path in self.folder.glob("best-*.safetensors"):
+            if path not in map(self._weights, wanted):
+                path.unlink()
+
+
+def _first_best(scores: Mapping[int, float]) -> int:
+    return max(scores, key=lambda step: (scores[step], -step))
 
 
 def reached_by(folder: Path) -> tuple[int, History]:

@@ -1,4 +1,4 @@
-"""A causal RoFormer that is told the latent: p(x|z) token by token.
+"""A causal RoFormer, or BERT, that is told the latent: p(x|z) token by token.
 
 Shapes: B sentences, L tokens, H decoder width, D latent dimension, V vocabulary, P places where the latent enters.
 """
@@ -39,7 +39,7 @@ class Decoder(nn.Module):
 
         With ``cache``, ids are the tokens after those it holds, one at a time after the first call; it is extended.
         """
-        x_BLH = self.language.encoder.embed(ids_BL)
+        x_BLH = self.language.encoder.embed(ids_BL, positions_BL=self._places(ids_BL, cache))
         enters_PBH = self.enter(latent_BD).unflatten(-1, (-1, x_BLH.shape[-1])).unbind(1)
         prefixed = self.at == "every_layer" and not cache
         if prefixed:
@@ -49,6 +49,11 @@ class Decoder(nn.Module):
         added = enters_PBH[1:] if self.at == "every_layer" else enters_PBH
         states = self._blocks(x_BLH, added, mask, cache)
         return states[:, 1:] if prefixed else states
+
+    def _places(self, ids_BL: Tensor, cache: Cache | None) -> Tensor:
+        """Where the ids stand in the sentence, which BERT's embeddings need to know; z stands nowhere."""
+        held = cache[0][0].shape[2] - (self.at == "every_layer") if cache else 0
+        return torch.arange(held, held + ids_BL.shape[1], device=ids_BL.device)
 
     def _blocks(self, x_BLH: Tensor, added_BH: tuple[Tensor, ...], mask: Tensor | None, cache: Cache | None) -> Tensor:
         encoder = self.language.encoder

@@ -49,7 +49,7 @@ class SphericalHead(nn.Module):
     def concentration(self, pooled_BH: Tensor) -> Tensor:
         """kappa [B]; of no dimension where it is fixed, which the sampler is faster for."""
         if self.kappa != "learned":
-            return torch.tensor(self.kappa, device=pooled_BH.device)
+            return torch.tensor(float(self.kappa), device=pooled_BH.device)
         s = self.latent * F.softplus(self.spread(pooled_BH).float().squeeze(-1))
         return LEAST + (MOST - LEAST) * s / (MOST - LEAST + s)
 

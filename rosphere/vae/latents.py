@@ -64,7 +64,9 @@ def neighbours(query_MD: Tensor, points_ND: Tensor, count: int) -> Tensor:
 
     By the straight distance, which orders the points of a sphere as their angles do: |a - b|² = 2 - 2 cos.
     """
-    return torch.cdist(query_MD, points_ND).topk(min(count, len(points_ND)), largest=False).indices
+    exact = "donot_use_mm_for_euclid_dist"  # |a|² + |b|² - 2ab would not tell points apart that are 1e-3 apart
+    distances = torch.cdist(query_MD, points_ND, compute_mode=exact)
+    return distances.topk(min(count, len(points_ND)), largest=False).indices
 
 
 def view(points_ND: Tensor, first_D: Tensor, second_D: Tensor) -> Tensor:

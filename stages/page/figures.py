@@ -53,6 +53,7 @@ def pretraining(ledger: Ledger, path: Path) -> None:
     with drawing(path) as axis:
         for (name, label, colour), marker in zip(names, MARKERS, strict=False):
             curve = ledger.curve(name).dropna(subset=["dev_loss"])
+            curve = curve[curve["flops"] > 0]  # an untrained model's loss would press all others together
             axis.plot(curve["flops"] / 1e12, curve["dev_loss"], marker=marker, label=label, color=colour)
         axis.set_xlabel("training compute, TFLOP")
         axis.set_ylabel("masked-token loss on dev, nats")

@@ -188,6 +188,15 @@ def test_the_text_is_cut_around_its_blank(pieces: Tokenizer, left: int, right: i
         assert kept == min(shorter, room // 2)
 
 
+@pytest.mark.parametrize("length", [15, 16, 17, 40])
+def test_a_choice_as_long_as_all_there_is_room_for_is_cut(pieces: Tokenizer, length: int) -> None:
+    task = replace(TASKS["chid"], max_length=20)
+    row = {"content": "甲#idiom#乙", "candidates": ["戊" * length, "戊"], "answer": 0}
+    (example,) = examples(task, [row], pieces)
+    expected = {15: "C" + "戊" * 15 + "S甲_S"}.get(length, "C" + "戊" * 16 + "S_S")
+    assert letters(pieces, example.sequences[0].ids) == expected
+
+
 def test_an_answer_is_a_target_in_every_window_that_has_it_whole(pieces: Tokenizer) -> None:
     task = replace(TASKS["cmrc2018"], max_length=12, stride=3)
     text = "甲甲甲甲乙丙甲甲甲甲甲甲"

@@ -45,6 +45,27 @@ def saved_at(folder: Path, step: int) -> None:
     checkpoint.save(folder, model, optimizer, checkpoint.Progress(step=step, history=[{"step": 1.0}], window=[]))
 
 
+def test_weights_seen_after_the_last_state_are_forgotten_with_their_score(tmp_path: Path) -> None:
+    seen(tmp_path, [0.5])
+    saved_at(tmp_path, 1)
+    Selection(tmp_path, patience=0).see(2, 0.6, weighing(2))  # and killed before another state was saved
+    resumed = Selection(tmp_path, patience=0)
+    resumed.see(2, 0.4, weighing(2))  # a GPU does not always add up in the same order
+    restored = weighing(0)
+    resumed.restore(restored)
+    assert (resumed.best, restored.weight.item()) == (1, 1)
+
+
+def test_weights_that_nobody_can_ask_for_are_removed(tmp_path: Path) -> None:
+    seen(tmp_path, [0.1, 0.2, 0.3])
+    assert [path.name for path in tmp_path.glob("*.safetensors")] == ["best-3.safetensors"]
+    saved_at(tmp_path, 3)
+    resumed = Selection(tmp_path, patience=0)
+    for step in (4, 5):
+        resumed.see(step, step / 10, weighing(step))
+    assert {path.name for path in tmp_path.glob("best-*")} == {"best-3.safetensors", "best-5.safetensors"}
+
+
 def test_a_resumed_run_knows_the_scores_up_to_its_step(tmp_path: Path) -> None:
     seen(tmp_path, [0.2, 0.9, 0.1], patience=1)
     assert Selection(tmp_path, patience=1).scores == {}, "no training state: the run begins anew"

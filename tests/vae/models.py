@@ -17,10 +17,13 @@ KINDS = ("vmf", "gaussian")
 PLACES = ("input", "every_layer")
 
 
-def model(kind: Any = "vmf", *, latent: int = 6, kappa: Any = 20.0, **changes: Any) -> SentenceVAE:
+def model(
+    kind: Any = "vmf", *, latent: int = 6, kappa: Any = 20.0, model_type: Any = "roformer", **changes: Any
+) -> SentenceVAE:
     torch.manual_seed(0)
     language = MaskedLanguageModel(
         EncoderConfig(
+            model_type=model_type,
             vocab_size=VOCABULARY,
             embedding_size=12,
             hidden_size=24,

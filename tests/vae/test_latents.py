@@ -80,6 +80,14 @@ def test_neighbours_are_those_of_the_largest_cosine() -> None:
     assert vae.neighbours(query, points[:2], 5).shape == (4, 2)
 
 
+def test_neighbours_are_told_apart_where_all_points_are_near() -> None:
+    points = torch.nn.functional.normalize(units(1, 32) + 1e-5 * torch.randn(300, 32), dim=-1)
+    apart = (points.double()[:, None] - points.double()[None]).norm(dim=-1)
+    found = vae.neighbours(points, points, 3)
+    assert torch.equal(found[:, 0], torch.arange(300)), "each point is nearest to itself"
+    torch.testing.assert_close(apart.gather(1, found), apart.sort(1).values[:, :3], rtol=1e-3, atol=0)
+
+
 # --- the view
 
 
@@ -180,7 +188,7 @@ def test_interpolate_on_the_command_line(folder: Path, capsys: pytest.CaptureFix
     [
         (["一", "丁", "--steps", "1"], "steps: expected 2 or more"),
         (["一", " "], "expected a sentence, got ' ', which has no token"),
-        (["一", "丁", "--model", "nowhere"], "nowhere: not a text VAE"),
+        (["一", "丁", "--model", "nowhere"], "nowhere: no such folder"),
     ],
 )
 def test_what_cannot_be_interpolated_is_refused_in_one_line(folder: Path, arguments: list[str], message: str) -> None:

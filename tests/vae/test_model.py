@@ -39,6 +39,12 @@ def test_a_learned_kappa_is_the_formula_for_each_sentence_and_begins_at_the_dime
     assert posterior.concentration.unique().numel() == 20
 
 
+def test_a_kappa_may_be_a_whole_number() -> None:
+    posteriors = [model(kappa=kappa).eval().posterior(sentences()) for kappa in (20, 20.0)]
+    z, same = (posterior.log_prob(posteriors[0].mean) for posterior in posteriors)
+    assert torch.equal(z, same)
+
+
 @settings(max_examples=30, deadline=None)
 @given(value=st.floats(-1e6, 1e6))
 def test_a_learned_kappa_keeps_to_its_bounds_and_has_a_gradient(value: float) -> None:
@@ -212,9 +218,10 @@ def test_greedy_decoding_is_the_best_token_of_full_passes(kind: str, at: str) ->
         assert row == [token for token in ids[1:] if token != SEP]
 
 
+@pytest.mark.parametrize("model_type", ["roformer", "bert"])
 @pytest.mark.parametrize("at", PLACES)
-def test_logits_with_a_cache_are_those_of_a_full_pass(at: str) -> None:
-    found, cache = shaken(model(latent_at=at)), []
+def test_logits_with_a_cache_are_those_of_a_full_pass(at: str, model_type: str) -> None:
+    found, cache = shaken(model(latent_at=at, model_type=model_type)), []
     ids, z = torch.randint(5, VOCABULARY, (3, 9)), found.prior().sample((3,))
     with torch.no_grad():
         whole = found.logits(z, ids, torch.ones_like(ids))
