@@ -29,8 +29,11 @@ endif
 # One thread a test process and as many processes as cores; the tests of a file share their fixtures.
 PYTEST := OMP_NUM_THREADS=1 python -m pytest -m "not slow and not gpu" -n auto --dist loadfile
 
-.PHONY: repro flow test check ui bench clean
+.PHONY: repro repro-alone flow test check ui bench clean
 repro: $(INSTALLED)
+	@exec python -m flows.alone $(MAKE) --no-print-directory repro-alone
+
+repro-alone:
 	@python -m stages.check
 	@# DVC empties a stage's outputs before it runs; if the stage fails, what it had made before comes back: from the
 	@# cache, and what is not in the cache (metrics) from a copy.

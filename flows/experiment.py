@@ -9,7 +9,6 @@ the experiment is saved (`dvc exp show` lists it, `dvc exp apply NAME` brings it
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -17,8 +16,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,47 +51,6 @@ def called(overrides: Sequence[str], name: str | None = None) -> str | None:
     return f"{plain}-{hashlib.sha256(chr(10).join(sorted(overrides)).encode()).hexdigest()[:6]}"
 
 
-@contextmanager
-def alone(root: Path, name: str | None = None) -> Iterator[None]:
-    """Hold this workspace, or the experiment of this name, against other pipeline runs.
-
-    The kernel lets go of it whatever ends us.
-
-    Raises:
-        PlanError: another pipeline run holds it.
-    """
-    file = _lock(root, name)
-    file.parent.mkdir(exist_ok=True)
-    with file.open("a+", encoding="utf-8") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            handle.seek(0)
-            where = f"on the experiment {name} of {root}" if name else f"in {root}"
-            raise PlanError(f"another pipeline run (process {handle.read().strip()}) is working {where}") from None
-        handle.truncate(0)
-        handle.write(f"{os.getpid()}\n")
-        handle.flush()
-        yield
-
-
-def held(root: Path, name: str) -> bool:
-    """Whether a process is inside `alone` with this name."""
-    file = _lock(root, name)
-    if not file.is_file():
-        return False
-    with file.open(encoding="utf-8") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
-
-
-def _lock(root: Path, name: str | None) -> Path:
-    return root / ".run" / (f"experiment-{name}.lock" if name else "pipeline.lock")
-
-
 def workspace(root: Path, name: str, overrides: Sequence[str]) -> Path:
     """A clone of `root` as it is now, changes that are not committed included, with the overrides applied.
 
@@ -108,7 +65,8 @@ def workspace(root: Path, name: str, overrides: Sequence[str]) -> Path:
     shutil.rmtree(place, ignore_errors=True)
     place.parent.mkdir(parents=True, exist_ok=True)
     _run(root, "git", "clone", "--quiet", "--shared", str(root), str(place))
-    if changes := _run(root, "git", "diff", "HEAD", "--binary"):
+    plain = ("--binary", "--no-ext-diff", "--no-color", "--src-prefix=a/", "--dst-prefix=b/")  # whatever git is told
+    if changes := _run(root, "git", "diff", *plain, "HEAD"):
         _run(place, "git", "apply", "--whitespace=nowarn", "-", given=changes)
     for path in _run(root, "git", "ls-files", "--others", "--exclude-standard", "-z").split("\0"):
         if path:
@@ -156,16 +114,16 @@ def _run(place: Path, *command: str, given: str | None = None) -> str:
     done = subprocess.run(
         command,
         cwd=place,
-        input=given,
+        input=None if given is None else given.encode(errors="surrogateescape"),
         env=environment.for_commands(),
         capture_output=True,
-        encoding="utf-8",
-        errors="surrogateescape",  # a change to a file in another encoding passes through unharmed
     )
+    # As bytes and back: a change to a file in another encoding, or with other ends of lines, passes unharmed.
+    output, errors = (text.decode(errors="surrogateescape") for text in (done.stdout, done.stderr))
     if done.returncode:
-        said = " ".join((done.stderr or done.stdout).split())[-1000:]
+        said = " ".join((errors or output).split())[-1000:]
         raise PlanError(f"{' '.join(command[:4])}: {said}" if command[0] == "git" else said)
-    return done.stdout
+    return output
 
 
 def number(root: Path, name: str, metric: str) -> float:

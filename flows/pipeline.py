@@ -32,7 +32,7 @@ from prefect.futures import PrefectFuture, as_completed  # noqa: E402
 from prefect.states import Failed  # noqa: E402
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner  # noqa: E402
 
-from flows import artifacts, experiment, task, temporary  # noqa: E402
+from flows import alone, artifacts, experiment, task, temporary  # noqa: E402
 from flows.services import StartError  # noqa: E402
 from flows.task import Outcome  # noqa: E402
 
@@ -69,7 +69,7 @@ def pipeline(
     """
     root, called = Path.cwd(), experiment.called(overrides or [], name)
     try:
-        with experiment.alone(root, called):
+        with alone.alone(root, called):
             place = experiment.workspace(root, called, overrides or []) if called else root
             done = bring_up_to_date(place, targets or [], force=force, everything=all_stages)
             if called and not isinstance(done, State):
@@ -85,6 +85,7 @@ def bring_up_to_date(
 ) -> list[Outcome] | State[Any]:
     """Run what is stale in the workspace `root`; what became of each stage, or a failure that says how to go on."""
     with Commands() as commands:
+        require_sound(root, commands, part=bool(targets))
         graph = discover(root)
         plan = graph.plan(targets, force=force, everything=everything)
         forced = graph.forced(targets) if force else frozenset()
@@ -103,6 +104,20 @@ def bring_up_to_date(
         artifacts.write(root, graph, outcomes, before)
     failure = describe_failure(futures)
     return Failed(message=failure) if failure else outcomes
+
+
+def require_sound(root: Path, commands: Commands, *, part: bool) -> None:
+    """Let the workspace look its params.yaml and its sources over (`stages/check.py`), if it knows how to.
+
+    Raises:
+        PlanError: something there cannot work.
+    """
+    if not (root / "stages" / "check.py").is_file():
+        return
+    lines: list[str] = []
+    command = [sys.executable, "-m", "stages.check", *(["--part"] if part else [])]
+    if commands.run(command, on_line=lines.append, env=environment.for_commands(), cwd=root):
+        raise PlanError("\n".join(lines[-20:]))
 
 
 def schedule(

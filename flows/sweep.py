@@ -34,7 +34,7 @@ from prefect.futures import PrefectFuture, as_completed  # noqa: E402
 from prefect.states import Failed  # noqa: E402
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner  # noqa: E402
 
-from flows import experiment, space, study, temporary  # noqa: E402
+from flows import alone, experiment, space, study, temporary  # noqa: E402
 from flows.services import StartError  # noqa: E402
 from flows.study import Direction, Study  # noqa: E402
 from flows.task import carried_out  # noqa: E402
@@ -93,7 +93,7 @@ def sweep(
     """
     root = Path.cwd()
     try:
-        with experiment.alone(root, f"sweep-{name}"), Commands() as commands:
+        with alone.alone(root, f"sweep-{name}"), Commands() as commands:
             require_writer(root, metric, targets or [])
             begun = study.opened(root, name, space.read(vary), metric, direction, sampler, trials)
 

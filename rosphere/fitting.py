@@ -49,11 +49,16 @@ class Schedule:
     clip: float = 1.0  # bound on the norm of the gradient
     log_every: int = 20
     evaluate_every: int = 0  # 0: only at the end
-    checkpoint_every: int = 200
+    checkpoint_every: int = 200  # 0: only when stopped
 
     def __post_init__(self) -> None:
-        if self.steps < 1:
-            raise InputError(f"steps: expected 1 or more, got {self.steps}")
+        for name, least in (("steps", 1), ("log_every", 1), ("evaluate_every", 0), ("checkpoint_every", 0)):
+            if getattr(self, name) < least:
+                raise InputError(f"{name}: expected {least} or more, got {getattr(self, name)}")
+        if not self.learning_rate >= 0:
+            raise InputError(f"learning_rate: expected 0 or more, got {self.learning_rate}")
+        if not self.clip > 0:
+            raise InputError(f"clip: expected a number above 0, got {self.clip}")
         if not 0 <= self.warmup < 1:
             raise InputError(f"warmup: expected a share of the steps in [0, 1), got {self.warmup}")
 
@@ -213,7 +218,8 @@ class _Run(Generic[Batch]):
         evaluate = last or (schedule.evaluate_every and done % schedule.evaluate_every == 0)
         if evaluate or done % schedule.log_every == 0:
             self._log(done, evaluate=bool(evaluate))
-        if self.folder and not last and (stopping or done % schedule.checkpoint_every == 0):
+        due = schedule.checkpoint_every and done % schedule.checkpoint_every == 0
+        if self.folder and not last and (stopping or due):
             self._save(self.folder, done)
         if stopping and not last:
             self.processes.leave()

@@ -57,6 +57,19 @@ def read(path: Path) -> dict[str, Any]:
     return document
 
 
+def at_least(settings: Any, **bounds: float) -> None:
+    """Refuses a field of ``settings`` that is below its bound; of a list each item, and an empty one.
+
+    Raises:
+        InputError: names the field.
+    """
+    for name, least in bounds.items():
+        given = getattr(settings, name)
+        values = given if isinstance(given, list) else [given]
+        if not values or any(value is not None and value < least for value in values):
+            raise InputError(f"{name}: expected {least} or more, got {given}")
+
+
 def _parse(path: Path) -> Any:
     text = path.read_text(encoding="utf-8")
     if find_spec("ruamel") is None:

@@ -19,6 +19,7 @@ from rosphere.fitting import Callbacks, Schedule
 from rosphere.text.corpus import Corpus
 from rosphere.text.tokenizer import Tokenizer
 from stages import runner
+from stages.config import at_least
 from stages.sizes import Size, encoder_config
 
 DATA = Path("data")
@@ -37,6 +38,9 @@ class Heads:
     dev_rows: int
     schedule: Schedule
 
+    def __post_init__(self) -> None:
+        at_least(self, counts=1, sequence=8, rows=1, dev_rows=1)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Dimension:
@@ -48,6 +52,9 @@ class Dimension:
     batch: int
     schedule: Schedule
     heads: Heads
+
+    def __post_init__(self) -> None:
+        at_least(self, dimensions=1, vocabularies=1, negatives=0, tokens=1, window=1, batch=1)
 
 
 def chosen(sizes: dict[str, Size], name: str, sequence: int, vocabulary: int) -> dict[str, Any]:

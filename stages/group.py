@@ -58,7 +58,7 @@ def place() -> Place:
 
 
 @contextmanager
-def leased(gpus: int, place: Place) -> Iterator[tuple[str, ...]]:
+def leased(gpus: int, place: Place, divides: bool = True) -> Iterator[tuple[str, ...]]:
     """The devices of a stage that asks for ``gpus``, held by the first process of the group on this machine.
 
     Under torchrun they are the machine's first ones, which the others can know without being told.
@@ -73,16 +73,17 @@ def leased(gpus: int, place: Place) -> Iterator[tuple[str, ...]]:
         with lease(place.local_count, among=first) as names:
             yield names
     else:
-        with lease(gpus and (_asked() or gpus)) as names:
+        with lease(gpus and ((divides and _asked()) or gpus)) as names:
             yield names
 
 
-def size(gpus: int, place: Place, leased: Sequence[str]) -> int:
+def size(gpus: int, place: Place, leased: Sequence[str], divides: bool = True) -> int:
     """How many processes this one should lead, itself counted: ROSPHERE_PROCESSES, else one for each leased device.
 
     Only one for a stage that asks for no GPU, since it hardly trains, and one where torchrun started the others.
+    ROSPHERE_PROCESSES is not meant for a stage that does not divide its batches.
     """
-    return 1 if place.count > 1 or not gpus else _asked() or max(1, len(leased))
+    return 1 if place.count > 1 or not gpus else (divides and _asked()) or max(1, len(leased))
 
 
 def _asked() -> int | None:

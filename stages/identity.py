@@ -9,6 +9,7 @@ mean the same configuration, however its stages were started.
 import hashlib
 import json
 import os
+import re
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -16,8 +17,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from rosphere import content
 from stages.config import ConfigError, read
 
+ITEM = re.compile(r"\$\{item\.(\w+)\}")
 LOCK_SECONDS = 10.0  # how long a dvc.lock may be unreadable because somebody is writing it
 
 
@@ -63,8 +66,9 @@ def stage_name(default: str) -> str:
 def identify(root: Path, name: str) -> Identity:
     """The identity of stage `name` in the workspace `root`.
 
-    Without a `.dvc` folder, a `dvc.yaml` or an installed DVC, the fingerprint is that of the name and
-    the text of params.yaml: enough to run a stage on a machine that has only the training libraries.
+    Without a `.dvc` folder, a `dvc.yaml` or an installed DVC, the fingerprint is that of the name, the
+    text of params.yaml and the data and models that dvc.yaml names as what the stage reads: enough to
+    run a stage on a machine that has only the training libraries.
     """
     if (root / ".dvc").is_dir() and (root / "dvc.yaml").is_file() and find_spec("dvc") is not None:
         return _by_dvc(root, name)
@@ -77,22 +81,31 @@ def _plain(root: Path, name: str) -> Identity:
     return Identity(
         name=name,
         home=home(root),
-        stage_fp=fingerprint([name, text]),
+        stage_fp=fingerprint([name, text, read_by(root, name)]),
         pipeline_fp=fingerprint(text),
         params={},
         pipeline_params=read(params) if text.strip() else {},
         deps={},
         upstream_metrics={},
-        gpus=_gpus(_declared_meta(root, name), name),
+        gpus=_gpus(_declared(root, name).get("meta"), name),
     )
 
 
-def _declared_meta(root: Path, name: str) -> Any:
+def read_by(root: Path, name: str) -> dict[str, str]:
+    """path -> hash of what dvc.yaml says that the stage reads below data/ and models/, as far as it is there."""
+    item = name.partition("@")[2]
+    deps = [ITEM.sub(item, str(dep)) for dep in _declared(root, name).get("deps") or ()]
+    paths = {dep: root / dep for dep in deps if dep.startswith(("data/", "models/"))}
+    found = {dep: path for dep, path in paths.items() if path.exists()}
+    return {dep: content.of_folder(path) if path.is_dir() else content.of_file(path) for dep, path in found.items()}
+
+
+def _declared(root: Path, name: str) -> Mapping[str, Any]:
     path = root / "dvc.yaml"
     if not path.is_file():
         return {}
     entry = (read(path).get("stages") or {}).get(name.partition("@")[0]) or {}
-    return (entry.get("do") or entry).get("meta")  # `foreach` keeps the stage itself under `do`
+    return dict(entry.get("do") or entry)  # `foreach` keeps the stage itself under `do`
 
 
 def _by_dvc(root: Path, name: str) -> Identity:

@@ -16,7 +16,6 @@ import argparse
 import hashlib
 import json
 import os
-import re
 import shlex
 import signal
 import subprocess
@@ -31,11 +30,11 @@ from typing import Any
 from rosphere import files
 from rosphere.errors import InputError
 from stages import config
-from stages.identity import fingerprint
+from stages.identity import ITEM, fingerprint, read_by
+from stages.tracking import COURIER
 
 PARAMS, GRAPH, STATE = Path("params.yaml"), Path("dvc.yaml"), Path(".run/pieces.json")
 ALWAYS = (Path(".run/ckpt"), Path(".run/spool"), STATE)  # checkpoints, what MLflow is to be told, what is finished
-ITEM = re.compile(r"\$\{item\.(\w+)\}")
 SAVING = 60.0  # seconds for a stage to save after it was asked to stop
 UNFINISHED = 3  # our exit code when time was up
 BLOCK = 1 << 20
@@ -98,7 +97,8 @@ def _run(each: Step, seconds: float) -> bool:
     """Whether the stage came to its end in so many seconds."""
     if seconds <= 0:
         return False
-    environment = {**os.environ, "DVC_STAGE": each.name}
+    # What MLflow is to be told goes home in the spool: a database here would not.
+    environment = {**os.environ, "DVC_STAGE": each.name, COURIER: "0"}
     process = subprocess.Popen(each.command, env=environment)
     try:
         code = process.wait(seconds)
@@ -116,8 +116,8 @@ def _run(each: Step, seconds: float) -> bool:
 
 
 def _key(each: Step) -> str:
-    """Changes with params.yaml: then a finished stage is none."""
-    return fingerprint([each.name, PARAMS.read_text(encoding="utf-8")])[:16]
+    """Changes with params.yaml and with what the stage reads: then a finished stage is none."""
+    return fingerprint([each.name, PARAMS.read_text(encoding="utf-8"), read_by(Path(), each.name)])[:16]
 
 
 def _known() -> dict[str, str]:

@@ -21,6 +21,7 @@ from rosphere.fitting import Callbacks, Schedule
 from rosphere.text.corpus import Corpus
 from rosphere.text.tokenizer import Tokenizer
 from stages import runner
+from stages.config import at_least
 from stages.sizes import Size, encoder_config
 
 DATA = Path("data")
@@ -39,6 +40,12 @@ class Widened:
     gradient_checkpointing: bool  # less memory for a third more time
     compile: bool  # blocks through torch.compile
     schedule: Schedule
+
+    def __post_init__(self) -> None:
+        at_least(self, sequence=8, rows=1, dev_rows=1)
+        if not (0 < self.mask_rate < 1 and 0 <= self.dropout < 1):
+            got = f"{self.mask_rate} and {self.dropout}"
+            raise InputError(f"mask_rate and dropout: expected shares in (0, 1) and [0, 1), got {got}")
 
     def flops(self, config: EncoderConfig) -> float:
         """Of one step."""
@@ -166,7 +173,7 @@ def scratch_settings(job: runner.Job, model: MaskedLanguageModel, wide: Widened,
 
 
 def main() -> None:
-    with runner.stage(sys.argv[1] if len(sys.argv) > 1 else "pretrain") as job:
+    with runner.stage(sys.argv[1] if len(sys.argv) > 1 else "pretrain", divides=True) as job:
         target = MODELS / job.word
         spent, optimizer = 0.0, None
         settings: Widened

@@ -38,6 +38,7 @@ from rosphere.retrieval import Vectors
 from rosphere.similarity import SimilarityModel
 from rosphere.text.tokenizer import Tokenizer
 from stages import runner
+from stages.config import at_least
 
 DATA = Path("data")
 UNTRAINED, TARGET = Path("models/pretrain_wide"), Path("models/roformer_sim")
@@ -72,6 +73,9 @@ class RoformerSim:
     samples: int
     schedule: Schedule
     supervised: Supervised
+
+    def __post_init__(self) -> None:
+        at_least(self, pairs=1, chunk=1, longest=4, measured=1, samples=1, weight=0, contrastive=0)
 
     def losses(self, vectors_ND: Tensor, teacher_NE: Tensor) -> dict[str, Tensor]:
         """Of the student's vectors, rows 2i and 2i + 1 similar, and the teacher's of the same sentences; weighted."""
@@ -273,7 +277,7 @@ def evaluate(
 
 
 def main() -> None:
-    with runner.stage("roformer_sim") as job:
+    with runner.stage("roformer_sim", divides=True) as job:
         settings = job.section(RoformerSim)
         tokenizer = Tokenizer(DATA / "tokenizer")
         training = Training(job, settings, tokenizer)

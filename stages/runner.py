@@ -25,6 +25,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, TypeVar
@@ -41,6 +42,8 @@ __all__ = ["Job", "Stopped", "stage"]
 T = TypeVar("T")
 
 PARAMS = Path("params.yaml")
+AGAIN = 75  # EX_TEMPFAIL of sysexits.h, which flows/transcript.py knows
+WORD_SECONDS = 120.0  # how long a request to stop counts for the stage after
 HANDOVER_SECONDS = 10.0  # what a stopped trainer may need to save before its successor may begin
 
 
@@ -169,17 +172,21 @@ class Job:
 
 
 @contextmanager
-def stage(default: str) -> Iterator[Job]:
-    """Run the block as the stage DVC started, or as the stage `default` when started by hand."""
+def stage(default: str, *, divides: bool = False) -> Iterator[Job]:
+    """Run the block as the stage DVC started, or as the stage `default` when started by hand.
+
+    `divides` says that its batches have shares, so that several processes may train (`fitting.fit`).
+    """
     place = group.place()
     os.chdir(workspace(place.started_in))
     name = stage_name(default)
     with _one_line_errors(name, place), stop_requests() as requests, die_with_parent(place.ending):
         identity = identify(Path.cwd(), name)
+        _heed_word(identity)
         if place.count > 1 and not identity.gpus:
             raise InputError(f"expected one process, since dvc.yaml asks for no GPU to train on, got {place.count}")
-        role = _leading if place.rank == 0 else _following
-        with role(identity, place, requests) as job:
+        leading = partial(_leading, divides=divides)
+        with (leading if place.rank == 0 else _following)(identity, place, requests) as job:
             try:
                 yield job
             except Interrupted as interrupted:  # the training loop has saved its state
@@ -187,21 +194,23 @@ def stage(default: str) -> Iterator[Job]:
 
 
 @contextmanager
-def _leading(identity: Identity, place: group.Place, requests: StopRequests) -> Iterator[Job]:
+def _leading(identity: Identity, place: group.Place, requests: StopRequests, *, divides: bool) -> Iterator[Job]:
     """The way of the only process, or of the first of several: everything that must happen once."""
     with (
         _checkpoint(identity) as checkpoint,
-        group.leased(identity.gpus, place) as devices,
+        group.leased(identity.gpus, place, divides) as devices,
         tracking.tracked(identity, devices) as tracker,
         _one_line_errors(identity.name, place),  # once more: said before the tracker takes its time
-        group.followers(group.size(identity.gpus, place, devices), place.started_in),
+        group.followers(group.size(identity.gpus, place, devices, divides), place.started_in),
     ):
         run = identity.stage_fp[:16]
         job = Job(name=identity.name, checkpoint=checkpoint, requests=requests, tracker=tracker, run=run)
         job.report_path.unlink(missing_ok=True)  # as DVC does: a killed stage must leave none
         yield job
-        requests.finish()
+        late = requests.finish()
         job.close()
+        if late and "DVC_ROOT" in os.environ:  # started by `dvc repro`, which would go on to the next stage
+            _leave_word(identity)
 
 
 @contextmanager
@@ -226,18 +235,55 @@ def _one_line_errors(name: str, place: group.Place) -> Iterator[None]:
 
 @contextmanager
 def _checkpoint(identity: Identity) -> Iterator[Path]:
-    """The checkpoint folder of this very configuration, locked; deleted if the block succeeds."""
-    folder = _folder(identity)
+    """The checkpoint folder of this very configuration, locked; deleted if the block succeeds.
+
+    Experiments that run at once share their first stages, and this folder. Who comes second waits, and if a flow
+    started it, leaves with AGAIN: tried again, DVC takes what the first has made.
+    """
+    folder, here = _folder(identity), str(Path.cwd())
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with open(f"{folder}.lock", "ab") as lock:  # beside the folder, since the folder gets deleted
-        deadline = time.monotonic() + HANDOVER_SECONDS
+    with open(f"{folder}.lock", "a+", encoding="utf-8") as lock:  # beside the folder, since the folder gets deleted
+        started = told = time.monotonic()
         while not _locked(lock.fileno()):
-            if time.monotonic() > deadline:
-                raise InputError(f"expected to be the only one, but a process holds {lock.name}")
+            if time.monotonic() - told > HANDOVER_SECONDS:
+                lock.seek(0)
+                holder = lock.read().strip()
+                if holder == here:
+                    raise InputError(f"expected to be the only one, but a process holds {lock.name}")
+                if told == started:
+                    print(f"{identity.name}: waiting for the same stage in {holder}", flush=True)
+                told = time.monotonic()
             time.sleep(0.2)
+        if told > started and tracking.FLOW_RUN in os.environ:
+            raise SystemExit(AGAIN)
+        lock.truncate(0)
+        lock.write(f"{here}\n")
+        lock.flush()
         folder.mkdir(exist_ok=True)
         yield folder
         shutil.rmtree(folder)
+
+
+def _word(identity: Identity) -> Path:
+    """Where a stage that was told to stop too late to heed it passes the word on to the next one of its `dvc repro`."""
+    return identity.home / ".run" / f"stop-{os.getpgrp()}"
+
+
+def _leave_word(identity: Identity) -> None:
+    """What this stage made is whole and stays; what would come now was not wanted."""
+    files.write_text(_word(identity), f"{identity.name}\n")
+
+
+def _heed_word(identity: Identity) -> None:
+    path = _word(identity)
+    if not path.is_file():
+        return
+    meant = time.time() - path.stat().st_mtime < WORD_SECONDS  # else another `dvc repro` of the same number
+    after = path.read_text(encoding="utf-8").strip()
+    path.unlink(missing_ok=True)
+    if meant:
+        print(f"{identity.name}: not begun, {after} was told to stop", file=sys.stderr, flush=True)
+        raise Stopped
 
 
 def _memory() -> dict[str, float]:

@@ -43,9 +43,10 @@ class StopRequests:
         self._heeded = True
         return self._asked_at is not None
 
-    def finish(self) -> None:
-        """The work is complete: no request counts any more."""
+    def finish(self) -> bool:
+        """The work is complete: no request counts any more. Whether one came too late to be heeded."""
         self._finishing = True
+        return self._asked_at is not None
 
     def receive(self, number: int, frame: object) -> None:
         """The signal handler."""
@@ -55,7 +56,8 @@ class StopRequests:
         if self._asked_at is None:
             self._asked_at = now
             # os.write, because print may be what the signal interrupted
-            os.write(2, f"{signal.Signals(number).name}: stopping\n".encode())
+            said = "stopping; once more after 5 s to leave at once"
+            os.write(2, f"{signal.Signals(number).name}: {said}\n".encode())
         if not self._heeded or now - self._asked_at > INSIST_SECONDS:
             raise Stopped
 

@@ -16,6 +16,7 @@ from rosphere.pairs import Groups
 from rosphere.similarity import SimilarityModel
 from rosphere.text.tokenizer import Tokenizer
 from stages import runner
+from stages.config import at_least
 
 DATA = Path("data")
 SOURCE, TARGET = Path("models/pretrain_wide"), Path("models/simbert")
@@ -36,6 +37,9 @@ class Simbert:
     check: bool
     schedule: Schedule
 
+    def __post_init__(self) -> None:
+        at_least(self, pairs=1, chunk=1, longest=4, measured=1)
+
 
 @torch.no_grad()
 def lm_loss(model: SimilarityModel, groups: Groups, settings: Simbert, seed: int) -> float:
@@ -47,7 +51,7 @@ def lm_loss(model: SimilarityModel, groups: Groups, settings: Simbert, seed: int
 
 
 def main() -> None:
-    with runner.stage("simbert") as job:
+    with runner.stage("simbert", divides=True) as job:
         settings, seed = job.section(Simbert), job.scalar("seed", int)
         tokenizer = Tokenizer(DATA / "tokenizer")
         train, dev = (

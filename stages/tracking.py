@@ -34,6 +34,8 @@ from stages.spool import Spool
 
 PATIENCE_SECONDS = 5.0  # how long a finished stage waits for its courier, to say if something was left
 PARAMS = Path("params.yaml")
+FLOW_RUN = "ROSPHERE_FLOW_RUN"  # the id of the flow run that a stage is part of
+COURIER = "ROSPHERE_COURIER"  # 0: the spool stays for `python -m stages.tracking sync`
 CERTIFICATES = {"widen": (Path("reports/widen.json"), Path("models/widen/widening.json"))}  # of what comes after it
 
 
@@ -147,7 +149,8 @@ def _begin(me: Identity, devices: tuple[str, ...]) -> Tracker:
         settings = _settings()
         told = Spool(spool.folder(me.home) / name)
         told.write("start", **_introduction(me, devices), system_metrics=settings.system_metrics)
-        process = courier.start(told.path) if find_spec("mlflow") else None
+        delivering = find_spec("mlflow") and os.environ.get(COURIER) != "0"
+        process = courier.start(told.path) if delivering else None
         rule = settings.models.get(me.name) if settings.log_models else None
         return Tracker(me.name, told, process, rule, _certificates(me))
     except (OSError, ValueError) as error:  # a full disk, an upstream report that is no JSON
@@ -208,7 +211,7 @@ def _upstream(files: Mapping[str, tuple[str, ...]]) -> dict[str, float]:
 
 def _flow_run() -> dict[str, str]:
     """The Prefect flow run that this stage is part of, if it is."""
-    return {"prefect.flow_run": run} if (run := os.environ.get("ROSPHERE_FLOW_RUN")) else {}
+    return {"prefect.flow_run": run} if (run := os.environ.get(FLOW_RUN)) else {}
 
 
 def _git() -> dict[str, str]:

@@ -141,6 +141,16 @@ def test_precision(
     assert fitting.precision(wish) == expected
 
 
+def test_without_checkpoints_every_so_often_a_stop_still_saves(tmp_path: Path) -> None:
+    stops = iter([False, False, True])
+    with pytest.raises(Interrupted):
+        train(
+            network(), schedule(checkpoint_every=0), folder=tmp_path, callbacks=Callbacks(stopping=lambda: next(stops))
+        )
+    progress = fitting.checkpoint.load(tmp_path, model := network(1), fitting.optimizer(model, schedule()))
+    assert progress is not None and progress.step == 3
+
+
 def test_each_training_has_its_own_precision_and_leaves_the_model_as_it_was() -> None:
     model, x = network().eval(), batches(0)[0]
     outputs = []

@@ -18,6 +18,7 @@ from rosphere.preparation.source import Group, Row, Source
 from rosphere.text import reading, sentences
 from rosphere.text.cleaning import clean, fingerprint
 
+TASKS = ("sentiment", "entities", "faq")
 ENTITY = {"nr": "name", "ns": "place", "nt": "organization"}
 
 

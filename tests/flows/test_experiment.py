@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from flows import experiment
-from flows.experiment import alone, called, workspace
+from flows.alone import alone
+from flows.experiment import called, workspace
 from flows.graph import PlanError, discover
 
 
@@ -63,6 +64,16 @@ def test_an_experiment_leaves_the_workspace_alone(kept_toy, prefect_server) -> N
         + git(root, "rev-parse", "HEAD")[2:].strip()
         + "/five:work.py",
     ).endswith("# not committed\n")
+
+
+@pytest.mark.parametrize("setting", ["diff.noprefix=true", "diff.external=/bin/false", "color.ui=always"])
+def test_changes_come_along_whatever_git_is_told_and_byte_by_byte(kept_toy, setting: str) -> None:
+    root = kept_toy.root
+    git(root, "config", *setting.split("="))
+    changed = b"left: 1\r\n# \xff not UTF-8\r\n"
+    (root / "source.txt").write_bytes(changed)
+    place = workspace(root, "mine", ["left=5"])
+    assert (place / "source.txt").read_bytes() == changed
 
 
 def test_what_was_not_asked_for_stays_stale(kept_toy) -> None:

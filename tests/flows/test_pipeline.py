@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -15,6 +16,8 @@ import pytest
 from prefect.server.api.server import SubprocessASGIServer
 
 from flows import temporary
+
+HOUSE = Path(__file__).resolve().parents[2]
 
 
 def task_runs(server, newest: int) -> dict[str, dict]:
@@ -117,6 +120,23 @@ def test_a_second_run_in_the_same_workspace_is_refused(served_toy) -> None:
         code, output = served_toy.run()
     assert code == 1 and "Traceback" not in output
     assert f"\nanother pipeline run (process 4711) is working in {served_toy.root}\n" in output
+
+
+def test_other_commands_keep_flows_and_one_another_away(served_toy) -> None:
+    """As `make repro` does: the command becomes the holder, and lets go when it ends, however it does."""
+    command = [sys.executable, "-m", "flows.alone", sys.executable, "-c"]
+    env = {**os.environ, "PYTHONPATH": str(HOUSE)}
+    with subprocess.Popen([*command, "print(1, flush=True); input()"], cwd=served_toy.root, env=env,
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE) as first:  # fmt: skip
+        assert first.stdout is not None and first.stdout.readline() == b"1\n"
+        second = subprocess.run([*command, "print(2)"], cwd=served_toy.root, env=env, capture_output=True, text=True)
+        said = f"another pipeline run (process {first.pid}) is working in {served_toy.root}\n"
+        assert (second.returncode, second.stdout, second.stderr) == (1, "", said)
+        code, output = served_toy.run()
+        assert code == 1 and said in output and served_toy.started() == []
+        first.kill()
+    third = subprocess.run([*command, "import sys; sys.exit(7)"], cwd=served_toy.root, env=env)
+    assert third.returncode == 7
 
 
 @pytest.mark.parametrize(

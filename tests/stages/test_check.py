@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -60,6 +61,14 @@ def test_a_vocabulary_may_be_a_folder_or_a_hub_name(changed: Callable[..., Path]
         (("vocabulary: {path: null", "vocabulary: {path: no/such/file"), "no such file or folder, nor a hub name"),
         (("  size: tiny\n", "  size: huge\n"), "sizes: no size is called 'huge'"),
         (("seed: 8", "seed: 8\nsede: 9"), "sede: no stage reads this section"),
+        (("  size: tiny-wide  #", "  size: base  #"), "widen.size: tiny to base: layers 12: LayerNorm"),
+        (("tasks: [sentiment", "tasks: [afqmc, sentiment"), "the source sample has no task 'afqmc'; it has sentiment"),
+        (("teacher: models/simbert", "teacher: my/typo"), "roformer_sim.teacher: no such file or folder: my/typo"),
+        (("files: []", "files: [my/typo.jsonl]"), "roformer_sim.supervised.files: no such file or folder: my/typo"),
+        (("  rows: 8 ", "  rows: 0 "), "pretrain: rows: expected 1 or more, got 0"),
+        (("  mask_rate: 0.3 ", "  mask_rate: 1.5 "), "pretrain: mask_rate and dropout: expected shares"),
+        (("log_every: 25, evaluate_every: 250", "log_every: 0, evaluate_every: 250"), "log_every: expected 1 or more"),
+        (("counts: [", "counts: [0, "), "counts: expected 1 or more, got \\[0, "),
     ],
 )
 def test_refuses(changed: Callable[..., Path], change: tuple[str, str], message: str) -> None:
@@ -82,7 +91,40 @@ def test_the_beginning_of_every_local_file_is_read(changed: Callable[..., Path],
     source = ("source: sample  #", "source: local  #")
     text = ("local: {text: []", f"local: {{text: [{tmp_path}/good.txt, {wrong}]")
     rest = ("tasks: [sentiment, entities, faq]", "tasks: []")
-    with pytest.raises(InputError, match=re.escape(f"{wrong}:2: expected text under 'text', got nothing")):
+    with pytest.raises(InputError, match="prepare.local.pairs: expected files of similar sentences, .* got neither"):
         check.check(changed(source, text, rest))
+    with pytest.raises(InputError, match=re.escape(f"{wrong}:2: expected text under 'text', got nothing")):
+        check.check(changed(source, text, rest), everything=False)
     wrong.write_text('{"text": "好"}\n', encoding="utf-8")
-    check.check(changed(source, text, rest))
+    check.check(changed(source, text, rest), everything=False)
+
+
+def test_a_changed_source_is_told_to_dvc(changed: Callable[..., Path], tmp_path: Path) -> None:
+    folder, file = tmp_path / "texts", tmp_path / "pairs.jsonl"
+    folder.mkdir()
+    (folder / "a.txt").write_text("今天天气不错\n", encoding="utf-8")
+    file.write_text('{"text": "好", "synonyms": ["很好"]}\n', encoding="utf-8")
+    path = changed(
+        ("source: sample  #", "source: local  #"),
+        ("local: {text: [], pairs: []", f"local: {{text: [{folder}], pairs: ['{tmp_path}/p*.jsonl']"),
+        ("tasks: [sentiment, entities, faq]", "tasks: []"),
+        ("files: []", f"files: ['{file}']"),
+    )
+
+    def held() -> dict[str, dict[str, str]]:
+        return check.sources(check.check(path))
+
+    before = held()
+    assert list(before["prepare"]) == [str(folder), f"{tmp_path}/p*.jsonl"] and before["pretrain"] == {}
+    assert held() == before
+    (folder / "b.txt").write_text("好\n", encoding="utf-8")
+    more = held()
+    assert [key for key in more["prepare"] if more["prepare"][key] != before["prepare"][key]] == [str(folder)]
+    file.write_text('{"text": "好", "synonyms": ["不错"]}\n', encoding="utf-8")
+    assert held()["roformer_sim"] != more["roformer_sim"]
+
+
+def test_the_default_has_no_sources_of_its_own(changed: Callable[..., Path]) -> None:
+    """What is committed is what the check writes: a fresh clone has nothing to commit after its first run."""
+    for stage, held in check.sources(check.check(changed())).items():
+        assert json.loads((ROOT / check.SOURCES / f"{stage}.json").read_text()) == held == {}

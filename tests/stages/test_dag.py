@@ -19,7 +19,7 @@ import pytest
 from tests.shrink import shrink
 
 ROOT = Path(__file__).resolve().parents[2]
-ROOMS = ("rosphere", "stages", "data/sample", "dvc.yaml", "params.yaml", ".dvcignore")
+ROOMS = ("rosphere", "stages", "data/sample", "data/sources", "dvc.yaml", "params.yaml", ".dvcignore")
 
 
 @pytest.fixture(scope="module")

@@ -40,7 +40,7 @@ class SharedRows(Rows):
     def share(self, rank, processes):
         return SharedRows(self.x.tensor_split(processes)[rank])
 
-with stage("train") as job:
+with stage("train", divides=True) as job:
     config = job.section(Config)
     with open(f"pid{os.environ.get('RANK', '')}", "w") as file:
         file.write(str(os.getpid()))
@@ -169,7 +169,7 @@ def test_a_stop_saves_and_ends_all(house: Path, number: signal.Signals) -> None:
     process = underway(2)
     process.send_signal(number)
     code, _, err = finish(process)
-    assert (code, err) == (143, f"{number.name}: stopping\n")
+    assert (code, err) == (143, f"{number.name}: stopping; once more after 5 s to leave at once\n")
     assert len(list(house.glob(".run/ckpt/train/*/state.safetensors"))) == 1
     assert gone(int((house / "pid1").read_text()))
     assert not (house / "reports/train.json").exists()
@@ -192,12 +192,25 @@ def test_batches_that_cannot_be_shared_are_one_line(house: Path) -> None:
     assert (code, err) == (1, f"error: train: {message}\n")
 
 
+def test_a_stage_that_does_not_divide_its_batches_is_spared_the_wish(
+    house: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ROSPHERE_PROCESSES", "2")
+    place = group.place()
+    assert (group.size(1, place, (), divides=True), group.size(1, place, (), divides=False)) == (2, 1)
+    with group.leased(1, place, divides=False) as names:
+        assert names == ()
+    with stage("train") as job:
+        job.report({"loss": 1.0})
+    assert json.loads((house / "reports/train.json").read_text()) == {"loss": 1.0}
+
+
 @pytest.mark.parametrize("wish", ["two", "0", "-1", ""])
 def test_refuses_what_is_no_number_of_processes(
     wish: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("ROSPHERE_PROCESSES", wish)
-    with pytest.raises(SystemExit), stage("train"):
+    with pytest.raises(SystemExit), stage("train", divides=True):
         pass
     message = f"ROSPHERE_PROCESSES: expected a number of processes, 1 or more, got {wish!r}"
     assert capsys.readouterr().err == f"error: train: {message}\n"
@@ -210,7 +223,7 @@ from stages import group
 from stages.runner import stage
 
 group.LAST_WORDS_SECONDS = 0.1
-with stage("train"):
+with stage("train", divides=True):
     if "{follower}" == "fails" and os.environ["RANK"] == "1":
         os._exit(3)
     Path("pid" + os.environ["RANK"]).write_text(str(os.getpid()))

@@ -37,6 +37,19 @@ def test_a_lock_file_that_is_being_written_is_read_again(root: Path) -> None:
     writer.join()
 
 
+def test_without_dvc_other_data_is_another_stage(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(identity, "find_spec", lambda name: None)
+    (root / "dvc.yaml").write_text("stages:\n  train: {cmd: c, deps: [src.py, data/corpus, 'data/${item.task}']}\n")
+    (root / "data" / "corpus").mkdir(parents=True)
+    (root / "data" / "corpus" / "shard").write_text("one")
+    before = identify(root, "train").stage_fp
+    assert identify(root, "train").stage_fp == before
+    (root / "data" / "corpus" / "shard").write_text("two")
+    assert identify(root, "train").stage_fp != before
+    (root / "data" / "tnews").write_text("rows")
+    assert set(identity.read_by(root, "train@tnews")) == {"data/corpus", "data/tnews"}
+
+
 def test_one_that_stays_broken_is_named(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(identity, "LOCK_SECONDS", 0.5)
     (root / "dvc.lock").write_text(BROKEN)

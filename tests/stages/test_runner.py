@@ -6,6 +6,8 @@ import re
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -177,7 +179,7 @@ def test_a_stop_saves_and_leaves_without_a_report(house: Path, number: signal.Si
     lines_until(process, "::progress")
     process.send_signal(number)
     code, _, err = finish(process)
-    assert (code, err) == (143, f"{number.name}: stopping\n")
+    assert (code, err) == (143, f"{number.name}: stopping; once more after 5 s to leave at once\n")
     assert saved(house)[0] >= 1
     assert not list((house / "reports").iterdir())
 
@@ -201,7 +203,7 @@ def test_the_death_of_the_parent_stops_the_stage(house: Path) -> None:
     lines_until(parent, "::progress")
     parent.kill()
     _, err = parent.communicate(timeout=60)  # ends when the stage, which shares the pipe, is gone
-    assert err == "SIGTERM: stopping\n"
+    assert err == "SIGTERM: stopping; once more after 5 s to leave at once\n"
     assert saved(house)[0] >= 1
 
 
@@ -242,6 +244,62 @@ def test_a_second_trainer_of_the_same_configuration_is_refused(house: Path, monk
             pass
         assert folder.is_dir()
     assert not folder.exists()
+
+
+def test_who_holds_it_elsewhere_is_waited_for(
+    house: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two experiments with a stage in common; in a flow the second is tried again, to take what the first has made."""
+    monkeypatch.setattr(runner, "HANDOVER_SECONDS", 0.1)
+    me, begun = identify(house, "train"), threading.Event()
+    (house / "elsewhere").mkdir()
+
+    def first() -> None:
+        with runner._checkpoint(me) as folder:
+            (folder.parent / f"{folder.name}.lock").write_text("/their/copy\n")
+            begun.set()
+            time.sleep(1.0)
+
+    for flow, code in ((None, None), ("id", 75)):
+        if flow:
+            monkeypatch.setenv("ROSPHERE_FLOW_RUN", flow)
+        begun.clear()
+        holder = threading.Thread(target=first)
+        holder.start()
+        assert begun.wait(10)
+        if code:
+            with pytest.raises(SystemExit) as left, runner._checkpoint(me):
+                pass
+            assert left.value.code == code
+        else:
+            with runner._checkpoint(me) as folder:
+                assert folder.is_dir()
+        holder.join()
+        assert capsys.readouterr().out == "train: waiting for the same stage in /their/copy\n"
+
+
+def test_a_stop_that_comes_too_late_keeps_the_stage_and_ends_the_run(
+    dvc_house: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    params(dvc_house, steps=2, seconds=0.5, end="deaf")  # a stage that has asked once and then measures for long
+    toy = (dvc_house / "toy.py").read_text()
+    (dvc_house / "toy.py").write_text(toy.replace("first = int(", "job.stopping(); first = int("))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dvc", "repro"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env={**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"},
+    )
+    lines_until(process, "::progress")
+    os.killpg(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode != 0
+    assert "not begun, train was told to stop" in err
+    assert json.loads((dvc_house / "reports" / "train.json").read_text())["steps"] == 2
+    assert "train:" in (dvc_house / "dvc.lock").read_text() and not (dvc_house / "reports" / "tasks").exists()
+    assert not list((dvc_house / ".run").glob("stop-*"))
 
 
 @pytest.fixture
