@@ -29,7 +29,7 @@ def own(params: Path) -> list[str]:
 @pytest.mark.parametrize("name", preset.names())
 def test_every_preset_makes_a_configuration_that_passes(params: Path, name: str) -> None:
     preset.apply(name, own(params), params)
-    check.check(params)
+    check.check(params, everything=False)
     assert preset.apply(name, own(params), params) == [], "a second time nothing changes"
 
 
