@@ -18,8 +18,6 @@ from rosphere.preparation.source import Source
 from rosphere.text import tokenizer
 from stages import runner
 
-WITHOUT_TASKS = (Path("reports/tasks"), Path("reports/predictions"))  # which the report reads
-
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
@@ -159,7 +157,8 @@ def prepare(settings: Prepare, tasks: list[str], *, seed: int, data: Path) -> di
     )
     if tidy.places:
         report["places"] = tidy.places
-    for folder in (data / "tasks", *WITHOUT_TASKS):  # DVC expects them, with no task in them too
+    reports = data.parent / "reports"  # DVC expects these, with no task in them too: as an output, and for the report
+    for folder in (data / "tasks", reports / "tasks", reports / "predictions"):
         folder.mkdir(parents=True, exist_ok=True)
     report["tasks"] = {
         n: {**writing.write_task(n, rows, data / "tasks" / n), **source.counts.get(n, {})} for n, rows in chosen.items()

@@ -248,6 +248,8 @@ def test_impossible_settings_are_refused(source: Path, tmp_path: Path, changes: 
 def test_no_pairs_and_no_tasks_is_a_corpus_alone(source: Path, tmp_path: Path) -> None:
     report = run(local(source, pairs=[], tasks=None), tmp_path / "data", tasks=[])
     assert report["tasks"] == {}
+    made = [tmp_path / folder for folder in ("data/tasks", "reports/tasks", "reports/predictions")]
+    assert all(folder.is_dir() and not any(folder.iterdir()) for folder in made), "DVC expects them"
     assert report["pairs"]["train_groups"] == report["pairs"]["gold_pairs"] == 0
     assert "dropped_held_out" not in report["text"]
 
