@@ -1,6 +1,8 @@
 """One pipeline run at a time in a workspace, whoever starts it: `make repro`, a flow, an experiment of this name.
 
-python -m flows.alone COMMAND ...    runs the command in this workspace, alone; refused while another run works there
+    python -m flows.alone COMMAND ...
+
+runs the command in this workspace, alone, and refuses to while another run works there.
 """
 
 from __future__ import annotations

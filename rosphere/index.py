@@ -124,5 +124,4 @@ def _make(
 
 
 def _write(path: Path, value: dict[str, Any]) -> None:
-    with files.replacing(path) as fresh:
-        fresh.write_text(json.dumps(value) + "\n", encoding="utf-8")
+    files.write_text(path, json.dumps(value) + "\n")

@@ -27,7 +27,7 @@ from stages.prepare import Prepare
 from stages.sizes import Size, encoder_config
 from stages.tracking import Tracking
 
-PARAMS = Path("params.yaml")
+PARAMS, SOURCES = Path("params.yaml"), Path("data/sources")
 VOCABULARY = 5000  # to try sizes with; the real one is known after prepare
 SECTIONS: dict[str, Any] = {
     "seed": int,
@@ -45,9 +45,6 @@ SECTIONS: dict[str, Any] = {
     "evaluate": evaluate.Evaluate,
     "tracking": Tracking,
 }
-
-
-SOURCES = Path("data/sources")
 
 
 def check(path: Path, *, everything: bool = True) -> dict[str, Any]:
@@ -72,31 +69,30 @@ def check(path: Path, *, everything: bool = True) -> dict[str, Any]:
 
 def _check_sizes(sizes: dict[str, Size], narrow: pretrain.Pretrain, grown: widen.Widen) -> None:
     """The sizes are known, and the one can be grown into the other."""
-    old, new = (
-        encoder_config(sizes, name, vocabulary=VOCABULARY, dropout=0.0) if name else None
-        for name in (narrow.size, grown.size)
-    )
-    if narrow.init:  # its config.json, where it is a folder, speaks for itself in the stage
+    old = encoder_config(sizes, narrow.size, vocabulary=VOCABULARY, dropout=0.0)
+    if not grown.size:
         return
-    if old and new:
-        try:
-            widened(
-                old,
-                width=new.hidden_size,
-                heads=new.num_attention_heads,
-                feed_forward=new.intermediate_size,
-                layers=new.num_hidden_layers,
-            )
-        except InputError as error:
-            raise InputError(f"params.yaml: widen.size: {narrow.size} to {grown.size}: {error}") from error
+    new = encoder_config(sizes, grown.size, vocabulary=VOCABULARY, dropout=0.0)
+    if narrow.init:  # not of that size: its own config.json speaks for itself in the stage
+        return
+    try:
+        widened(
+            old,
+            width=new.hidden_size,
+            heads=new.num_attention_heads,
+            feed_forward=new.intermediate_size,
+            layers=new.num_hidden_layers,
+        )
+    except InputError as error:
+        raise InputError(f"params.yaml: widen.size: {narrow.size} to {grown.size}: {error}") from error
 
 
 def _check_models(narrow: pretrain.Pretrain, student: roformer_sim.RoformerSim) -> None:
     """What others made is there; what stages make may come."""
     if narrow.init and not (Path(narrow.init).is_dir() or REPOSITORY.fullmatch(narrow.init)):
         raise InputError(f"params.yaml: pretrain.init: no such folder, nor a hub name: {narrow.init}")
-    named_ = [("teacher", student.teacher), ("init", student.init)]
-    for key, name in (*named_, *(("supervised.files", file) for file in student.supervised.files)):
+    judged = [("supervised.files", file) for file in student.supervised.files]
+    for key, name in [("teacher", student.teacher), ("init", student.init), *judged]:
         if not (Path(name).exists() or Path(name).parts[:1] in (("models",), ("data",))):
             raise InputError(f"params.yaml: roformer_sim.{key}: no such file or folder: {name}")
 
@@ -154,18 +150,19 @@ def _mark(name: str) -> str:
     return " ".join(content.of_file(Path(found)) for found in sorted(glob.glob(name, recursive=True)))
 
 
+def tell(held: Mapping[str, Mapping[str, str]]) -> None:
+    """Writes what DVC takes for the sources of each stage; a file that says so already is left alone."""
+    for stage, marks in held.items():
+        path, text = SOURCES / f"{stage}.json", json.dumps(marks, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+        if not path.is_file() or path.read_text(encoding="utf-8") != text:
+            files.write_text(path, text)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--part", action="store_true", help="not all of the stages will be run")
     try:
-        sections = check(PARAMS, everything=not parser.parse_args().part)
-        for stage, held in sources(sections).items():
-            text, path = (
-                json.dumps(held, indent=1, sort_keys=True, ensure_ascii=False) + "\n",
-                SOURCES / f"{stage}.json",
-            )
-            if not path.is_file() or path.read_text(encoding="utf-8") != text:
-                files.write_text(path, text)
+        tell(sources(check(PARAMS, everything=not parser.parse_args().part)))
     except (InputError, FileNotFoundError) as error:
         raise SystemExit(f"error: {error}") from error
 

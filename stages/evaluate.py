@@ -23,6 +23,7 @@ from rosphere.fitting import Callbacks, Schedule
 from rosphere.text import reading
 from rosphere.text.tokenizer import Tokenizer
 from stages import runner
+from stages.config import at_least
 
 DATA, SOURCE, PREDICTIONS = Path("data"), Path("models/pretrain_wide"), Path("reports/predictions")
 Splits = Mapping[str, Sequence[Row]]
@@ -60,10 +61,7 @@ class Evaluate:
     schedule: Pace
 
     def __post_init__(self) -> None:
-        least_of = {"epochs": 1, "rows": 1, "seeds": 1, "patience": 0, "r_drop": 0, "accumulate": 1}
-        for name, least in least_of.items():
-            if getattr(self, name) < least:
-                raise InputError(f"{name}: expected {least} or more, got {getattr(self, name)}")
+        at_least(self, epochs=1, rows=1, seeds=1, patience=0, r_drop=0, accumulate=1)
         if not 0 < self.layer_decay <= 1:
             raise InputError(f"layer_decay: expected a factor in (0, 1], got {self.layer_decay}")
         if self.patience and self.select != "best":

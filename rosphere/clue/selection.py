@@ -60,10 +60,9 @@ class Selection:
         """Removes weights that neither this run nor one resumed from the state on disk can ask for."""
         reached = reached_by(self.folder)[0]
         before = {step: score for step, score in self.scores.items() if step <= reached}
-        wanted = {self.best, *([_first_best(before)] if before else [])}
-        for path in self.folder.glob("best-*.safetensors"):
-            if path not in map(self._weights, wanted):
-                path.unlink()
+        wanted = {self._weights(_first_best(scores)) for scores in (self.scores, before) if scores}
+        for path in set(self.folder.glob("best-*.safetensors")) - wanted:
+            path.unlink()
 
 
 def _first_best(scores: Mapping[int, float]) -> int:

