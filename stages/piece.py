@@ -62,7 +62,7 @@ def step(name: str, stages: Mapping[str, Any]) -> Step:
     )
     outs = [out for kind in ("outs", "metrics", "plots") for out in filled[kind]]
     paths = [Path(next(iter(out)) if isinstance(out, Mapping) else out) for out in outs]
-    command = shlex.split(filled["cmd"])
+    command = shlex.split(filled["cmd"].removeprefix("exec "))
     return Step(name=name, command=[sys.executable if command[0] == "python" else command[0], *command[1:]], made=paths)
 
 

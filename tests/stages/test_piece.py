@@ -40,7 +40,7 @@ pathlib.Path(f"{name}.json").write_text(str(count))
 GRAPH = """
 stages:
   short: {cmd: python count.py 1, outs: [models/short], metrics: [short.json: {cache: false}]}
-  long: {cmd: python count.py 60, outs: [models/long], metrics: [long.json: {cache: false}]}
+  long: {cmd: exec python count.py 60, outs: [models/long], metrics: [long.json: {cache: false}]}
   broken: {cmd: python -c "raise SystemExit(5)", outs: [models/broken]}
   each:
     matrix: {task: [a, b]}

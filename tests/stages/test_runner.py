@@ -23,6 +23,7 @@ from stages.runner import stage
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:dvc")
 
 REPOSITORY = Path(__file__).parents[2]
+SHELLS = [shell for shell in ("/bin/sh", "/bin/bash") if Path(shell).exists()]  # dash forks where bash execs
 
 TOY = """
 import os, signal, sys, time
@@ -63,14 +64,14 @@ main(sys.argv[1])
 PIPELINE = """
 stages:
   train:
-    cmd: python toy.py train
+    cmd: exec python toy.py train
     deps: [toy.py, data/raw.txt]
     params: [seed, train]
     metrics: [{reports/train.json: {cache: false}}]
     meta: {resources: {gpu: 1}}
   evaluate:
     matrix: {task: [one, two]}
-    cmd: python toy.py evaluate@${item.task}
+    cmd: exec python toy.py evaluate@${item.task}
     deps: [toy.py, reports/train.json]
     params: [evaluate]
     metrics: [{"reports/tasks/${item.task}.json": {cache: false}}]
@@ -278,20 +279,23 @@ def test_who_holds_it_elsewhere_is_waited_for(
         assert capsys.readouterr().out == "train: waiting for the same stage in /their/copy\n"
 
 
+def repro(monkeypatch: pytest.MonkeyPatch, shell: str) -> "subprocess.Popen[str]":
+    """`dvc repro`, whose commands `shell` runs."""
+    monkeypatch.setenv("SHELL", shell)
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    command = [sys.executable, "-m", "dvc", "repro"]
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(command, text=True, start_new_session=True, **streams)  # type: ignore[call-overload,no-any-return]
+
+
+@pytest.mark.parametrize("shell", SHELLS)
 def test_a_stop_that_comes_too_late_keeps_the_stage_and_ends_the_run(
-    dvc_house: Path, monkeypatch: pytest.MonkeyPatch
+    dvc_house: Path, monkeypatch: pytest.MonkeyPatch, shell: str
 ) -> None:
     params(dvc_house, steps=2, seconds=0.5, end="deaf")  # a stage that has asked once and then measures for long
     toy = (dvc_house / "toy.py").read_text()
     (dvc_house / "toy.py").write_text(toy.replace("first = int(", "job.stopping(); first = int("))
-    process = subprocess.Popen(
-        [sys.executable, "-m", "dvc", "repro"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        env={**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"},
-    )
+    process = repro(monkeypatch, shell)
     lines_until(process, "::progress")
     os.killpg(process.pid, signal.SIGINT)
     _, err = process.communicate(timeout=120)
@@ -300,6 +304,17 @@ def test_a_stop_that_comes_too_late_keeps_the_stage_and_ends_the_run(
     assert json.loads((dvc_house / "reports" / "train.json").read_text())["steps"] == 2
     assert "train:" in (dvc_house / "dvc.lock").read_text() and not (dvc_house / "reports" / "tasks").exists()
     assert not list((dvc_house / ".run").glob("stop-*"))
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_no_stage_outlives_a_killed_dvc(dvc_house: Path, monkeypatch: pytest.MonkeyPatch, shell: str) -> None:
+    params(dvc_house, steps=600, seconds=0.1)
+    process = repro(monkeypatch, shell)
+    lines_until(process, "::progress")
+    process.kill()
+    out, err = process.communicate(timeout=30)  # ends when the last of them has closed its ends of the pipes
+    assert "SIGTERM: stopping" in err and "600/600" not in out
+    assert saved(dvc_house)[0] < 600
 
 
 @pytest.fixture
