@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import getpass
 import http.client
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +16,7 @@ from flows import leash
 
 FLOW_RUN = "ROSPHERE_FLOW_RUN"  # told to every stage: the id of the flow run that it is part of
 MLFLOW_UI = "ROSPHERE_MLFLOW_UI"  # where MLflow's dashboard is looked at
+LOOPBACK = ("127.0.0.1", "localhost")
 SWEEP = "ROSPHERE_SWEEP"  # told to every stage of a sweep's experiments: the sweep's name
 
 
@@ -29,7 +32,23 @@ def settings(root: Path) -> dict[str, str]:
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # 7 idle processes and 0.8 GB less
         "GOMP_SPINCOUNT": "10000",  # stages share the cores: threads that spin for long stop one another
+        "USER": _user(),
     }
+
+
+def _user() -> str:
+    """The user's name, or one for a number that has none, as containers have them: DVC and Prefect insist on it."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # OSError from Python 3.13 on
+        return "rosphere"
+
+
+def without_proxy() -> dict[str, str]:
+    """The variables that keep a proxy, wherever there is one, out of the way to servers on this machine."""
+    names = ("no_proxy", "NO_PROXY")
+    given = [host for name in names for host in os.environ.get(name, "").split(",") if host.strip()]
+    return dict.fromkeys(names, ",".join(dict.fromkeys([*given, *LOOPBACK])))
 
 
 def prepare(root: Path) -> None:
@@ -40,15 +59,19 @@ def prepare(root: Path) -> None:
     leash.hold(root)
     for key, value in settings(root).items():
         os.environ.setdefault(key, value)
+    os.environ.update(without_proxy())
     Path(os.environ["PREFECT_HOME"]).mkdir(parents=True, exist_ok=True)  # Prefect makes the last folder only
     if "PREFECT_API_URL" not in os.environ and (url := announced_api(root)):
         os.environ["PREFECT_API_URL"] = url
 
 
 def for_commands() -> dict[str, str]:
-    """The environment of a stage's command: `python` is this interpreter, lines come as they are printed."""
+    """The environment of a stage's command: `python` is this interpreter, lines come as they are printed.
+
+    DVC starts commands through $SHELL, which may be one that refuses service or that is not installed.
+    """
     path = os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", os.defpath)])
-    return {**os.environ, "PATH": path, "PYTHONUNBUFFERED": "1"}
+    return {**os.environ, "PATH": path, "PYTHONUNBUFFERED": "1", "SHELL": shutil.which("bash") or "/bin/sh"}
 
 
 def workers() -> int:

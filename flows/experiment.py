@@ -23,6 +23,8 @@ from typing import Any
 from flows import environment
 from flows.graph import Graph, PlanError
 
+# By which git, in a hook of its own, would take the user's repository for the clone's.
+GIT_PLACES = {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR"}
 SMALL = 1 << 20  # bytes; of what git does not know, larger files are hard-linked instead of copied
 
 # DVC's own reading of `-S`, in a process of its own as everything of DVC is.
@@ -71,6 +73,10 @@ def workspace(root: Path, name: str, overrides: Sequence[str]) -> Path:
     for path in _run(root, "git", "ls-files", "--others", "--exclude-standard", "-z").split("\0"):
         if path:
             _bring(root / path, place / path)
+    for key, value in (("user.name", "rosphere"), ("user.email", "rosphere@localhost")):
+        # DVC saves no experiment without them, and would say so after the work; in the clone alone.
+        if not _run(place, "git", "config", "--get", "--default", "", key).strip():
+            _run(place, "git", "config", key, value)
     _run(place, *_dvc("cache", "dir", "--local", _run(root, *_dvc("cache", "dir")).strip()))
     _run(place, *_dvc("checkout", "--allow-missing"))
     _run(place, sys.executable, "-c", APPLY, *overrides)
@@ -115,7 +121,7 @@ def _run(place: Path, *command: str, given: str | None = None) -> str:
         command,
         cwd=place,
         input=None if given is None else given.encode(errors="surrogateescape"),
-        env=environment.for_commands(),
+        env={name: value for name, value in environment.for_commands().items() if name not in GIT_PLACES},
         capture_output=True,
     )
     # As bytes and back: a change to a file in another encoding, or with other ends of lines, passes unharmed.

@@ -19,6 +19,41 @@ def test_python_in_a_stage_is_this_interpreter() -> None:
     assert os.path.dirname(said) == os.path.dirname(sys.executable)
 
 
+def test_a_shell_that_refuses_service_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHELL", "/usr/sbin/nologin")
+    shell = environment.for_commands()["SHELL"]
+    assert subprocess.run([shell, "-c", "exit 7"]).returncode == 7
+
+
+def test_a_proxy_is_kept_out_of_the_way_to_this_machine(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, prefect_server
+) -> None:
+    """What httpx, which Prefect asks with, makes of the variables: of proxies that nobody serves, SOCKS included."""
+    import httpx
+
+    for key in (*environment.settings(tmp_path), *environment.without_proxy()):
+        monkeypatch.setenv(key, os.environ.get(key, ""))
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "prefect"))
+    monkeypatch.setenv("PREFECT_API_URL", prefect_server.api)
+    for key, proxy in (("http_proxy", "http://127.0.0.1:9"), ("all_proxy", "socks5://127.0.0.1:9")):
+        monkeypatch.setenv(key, proxy)
+        monkeypatch.setenv(key.upper(), proxy)
+    monkeypatch.setenv("no_proxy", "intranet")
+    monkeypatch.setenv("NO_PROXY", "")
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"{prefect_server.api}/health")
+    environment.prepare(tmp_path)
+    assert os.environ["NO_PROXY"] == os.environ["no_proxy"] == "intranet,127.0.0.1,localhost"
+    assert httpx.get(f"{prefect_server.api}/health").status_code == 200
+
+
+def test_a_number_without_a_name_has_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for key in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(key, raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 2**31 - 7)
+    assert environment.settings(tmp_path)["USER"] == "rosphere"
+
+
 @pytest.mark.parametrize("given", ["0", "two", "-1", "1.5", ""])
 def test_a_senseless_number_of_workers_is_refused(monkeypatch: pytest.MonkeyPatch, given: str) -> None:
     monkeypatch.setenv("ROSPHERE_WORKERS", given)

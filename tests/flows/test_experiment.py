@@ -76,6 +76,18 @@ def test_changes_come_along_whatever_git_is_told_and_byte_by_byte(kept_toy, sett
     assert (place / "source.txt").read_bytes() == changed
 
 
+def test_a_machine_where_git_knows_nobody_and_a_hook_of_git(kept_toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    for key in ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM"):
+        monkeypatch.setenv(key, os.devnull)
+    monkeypatch.setenv("HOME", str(kept_toy.root / "nowhere"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(kept_toy.root / "nowhere"))
+    monkeypatch.setenv("GIT_DIR", str(kept_toy.root / ".git"))
+    code, output = kept_toy.run("-S", "left=5", "--name", "five", "left")
+    assert code == 0, output
+    assert "/five" in git(kept_toy.root, "for-each-ref", "refs/exps")
+    assert "user" not in (kept_toy.root / ".git" / "config").read_text()
+
+
 def test_what_was_not_asked_for_stays_stale(kept_toy) -> None:
     root = kept_toy.root
     work = (root / "work.py").read_text()
