@@ -1,8 +1,10 @@
 # Two commands on a fresh machine:   make repro   (train, evaluate, report)     make test   (prove it)
 SHELL := /bin/bash
-VENV ?= $(CURDIR)/.venv
+export SHELL # through which DVC starts commands, and which may refuse service
+VENV ?= .venv
 PYTHON ?= python3
-export PATH := $(VENV)/bin:$(PATH)
+export PATH := $(abspath $(VENV))/bin:$(PATH)
+export USER ?= rosphere
 # Nothing phones home.
 export DVC_NO_ANALYTICS := 1
 export DO_NOT_TRACK := 1
@@ -19,21 +21,21 @@ UV := $(shell command -v uv 2>/dev/null)
 ifdef UV
   # uv does not read pip's own variable for local wheels.
   export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
-  venv = [ -x $(VENV)/bin/python ] || uv venv -q --python $(PYTHON) $(VENV)
-  install = uv pip install -q -p $(VENV)/bin/python -c constraints.txt
+  venv = [ -x "$(VENV)/bin/python" ] || uv venv -q --python $(PYTHON) "$(VENV)"
+  install = uv pip install -q -p "$(VENV)/bin/python" -c constraints.txt
 else
-  venv = [ -x $(VENV)/bin/python ] || $(PYTHON) -m venv $(VENV)
-  install = $(VENV)/bin/python -m pip install -q --disable-pip-version-check -c constraints.txt
+  venv = [ -x "$(VENV)/bin/python" ] || $(PYTHON) -m venv "$(VENV)"
+  install = "$(VENV)/bin/python" -m pip install -q --disable-pip-version-check -c constraints.txt
 endif
 
 # One thread a test process and as many processes as cores; the tests of a file share their fixtures.
 PYTEST := OMP_NUM_THREADS=1 python -m pytest -m "not slow and not gpu" -n auto --dist loadfile
 
-.PHONY: repro repro-alone flow test check ui bench clean
+.PHONY: repro repro-alone scm flow test check ui bench clean
 repro: $(INSTALLED)
 	@exec python -m flows.alone $(MAKE) --no-print-directory repro-alone
 
-repro-alone:
+repro-alone: scm
 	@python -m stages.check
 	@# DVC empties a stage's outputs before it runs; if the stage fails, what it had made before comes back: from the
 	@# cache, and what is not in the cache (metrics) from a copy.
@@ -42,10 +44,15 @@ repro-alone:
 	@cat reports/summary.md
 	@echo; echo "The whole report: file://$(CURDIR)/reports/index.html      Compare runs: make ui"
 
-flow: $(INSTALLED)
+# DVC must be told of a folder that is no git repository, such as an unpacked archive, and again when it has become one.
+scm: $(INSTALLED)
+	@if [ -e .git ]; then ! grep -qs no_scm .dvc/config.local || dvc config -q --local --unset core.no_scm; \
+	  else grep -qs no_scm .dvc/config.local || dvc config -q --local core.no_scm true; fi
+
+flow: scm
 	@python -m flows.pipeline
 
-ui: $(INSTALLED)
+ui: scm
 	@python -m flows.ui
 
 test: $(TESTED)
@@ -61,15 +68,14 @@ bench: $(TESTED)
 	python -m benchmarks
 
 clean:
-	rm -rf $(VENV) .run .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf "$(VENV)" .run .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(INSTALLED): pyproject.toml constraints.txt
 	@echo "installing into $(VENV) (once) ..."
 	@$(venv)
 	@$(install) -e .
-	@[ -e .git ] || dvc config --local core.no_scm true
-	@touch $@
+	@touch "$@"
 
 $(TESTED): $(INSTALLED)
 	@$(install) -e '.[test,check]'
-	@touch $@
+	@touch "$@"

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import math
+import os
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rosphere.errors import InputError
+from rosphere.errors import UNUSABLE, InputError, told
 
 if TYPE_CHECKING:  # torch is not needed for --help
     from typing import Never
@@ -129,6 +132,8 @@ def given(file: Path) -> Iterator[str]:
 
 
 def standard_input() -> Iterator[tuple[int, str]]:
+    if sys.stdin is None:
+        raise InputError("-: standard input is closed")
     for number, raw in enumerate(sys.stdin.buffer, 1):
         try:
             yield number, raw.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
@@ -298,12 +303,38 @@ def parser() -> argparse.ArgumentParser:
     return main_
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    options = parser().parse_args(arguments)
+def decoded(argument: str) -> str:
+    """An argument as the UTF-8 that it nearly always is, whatever the locale has made of it.
+
+    Raises:
+        InputError: it is neither UTF-8 nor text in the locale's encoding.
+    """
+    raw = os.fsencode(argument)
     try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        if any("\ud800" <= character <= "\udfff" for character in argument):
+            raise InputError(f"expected an argument in UTF-8, got the bytes {raw!r}") from error
+        return argument
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    if isinstance(
+        sys.stdout, io.TextIOWrapper
+    ):  # a terminal shows what its locale can; files are UTF-8, as we read them
+        if sys.stdout.isatty():
+            sys.stdout.reconfigure(errors="replace")
+        else:
+            sys.stdout.reconfigure(encoding="utf-8")
+    try:
+        options = parser().parse_args([*map(decoded, sys.argv[1:])] if arguments is None else arguments)
         options.run(options)
-    except InputError as error:
-        sys.exit(f"error: {error}")
+        sys.stdout.flush()
+    except (InputError, *UNUSABLE) as error:
+        sys.exit(f"error: {told(error)}")
+    except BrokenPipeError:  # `| head`; and nothing more is to be written at the end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(128 + signal.SIGPIPE)
 
 
 if __name__ == "__main__":

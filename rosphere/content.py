@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from rosphere import files
+
 
 def of_file(path: Path) -> str:
     """BLAKE2b of the bytes, 32 hexadecimal digits."""
@@ -15,6 +17,6 @@ def of_file(path: Path) -> str:
 def of_folder(folder: Path) -> str:
     """Of all files in a folder and the folders in it, with their names."""
     mark = hashlib.blake2b(digest_size=16)
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+    for path in sorted(files.below(folder)):
         mark.update(f"{path.relative_to(folder)}\0{of_file(path)}\0".encode())
     return mark.hexdigest()

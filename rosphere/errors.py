@@ -4,6 +4,9 @@ ValueError
 └── InputError      what a user can put right: a file, a row, a key
 """
 
+# What the operating system says of a file or folder that a user has named.
+UNUSABLE = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
+
 
 class InputError(ValueError):
     """Bad input: the message names the file, row or key, what was expected and what came."""
@@ -11,3 +14,11 @@ class InputError(ValueError):
 
 class Interrupted(Exception):
     """Someone asked the run to stop; its checkpoint is saved."""
+
+
+def told(error: Exception) -> str:
+    """An InputError, or one of UNUSABLE, in one line."""
+    if isinstance(error, OSError) and error.filename is not None:
+        missing = isinstance(error, FileNotFoundError)
+        return f"{error.filename}: {'no such file or folder' if missing else str(error.strerror).lower()}"
+    return " ".join(str(error).split())

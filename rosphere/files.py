@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -26,3 +26,17 @@ def write_text(path: Path, text: str) -> None:
     """UTF-8, through ``replacing``."""
     with replacing(path) as fresh:
         fresh.write_text(text, encoding="utf-8")
+
+
+def below(folder: Path, _above: Sequence[str] = ()) -> list[Path]:
+    """All files in a folder and the folders in it, those that are linked included, by name; no folder in itself."""
+    here = os.path.realpath(folder)
+    if here in _above:
+        return []
+    found: list[Path] = []
+    for path in sorted(folder.iterdir()):
+        if path.is_dir():
+            found += below(path, (*_above, here))
+        elif path.is_file():
+            found.append(path)
+    return found

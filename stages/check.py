@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import glob
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from typing import Any
 from rosphere import content, files
 from rosphere.clue.reading import named
 from rosphere.encoder.hub import REPOSITORY
-from rosphere.errors import InputError
+from rosphere.errors import UNUSABLE, InputError, told
 from rosphere.preparation import local, sample
 from rosphere.widening.sizes import widened
 from stages import config, dimension, evaluate, pretrain, roformer_sim, simbert, vmf_vae, widen
@@ -27,7 +28,7 @@ from stages.prepare import Prepare
 from stages.sizes import Size, encoder_config
 from stages.tracking import Tracking
 
-PARAMS, SOURCES = Path("params.yaml"), Path("data/sources")
+PARAMS, GRAPH, SOURCES = Path("params.yaml"), Path("dvc.yaml"), Path("data/sources")
 VOCABULARY = 5000  # to try sizes with; the real one is known after prepare
 SECTIONS: dict[str, Any] = {
     "seed": int,
@@ -139,7 +140,24 @@ def sources(sections: Mapping[str, Any]) -> dict[str, dict[str, str]]:
         read["prepare"] = [*read["prepare"], *own.text, *own.pairs, *own.answers, own.tasks, *own.graded.values()]
     read["pretrain"] = [sections["pretrain"].init]
     read["roformer_sim"] = student.supervised.files
-    return {stage: {name: mark for name in names if name and (mark := _mark(name))} for stage, names in read.items()}
+    made = _made()
+    return {
+        stage: {name: mark for name in names if name and not made & {*_with_parents(name)} and (mark := _mark(name))}
+        for stage, names in read.items()
+    }
+
+
+def _made() -> set[Path]:
+    """What stages make, by dvc.yaml: DVC itself sees when that changes, and it may not be there yet."""
+    stages = config.read(GRAPH)["stages"].values() if GRAPH.is_file() else ()
+    return {
+        Path(next(iter(out)) if isinstance(out, Mapping) else out) for stage in stages for out in stage.get("outs", ())
+    }
+
+
+def _with_parents(name: str) -> tuple[Path, ...]:
+    path = Path(os.path.relpath(name))
+    return (path, *path.parents)
 
 
 def _mark(name: str) -> str:
@@ -147,7 +165,8 @@ def _mark(name: str) -> str:
     path = Path(name)
     if path.is_dir():
         return content.of_folder(path)
-    return " ".join(content.of_file(Path(found)) for found in sorted(glob.glob(name, recursive=True)))
+    found = sorted(path for path in map(Path, glob.glob(name, recursive=True)) if path.is_file())
+    return " ".join(map(content.of_file, found))
 
 
 def tell(held: Mapping[str, Mapping[str, str]]) -> None:
@@ -163,8 +182,8 @@ def main() -> None:
     parser.add_argument("--part", action="store_true", help="not all of the stages will be run")
     try:
         tell(sources(check(PARAMS, everything=not parser.parse_args().part)))
-    except (InputError, FileNotFoundError) as error:
-        raise SystemExit(f"error: {error}") from error
+    except (InputError, *UNUSABLE) as error:
+        raise SystemExit(f"error: {told(error)}") from error
 
 
 if __name__ == "__main__":

@@ -31,6 +31,13 @@ ENVIRONMENT = {
 }
 
 
+def _environment() -> dict[str, str]:
+    """For MLflow: what is set already stays, and no proxy is asked for a server on this machine."""
+    given = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
+    hosts = ",".join(filter(None, [given, "127.0.0.1,localhost"]))
+    return {**ENVIRONMENT, **os.environ, "no_proxy": hosts, "NO_PROXY": hosts}
+
+
 def start(path: Path) -> "subprocess.Popen[bytes]":
     """Start the courier of the spool `path`, which this process writes."""
     code = str(Path(__file__).resolve().parents[1])  # where `stages` is imported from, not the workspace
@@ -38,7 +45,7 @@ def start(path: Path) -> "subprocess.Popen[bytes]":
     with open(path / "courier.log", "wb") as log:
         return subprocess.Popen(
             [sys.executable, "-P", "-m", "stages.courier", str(path), str(os.getpid())],
-            env={**ENVIRONMENT, **os.environ, "PYTHONPATH": search},
+            env={**_environment(), "PYTHONPATH": search},
             cwd=path.parents[2],  # a queued experiment's copy of the workspace may be gone before we are
             stdin=subprocess.PIPE,
             stdout=log,
@@ -156,8 +163,7 @@ def _sender(home: Path) -> Callable[[Path, bool], bool]:
 
 def sync(home: Path) -> int:
     """Deliver every spool of finished or dead trainers, oldest first; the number left undelivered."""
-    for key, value in ENVIRONMENT.items():
-        os.environ.setdefault(key, value)
+    os.environ.update(_environment())
     send = _sender(home)
     paths = sorted(path.parent for path in spool.folder(home).glob("*/events.jsonl"))
     return sum(not _sync_one(path, send) for path in paths)

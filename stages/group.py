@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from typing import Any
 from rosphere.errors import InputError
 from stages.lease import devices, lease, visible
 
+WATCH_SECONDS = 0.5
 LAST_WORDS_SECONDS = 10.0  # for the leader to find out, and say, what made a follower fail
 LEADER = "ROSPHERE_LEADER"  # in a follower's environment: the process it lives and dies with
 
@@ -47,14 +49,23 @@ class Place:
 
 def place() -> Place:
     """From the variables that torchrun sets, alone without them; to be asked before the folder is changed."""
-    count = int(os.environ.get("WORLD_SIZE", "1"))
+    count = _number("WORLD_SIZE", 1)
+    if count <= 1:  # whatever else was left behind
+        return Place(rank=0, count=1, local_rank=0, local_count=1, started_in=Path.cwd())
     return Place(
-        rank=int(os.environ.get("RANK", "0")),
+        rank=_number("RANK", 0),
         count=count,
-        local_rank=int(os.environ.get("LOCAL_RANK", "0")),
-        local_count=int(os.environ.get("LOCAL_WORLD_SIZE", count)),
+        local_rank=_number("LOCAL_RANK", 0),
+        local_count=_number("LOCAL_WORLD_SIZE", count),
         started_in=Path.cwd(),
     )
+
+
+def _number(variable: str, default: int) -> int:
+    text = os.environ.get(variable, "").strip()
+    if text and not text.isdecimal():
+        raise InputError(f"{variable}: expected a number, got {text!r}")
+    return int(text) if text else default
 
 
 @contextmanager
@@ -114,6 +125,9 @@ def followers(count: int, started_in: Path) -> Iterator[None]:
             threading.Thread(target=_watch, args=(f"process {rank} of {count}", process, over), daemon=True).start()
         try:
             yield
+        except Exception:
+            time.sleep(WATCH_SECONDS)  # a follower's death shows first as a broken connection; its watch says what it was
+            raise
         finally:
             over.set()
             for process in team:
@@ -153,7 +167,9 @@ def _store(listening: socket.socket) -> Any:
     import torch
     from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
-    torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))  # OpenMP has read the variable already
+    most = os.environ["OMP_NUM_THREADS"].partition(",")[0]  # the first of a list is for the outermost level
+    if most.isdecimal() and int(most):
+        torch.set_num_threads(int(most))  # OpenMP has read the variable already
     host, port = listening.getsockname()
     return TCPStore(host, port, is_master=True, wait_for_workers=False, master_listen_fd=listening.detach())
 

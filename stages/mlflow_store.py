@@ -4,8 +4,9 @@ import fcntl
 import json
 import os
 import re
+import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,13 +19,40 @@ T = TypeVar("T")
 
 METRICS_A_BATCH = 1000  # MLflow's own limits
 OTHERS_A_BATCH = 100
+DATABASE = "mlflow.db"
+# Where MLflow keeps, once and for all, in which folder artifacts lie: of an experiment's runs to come, of what there is.
+TO_COME = (("experiments", "artifact_location"),)
+WHAT_IS = (("runs", "artifact_uri"), ("logged_models", "artifact_location"), ("model_versions", "storage_location"))
 
 
 def tracking_uri(home: Path) -> str:
     """MLFLOW_TRACKING_URI, or the SQLite file `home`/mlflow.db; relative SQLite paths start at `home`."""
-    uri = os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db"
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{DATABASE}"
     prefix, path = "sqlite:///", uri.removeprefix("sqlite:///")
     return f"{prefix}{home / path}" if uri.startswith(prefix) else uri
+
+
+def follow_move(home: Path) -> None:
+    """Artifacts of the database home/mlflow.db lie here, even if the workspace was moved or copied to here.
+
+    Else a copy would write into the folder it was copied from. What was made before it is looked for here only if the
+    artifacts have come along.
+    """
+    database, here = home / DATABASE, home / "mlartifacts"
+    if not database.is_file():
+        return
+    with closing(sqlite3.connect(database, timeout=60.0)) as store, store:
+        if not store.execute("SELECT 1 FROM sqlite_master WHERE name = 'experiments'").fetchone():
+            return  # being made
+        known = store.execute("SELECT DISTINCT artifact_location FROM experiments").fetchall()
+        for (there,) in known:
+            if there is None or there == here.as_uri() or not there.endswith(f"/{here.name}"):
+                continue  # a place that somebody has chosen
+            for table, column in (*TO_COME, *(WHAT_IS if here.is_dir() else ())):
+                store.execute(
+                    f"UPDATE {table} SET {column} = ? || substr({column}, ?) WHERE {column} = ? OR {column} LIKE ?",
+                    (here.as_uri(), len(there) + 1, there, f"{there}/%"),
+                )
 
 
 class Connection:
@@ -34,6 +62,7 @@ class Connection:
         self._lock = home / ".run" / "mlflow.lock"
         self.uri = tracking_uri(home)
         with self.locked():  # two processes creating one SQLite store break it for good
+            follow_move(home)
             self.client = MlflowClient(self.uri)
             self.experiment = self._find_experiment(home)
 

@@ -5,6 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rosphere.text import reading
+
 Table = tuple[list[str], list[list[Any]]]  # columns and rows
 ROWS = 10_000  # of a table; the whole file lies beside it
 HEADS = {"confusion": ["gold", "predicted", "count"]}  # of tables whose rows are lists
@@ -24,8 +26,7 @@ def tables(path: Path) -> Iterator[tuple[str, str]]:
 
 def _found(file: Path) -> Iterator[tuple[str, Table]]:
     if file.suffix == ".jsonl":
-        lines = file.read_text(encoding="utf-8").splitlines()
-        yield from _in([json.loads(line) for line in lines], "")
+        yield from _in([row for _, row in reading.rows(file)], "")
     elif file.suffix == ".json":
         yield from _in(json.loads(file.read_text(encoding="utf-8")), "")
 

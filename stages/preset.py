@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rosphere.errors import InputError
+from rosphere.errors import UNUSABLE, InputError, told
 from stages import check, config
 
 FOLDER = Path(__file__).parent / "presets"
@@ -48,8 +48,8 @@ def apply(name: str, settings: Sequence[str] = (), params: Path = PARAMS) -> lis
     try:
         check.check(draft, everything=False)
         draft.replace(params)
-    except (InputError, FileNotFoundError) as error:
-        raise InputError(str(error).replace(str(draft), str(params))) from error
+    except (InputError, *UNUSABLE) as error:
+        raise InputError(told(error).replace(str(draft), str(params))) from error
     finally:
         draft.unlink(missing_ok=True)
     return changes

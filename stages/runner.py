@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from rosphere import files
-from rosphere.errors import InputError, Interrupted
+from rosphere.errors import UNUSABLE, InputError, Interrupted, told
 from stages import config, group, tracking
 from stages.identity import Identity, identify, stage_name, workspace
 from stages.progress import Progress
@@ -177,10 +177,11 @@ def stage(default: str, *, divides: bool = False) -> Iterator[Job]:
 
     `divides` says that its batches have shares, so that several processes may train (`fitting.fit`).
     """
-    place = group.place()
+    with _one_line_errors(default):
+        place = group.place()
     os.chdir(workspace(place.started_in))
     name = stage_name(default)
-    with _one_line_errors(name, place), stop_requests() as requests, die_with_parent(place.ending):
+    with _one_line_errors(name), stop_requests() as requests, die_with_parent(place.ending):
         identity = identify(Path.cwd(), name)
         _heed_word(identity)
         if place.count > 1 and not identity.gpus:
@@ -200,7 +201,7 @@ def _leading(identity: Identity, place: group.Place, requests: StopRequests, *, 
         _checkpoint(identity) as checkpoint,
         group.leased(identity.gpus, place, divides) as devices,
         tracking.tracked(identity, devices) as tracker,
-        _one_line_errors(identity.name, place),  # once more: said before the tracker takes its time
+        _one_line_errors(identity.name),  # once more: said before the tracker takes its time
         group.followers(group.size(identity.gpus, place, devices, divides), place.started_in),
     ):
         run = identity.stage_fp[:16]
@@ -222,14 +223,12 @@ def _following(identity: Identity, place: group.Place, requests: StopRequests) -
 
 
 @contextmanager
-def _one_line_errors(name: str, place: group.Place) -> Iterator[None]:
+def _one_line_errors(name: str) -> Iterator[None]:
     try:
         yield
-    except (InputError, FileNotFoundError) as error:
-        missing = error.filename if isinstance(error, FileNotFoundError) else None
-        message = f"{missing}: no such file or folder" if missing else " ".join(str(error).split())
-        if not place.led:  # the leader has met the same files and says it
-            print(f"error: {name}: {message}", file=sys.stderr, flush=True)
+    except (InputError, *UNUSABLE) as error:
+        if group.LEADER not in os.environ:  # who leads this process has met the same files and says it
+            print(f"error: {name}: {told(error)}", file=sys.stderr, flush=True)
         raise SystemExit(1) from error
 
 

@@ -100,6 +100,11 @@ def _check_texts(task: Task, row: Row, where: str) -> None:
         raise InputError(expected) from error
     if not all(isinstance(text, str) for text in (*texts, *choices)):
         raise InputError(expected)
+    try:
+        "".join((*texts, *choices)).encode()
+    except UnicodeEncodeError as error:
+        half = ascii(error.object[error.start])
+        raise InputError(f"{where}: expected whole characters, got {half}, half of one that was cut in two") from error
     if len(choices) < 2:
         raise InputError(f"{where}: expected two or more choices, got {list(choices)}")
 

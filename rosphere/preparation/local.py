@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from rosphere.clue import reading as clue
 from rosphere.errors import InputError
+from rosphere.files import below
 from rosphere.preparation import graded as graded_pairs
 from rosphere.preparation.objects import objects, two_texts
 from rosphere.preparation.source import Group, Source
@@ -65,7 +66,7 @@ def _files(patterns: Sequence[str], key: str) -> list[Path]:
     for pattern in patterns:
         path = Path(pattern)
         if path.is_dir():
-            matches = sorted(file for file in path.rglob("*") if file.suffix in TEXT_SUFFIXES)
+            matches = sorted(file for file in below(path) if file.suffix in TEXT_SUFFIXES)
         else:
             matches = sorted(map(Path, glob.glob(pattern, recursive=True)))
         if not matches:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import tempfile
 import warnings
 from collections.abc import Sequence
 from functools import cache
@@ -19,7 +20,10 @@ def _segmenter() -> Any:
         import jieba
 
     jieba.setLogLevel(logging.WARNING)
-    jieba.initialize()
+    # By itself jieba unmarshals a cache from the shared folder for temporary files, whoever has put it there.
+    with tempfile.TemporaryDirectory() as private:
+        jieba.dt.tmp_dir = private
+        jieba.initialize()
     return jieba
 
 

@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import os
 import resource
+import shutil
 import signal
 import socket
 import subprocess
@@ -12,6 +13,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from hypothesis import example, given, settings
@@ -359,6 +361,25 @@ def test_two_processes_may_create_the_store_at_once(tmp_path: Path, store: Any) 
     assert len(children) == 4
     assert {run.data.tags["mlflow.parentRunId"] for run in children} == {parent.info.run_id}
     assert {run.info.status for run in [parent, *children]} == {"FINISHED"}
+
+
+@pytest.mark.parametrize("artifacts", [True, False])
+def test_a_copied_workspace_writes_into_itself(home: Path, store: Any, tmp_path: Path, artifacts: bool) -> None:
+    from stages.mlflow_store import Connection
+
+    (tmp_path / "note.txt").write_text("a note")
+    with tracking.tracked(me(home, "moved", f"moved-{artifacts}"), ()) as tracker:
+        tracker.artifact(tmp_path / "note.txt")
+    copy = tmp_path / "copy %"
+    shutil.copytree(home, copy, ignore=None if artifacts else shutil.ignore_patterns("mlartifacts"))
+    before = (home / "mlflow.db").read_bytes()
+    there = Connection(copy)
+    experiment = there.client.get_experiment(there.experiment)
+    assert experiment.artifact_location == (copy / "mlartifacts").as_uri()
+    place = there.search("tags.mlflow.runName = 'moved'")[0].info.artifact_uri
+    assert place.startswith(((copy if artifacts else home) / "mlartifacts").as_uri() + "/")
+    assert Path(unquote(place.removeprefix("file://")), "note.txt").read_text() == "a note"
+    assert (home / "mlflow.db").read_bytes() == before
 
 
 def test_sync_leaves_the_living_alone(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
