@@ -126,7 +126,9 @@ def followers(count: int, started_in: Path) -> Iterator[None]:
         try:
             yield
         except Exception:
-            time.sleep(WATCH_SECONDS)  # a follower's death shows first as a broken connection; its watch says what it was
+            time.sleep(
+                WATCH_SECONDS
+            )  # a follower's death shows first as a broken connection; its watch says what it was
             raise
         finally:
             over.set()

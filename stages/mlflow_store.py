@@ -20,7 +20,7 @@ T = TypeVar("T")
 METRICS_A_BATCH = 1000  # MLflow's own limits
 OTHERS_A_BATCH = 100
 DATABASE = "mlflow.db"
-# Where MLflow keeps, once and for all, in which folder artifacts lie: of an experiment's runs to come, of what there is.
+# Where MLflow keeps for good in which folder artifacts lie: of an experiment's runs to come, of what there is.
 TO_COME = (("experiments", "artifact_location"),)
 WHAT_IS = (("runs", "artifact_uri"), ("logged_models", "artifact_location"), ("model_versions", "storage_location"))
 

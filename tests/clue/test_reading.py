@@ -151,6 +151,7 @@ def test_missing_folders_and_files_are_refused(tmp_path: Path) -> None:
         ("tnews", changed("tnews", sentence=5), "expected the text of tnews under sentence, got {'sentence': 5}"),
         ("csl", changed("csl", keyword=[1, 2]), "expected the text of csl under keyword, abst, got"),
         ("cluewsc2020", changed("cluewsc2020", target={}), "expected the text of cluewsc2020 under text, target"),
+        ("afqmc", changed("afqmc", sentence1="好\ud83d"), r"expected whole characters, got '\ud83d', half of one"),
         ("cmrc2018", without("cmrc2018", "answers"), "cmrc2018 needs 'answers', the row has id, context, question"),
         (
             "cmrc2018",
@@ -190,7 +191,8 @@ def test_a_malformed_row_is_refused_with_file_and_line(
 ) -> None:
     for split, rows in (("train", [GOOD[name], row]), ("dev", [GOOD[name]])):
         for file in TASKS[name].files[split][0]:
-            write(tmp_path / file, *rows)
+            text = "".join(json.dumps(row) + "\n" for row in rows)
+            (tmp_path / file).write_text(text, encoding="utf-8")
     with pytest.raises(InputError) as caught:
         reading.read_folder(tmp_path, name)
     assert f"{TASKS[name].files['train'][0][0]}:2: {complaint}" in str(caught.value)

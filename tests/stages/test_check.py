@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -120,8 +122,48 @@ def test_a_changed_source_is_told_to_dvc(changed: Callable[..., Path], tmp_path:
     (folder / "b.txt").write_text("好\n", encoding="utf-8")
     more = held()
     assert [key for key in more["prepare"] if more["prepare"][key] != before["prepare"][key]] == [str(folder)]
+    outside = tmp_path / "elsewhere"
+    outside.mkdir()
+    (folder / "linked").symlink_to(outside)
+    (outside / "c.txt").write_text("好\n", encoding="utf-8")
+    linked = held()
+    assert linked["prepare"] != more["prepare"]
+    (tmp_path / "p.jsonl").mkdir()  # a folder that the pattern matches
+    assert held() == linked
     file.write_text('{"text": "好", "synonyms": ["不错"]}\n', encoding="utf-8")
     assert held()["roformer_sim"] != more["roformer_sim"]
+
+
+def test_what_a_stage_makes_is_no_source(
+    changed: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is a dependency in dvc.yaml; before the first run it is not there, and after it the stage would run again."""
+    made = "data/tasks/faq/train.jsonl"
+    sections = check.check(changed(("files: []", f"files: [{made}, data/own.jsonl]")))
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(ROOT / "dvc.yaml", tmp_path)
+    for name in (made, "data/own.jsonl"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("{}\n")
+    assert list(check.sources(sections)["roformer_sim"]) == ["data/own.jsonl"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_file_that_may_not_be_read_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    (tmp_path / "params.yaml").chmod(0)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["check"])
+    with pytest.raises(SystemExit, match=r"error: params\.yaml: permission denied"):
+        check.main()
+
+
+def test_a_folder_instead_of_params_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "params.yaml").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["check"])
+    with pytest.raises(SystemExit, match=r"error: params\.yaml: is a directory"):
+        check.main()
 
 
 def test_the_default_has_no_sources_of_its_own(changed: Callable[..., Path]) -> None:

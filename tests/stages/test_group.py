@@ -285,6 +285,25 @@ def test_a_process_that_follows_shows_and_writes_nothing(
     ]
 
 
+def test_what_another_program_left_behind_is_no_group(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RANK", "1")
+    for count in (None, "", "1"):
+        if count is not None:
+            monkeypatch.setenv("WORLD_SIZE", count)
+        alone = group.place()
+        assert (alone.rank, alone.count, alone.local_rank, alone.local_count) == (0, 1, 0, 1)
+
+
+def test_a_place_that_is_no_number_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    torchrun(monkeypatch, 1)
+    monkeypatch.setenv("LOCAL_RANK", "x")
+    with pytest.raises(SystemExit), stage("train"):
+        pass
+    assert capsys.readouterr().err == "error: train: LOCAL_RANK: expected a number, got 'x'\n"
+
+
 @pytest.mark.parametrize("rank", [0, 1])
 def test_a_stage_without_training_is_refused_in_a_group(
     rank: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

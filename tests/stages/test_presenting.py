@@ -42,6 +42,13 @@ def test_predictions_and_their_confusion(tmp_path: Path) -> None:
     }
 
 
+def test_a_line_ends_where_json_lines_end(tmp_path: Path) -> None:
+    """Not at a line separator, which JSON need not escape and str.splitlines takes for an end."""
+    (tmp_path / "dev.jsonl").write_text('{"text": "你好\u2028世界"}\n\n{"text": "\x85"}\n', encoding="utf-8")
+    [(name, table)] = tables(tmp_path / "dev.jsonl")
+    assert (name, json.loads(table)["data"]) == ("dev", [["你好\u2028世界"], ["\x85"]])
+
+
 def test_long_tables_are_cut_and_other_files_have_none(tmp_path: Path) -> None:
     [(_, text)] = tables(written(tmp_path / "long.json", [{"n": n} for n in range(ROWS + 5)]))
     assert len(json.loads(text)["data"]) == ROWS

@@ -1,0 +1,31 @@
+"""Walking folders that users have put together from links."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rosphere import content, files
+
+
+def test_linked_folders_are_entered_and_circles_left(tmp_path: Path) -> None:
+    folder, outside = tmp_path / "texts", tmp_path / "outside"
+    (folder / "sub").mkdir(parents=True)
+    outside.mkdir()
+    for path in (folder / "a.txt", folder / "sub" / "b.txt", outside / "c.txt"):
+        path.write_text(path.name)
+    (folder / "z").symlink_to(outside)
+    (folder / "d.txt").symlink_to(outside / "c.txt")
+    (outside / "back").symlink_to(folder)
+    (folder / "gone").symlink_to(tmp_path / "nowhere")
+    found = [str(path.relative_to(folder)) for path in files.below(folder)]
+    assert found == ["a.txt", "d.txt", "sub/b.txt", "z/c.txt"]
+
+
+def test_a_change_behind_a_link_is_a_change(tmp_path: Path) -> None:
+    folder, outside = tmp_path / "texts", tmp_path / "outside"
+    folder.mkdir()
+    outside.mkdir()
+    (folder / "z").symlink_to(outside)
+    before = content.of_folder(folder)
+    (outside / "c.txt").write_text("new")
+    assert content.of_folder(folder) != before
