@@ -126,9 +126,8 @@ def followers(count: int, started_in: Path) -> Iterator[None]:
         try:
             yield
         except Exception:
-            time.sleep(
-                WATCH_SECONDS
-            )  # a follower's death shows first as a broken connection; its watch says what it was
+            # A follower's death may show first as a broken connection; its watch says what it was.
+            time.sleep(WATCH_SECONDS)
             raise
         finally:
             over.set()

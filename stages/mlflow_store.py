@@ -50,8 +50,8 @@ def follow_move(home: Path) -> None:
                 continue  # a place that somebody has chosen
             for table, column in (*TO_COME, *(WHAT_IS if here.is_dir() else ())):
                 store.execute(
-                    f"UPDATE {table} SET {column} = ? || substr({column}, ?) WHERE {column} = ? OR {column} LIKE ?",
-                    (here.as_uri(), len(there) + 1, there, f"{there}/%"),
+                    f"UPDATE {table} SET {column} = ? || substr({column}, ?) WHERE substr({column} || '/', 1, ?) = ?",
+                    (here.as_uri(), len(there) + 1, len(there) + 1, f"{there}/"),
                 )
 
 

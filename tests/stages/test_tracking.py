@@ -368,15 +368,16 @@ def test_a_copied_workspace_writes_into_itself(home: Path, store: Any, tmp_path:
     from stages.mlflow_store import Connection
 
     (tmp_path / "note.txt").write_text("a note")
-    with tracking.tracked(me(home, "moved", f"moved-{artifacts}"), ()) as tracker:
-        tracker.artifact(tmp_path / "note.txt")
+    here = Connection(home)
+    run = here.create("moved", {"time": 0.0}, {}).info.run_id
+    here.client.log_artifact(run, str(tmp_path / "note.txt"))
     copy = tmp_path / "copy %"
     shutil.copytree(home, copy, ignore=None if artifacts else shutil.ignore_patterns("mlartifacts"))
     before = (home / "mlflow.db").read_bytes()
     there = Connection(copy)
     experiment = there.client.get_experiment(there.experiment)
     assert experiment.artifact_location == (copy / "mlartifacts").as_uri()
-    place = there.search("tags.mlflow.runName = 'moved'")[0].info.artifact_uri
+    place = there.client.get_run(run).info.artifact_uri
     assert place.startswith(((copy if artifacts else home) / "mlartifacts").as_uri() + "/")
     assert Path(unquote(place.removeprefix("file://")), "note.txt").read_text() == "a note"
     assert (home / "mlflow.db").read_bytes() == before
