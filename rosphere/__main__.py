@@ -319,9 +319,8 @@ def decoded(argument: str) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    if isinstance(
-        sys.stdout, io.TextIOWrapper
-    ):  # a terminal shows what its locale can; files are UTF-8, as we read them
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A terminal shows what its locale can; files and pipes are UTF-8, as we read them.
         if sys.stdout.isatty():
             sys.stdout.reconfigure(errors="replace")
         else:

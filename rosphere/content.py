@@ -17,6 +17,6 @@ def of_file(path: Path) -> str:
 def of_folder(folder: Path) -> str:
     """Of all files in a folder and the folders in it, with their names."""
     mark = hashlib.blake2b(digest_size=16)
-    for path in sorted(files.below(folder)):
+    for path in files.below(folder):
         mark.update(f"{path.relative_to(folder)}\0{of_file(path)}\0".encode())
     return mark.hexdigest()

@@ -29,7 +29,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def below(folder: Path, _above: Sequence[str] = ()) -> list[Path]:
-    """All files in a folder and the folders in it, those that are linked included, by name; no folder in itself."""
+    """All files in a folder and the folders in it, those that are linked included, sorted; no folder in itself."""
     here = os.path.realpath(folder)
     if here in _above:
         return []

@@ -24,6 +24,7 @@ from rosphere.errors import UNUSABLE, InputError, told
 from rosphere.preparation import local, sample
 from rosphere.widening.sizes import widened
 from stages import config, dimension, evaluate, pretrain, roformer_sim, simbert, vmf_vae, widen
+from stages.identity import out_path
 from stages.prepare import Prepare
 from stages.sizes import Size, encoder_config
 from stages.tracking import Tracking
@@ -141,23 +142,18 @@ def sources(sections: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     read["pretrain"] = [sections["pretrain"].init]
     read["roformer_sim"] = student.supervised.files
     made = _made()
-    return {
-        stage: {name: mark for name in names if name and not made & {*_with_parents(name)} and (mark := _mark(name))}
-        for stage, names in read.items()
-    }
+    own = {stage: [name for name in names if name and not _lies_in(name, made)] for stage, names in read.items()}
+    return {stage: {name: mark for name in names if (mark := _mark(name))} for stage, names in own.items()}
 
 
-def _made() -> set[Path]:
+def _made() -> list[Path]:
     """What stages make, by dvc.yaml: DVC itself sees when that changes, and it may not be there yet."""
     stages = config.read(GRAPH)["stages"].values() if GRAPH.is_file() else ()
-    return {
-        Path(next(iter(out)) if isinstance(out, Mapping) else out) for stage in stages for out in stage.get("outs", ())
-    }
+    return [out_path(out) for stage in stages for out in stage.get("outs", ())]
 
 
-def _with_parents(name: str) -> tuple[Path, ...]:
-    path = Path(os.path.relpath(name))
-    return (path, *path.parents)
+def _lies_in(name: str, places: Sequence[Path]) -> bool:
+    return any(Path(os.path.relpath(name)).is_relative_to(place) for place in places)
 
 
 def _mark(name: str) -> str:

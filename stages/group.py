@@ -21,7 +21,7 @@ from typing import Any
 from rosphere.errors import InputError
 from stages.lease import devices, lease, visible
 
-WATCH_SECONDS = 0.5
+WATCH_SECONDS = 0.5  # for the watch over a follower to say that it was killed
 LAST_WORDS_SECONDS = 10.0  # for the leader to find out, and say, what made a follower fail
 LEADER = "ROSPHERE_LEADER"  # in a follower's environment: the process it lives and dies with
 

@@ -198,6 +198,11 @@ def _files(stage: Any) -> Iterable[Any]:
     return (dep for dep in stage.deps if not isinstance(dep, ParamsDependency))
 
 
+def out_path(out: str | Mapping[str, Any]) -> Path:
+    """Of an entry of dvc.yaml's outs, metrics or plots: a path, or a path and what is said of it."""
+    return Path(next(iter(out)) if isinstance(out, Mapping) else out)
+
+
 def _overlap(path: str, out: str) -> bool:
     """Whether `path` is the output `out`, lies in it, or is a folder that holds it."""
     return path == out or path.startswith(out + "/") or out.startswith(path + "/")

@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 METRICS_A_BATCH = 1000  # MLflow's own limits
 OTHERS_A_BATCH = 100
-DATABASE = "mlflow.db"
+DATABASE, ARTIFACTS = "mlflow.db", "mlartifacts"
 # Where MLflow keeps for good in which folder artifacts lie: of an experiment's runs to come, of what there is.
 TO_COME = (("experiments", "artifact_location"),)
 WHAT_IS = (("runs", "artifact_uri"), ("logged_models", "artifact_location"), ("model_versions", "storage_location"))
@@ -38,7 +38,7 @@ def follow_move(home: Path) -> None:
     Else a copy would write into the folder it was copied from. What was made before it is looked for here only if the
     artifacts have come along.
     """
-    database, here = home / DATABASE, home / "mlartifacts"
+    database, here = home / DATABASE, home / ARTIFACTS
     if not database.is_file():
         return
     with closing(sqlite3.connect(database, timeout=60.0)) as store, store:
@@ -81,7 +81,7 @@ class Connection:
         place = os.environ.get("MLFLOW_DEFAULT_ARTIFACT_ROOT")
         if place is None and not self.uri.startswith("http"):
             # Left to itself MLflow puts a database's artifacts below the current directory.
-            place = (home / "mlartifacts").as_uri()
+            place = (home / ARTIFACTS).as_uri()
         return str(self.client.create_experiment(name, artifact_location=place))
 
     def search(self, query: str) -> list[Run]:

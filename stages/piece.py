@@ -30,7 +30,7 @@ from typing import Any
 from rosphere import files
 from rosphere.errors import InputError
 from stages import config
-from stages.identity import ITEM, fingerprint, read_by
+from stages.identity import ITEM, fingerprint, out_path, read_by
 from stages.tracking import COURIER
 
 PARAMS, GRAPH, STATE = Path("params.yaml"), Path("dvc.yaml"), Path(".run/pieces.json")
@@ -61,7 +61,7 @@ def step(name: str, stages: Mapping[str, Any]) -> Step:
         ITEM.sub(item, json.dumps({key: entry.get(key, []) for key in ("cmd", "outs", "metrics", "plots")}))
     )
     outs = [out for kind in ("outs", "metrics", "plots") for out in filled[kind]]
-    paths = [Path(next(iter(out)) if isinstance(out, Mapping) else out) for out in outs]
+    paths = [out_path(out) for out in outs]
     command = shlex.split(filled["cmd"].removeprefix("exec "))
     return Step(name=name, command=[sys.executable if command[0] == "python" else command[0], *command[1:]], made=paths)
 

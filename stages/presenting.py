@@ -26,7 +26,7 @@ def tables(path: Path) -> Iterator[tuple[str, str]]:
 
 def _found(file: Path) -> Iterator[tuple[str, Table]]:
     if file.suffix == ".jsonl":
-        yield from _in([row for _, row in reading.rows(file)], "")
+        yield from _in([json.loads(line) for _, line in reading.lines(file) if line.strip()], "")
     elif file.suffix == ".json":
         yield from _in(json.loads(file.read_text(encoding="utf-8")), "")
 

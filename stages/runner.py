@@ -177,10 +177,10 @@ def stage(default: str, *, divides: bool = False) -> Iterator[Job]:
 
     `divides` says that its batches have shares, so that several processes may train (`fitting.fit`).
     """
-    with _one_line_errors(default):
+    name = stage_name(default)
+    with _one_line_errors(name):
         place = group.place()
     os.chdir(workspace(place.started_in))
-    name = stage_name(default)
     with _one_line_errors(name), stop_requests() as requests, die_with_parent(place.ending):
         identity = identify(Path.cwd(), name)
         _heed_word(identity)

@@ -66,7 +66,7 @@ def _files(patterns: Sequence[str], key: str) -> list[Path]:
     for pattern in patterns:
         path = Path(pattern)
         if path.is_dir():
-            matches = sorted(file for file in below(path) if file.suffix in TEXT_SUFFIXES)
+            matches = [file for file in below(path) if file.suffix in TEXT_SUFFIXES]
         else:
             matches = sorted(map(Path, glob.glob(pattern, recursive=True)))
         if not matches:

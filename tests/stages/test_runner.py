@@ -283,9 +283,13 @@ def repro(monkeypatch: pytest.MonkeyPatch, shell: str) -> "subprocess.Popen[str]
     """`dvc repro`, whose commands `shell` runs."""
     monkeypatch.setenv("SHELL", shell)
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
-    command = [sys.executable, "-m", "dvc", "repro"]
-    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen(command, text=True, start_new_session=True, **streams)  # type: ignore[call-overload,no-any-return]
+    return subprocess.Popen(
+        [sys.executable, "-m", "dvc", "repro"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
 
 
 @pytest.mark.parametrize("shell", SHELLS)
