@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,14 +42,12 @@ def there(folder: Path) -> Path:
 
 def opened(folder: Path) -> tuple[SimilarityModel, Tokenizer]:
     """A sentence encoder, on the GPU if there is one, and its tokenizer."""
-    import torch
-
-    from rosphere import similarity
+    from rosphere import processes, similarity
     from rosphere.text.tokenizer import Tokenizer
 
     model, tokenizer = similarity.load(there(folder)), Tokenizer(folder)
     tokenizer.require(model.language.config.vocab_size, model=folder)
-    return model.to("cuda" if torch.cuda.is_available() else "cpu"), tokenizer
+    return model.to(processes.device()), tokenizer
 
 
 def similar(options: argparse.Namespace) -> None:
@@ -62,7 +61,7 @@ def similar(options: argparse.Namespace) -> None:
     texts = [*options.texts, *(given(options.file) if options.file else ())]
     if not texts:
         raise InputError("similar: expected texts to compare with, as arguments or by --file")
-    vectors = similarity.encode(*opened(options.model), [options.query, *texts])
+    vectors = similarity.encode(*opened(options.model), [options.query, *texts], precision=options.precision)
     scores = vectors[1:] @ vectors[0]
     for place in (-scores).argsort(kind="stable")[: options.count]:
         print(f"{scores[place]:.4f}\t{texts[place]}")
@@ -75,15 +74,18 @@ def among(options: argparse.Namespace) -> None:
     from rosphere import index, similarity
 
     model, tokenizer = opened(options.model)
+    encode = partial(similarity.encode, model, tokenizer, precision=options.precision)
     with tqdm(unit=" lines", desc="indexing", file=sys.stderr, delay=1, disable=None) as bar:
         found = index.opened(
             options.among,
             options.model,
-            lambda texts: similarity.encode(model, tokenizer, texts),
+            encode,
             width=model.language.config.hidden_size,
+            precision=options.precision,
+            anew=options.reindex,
             progress=lambda done, total: _advance(bar, done, total),
         )
-    query = similarity.encode(model, tokenizer, [options.query])[0]
+    query = encode([options.query])[0]
     for number, score in found.nearest(query, options.count):
         print(f"{score:.4f}\t{found.line(number)}")
 
@@ -157,14 +159,12 @@ def _shown(text: str, ranked: Sequence[tuple[str, float]], *, as_json: bool, tit
 
 def interpolate(options: argparse.Namespace) -> None:
     """Sentences on the way from one to another, decoded from points between theirs."""
-    import torch
-
-    from rosphere import vae
+    from rosphere import processes, vae
     from rosphere.text.tokenizer import Tokenizer
 
     model, tokenizer = vae.load(there(options.model)), Tokenizer(options.model)
     tokenizer.require(model.encoder.config.vocab_size, model=options.model)
-    model.to("cuda" if torch.cuda.is_available() else "cpu")
+    model.to(processes.device())
     first, last = options.first, options.last
     found = vae.interpolate(model, tokenizer, first, last, steps=options.steps, longest=options.longest)
     for share, sentence in found:
@@ -260,6 +260,9 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--among", type=Path, help="a file of many lines: indexed once, in FILE.index, then searched")
     one.add_argument("--model", type=Path, default=SENTENCES)
     one.add_argument("--count", type=int, default=10)
+    precise = "fp32: the same vectors on every machine; bf16: off by up to 1e-2, faster on some"
+    one.add_argument("--precision", choices=("fp32", "bf16"), default="fp32", help=precise)
+    one.add_argument("--reindex", action="store_true", help="replace an index of another model or precision")
     one.set_defaults(run=similar)
 
     one = commands.add_parser("generate", help=generate.__doc__)

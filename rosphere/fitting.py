@@ -19,12 +19,11 @@ from typing import Any, Generic, Literal, TypeVar
 
 import numpy as np
 import torch
-from accelerate import Accelerator
-from accelerate.state import AcceleratorState
 from torch import Tensor, nn
 
 from rosphere import checkpoint, processes
 from rosphere.checkpoint import History
+from rosphere.encoder.precision import Precision, autocast
 from rosphere.errors import InputError, Interrupted
 from rosphere.processes import Released
 
@@ -81,21 +80,6 @@ class Callbacks:
     evaluate: Callable[[], Mapping[str, float]] | None = None
 
 
-def precision(wish: str) -> str:
-    """'auto' is bf16 where the device multiplies it faster than fp32: recent GPUs, CPUs with AMX tiles."""
-    if wish != "auto":
-        return wish
-    if torch.cuda.is_available():
-        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "no"
-    return "bf16" if torch.cpu._is_amx_tile_supported() else "no"
-
-
-def accelerator(wish: str = "auto") -> Accelerator:
-    """accelerate keeps one precision for the whole process and refuses another; each training here has its own."""
-    AcceleratorState._reset_state()
-    return Accelerator(mixed_precision=precision(wish))
-
-
 def seed_everything(seed: int, step: int = 0, rank: int = 0) -> None:
     """Python, NumPy and torch from a pair of numbers; processes after the first have a third, for other dropout."""
     mixed = int(np.random.SeedSequence([seed, step, rank] if rank else [seed, step]).generate_state(1)[0])
@@ -132,11 +116,13 @@ def fit(
     seed: int,
     folder: Path | None = None,
     callbacks: Callbacks | None = None,
-    wish: str = "auto",
+    precision: Precision = "fp32",
     optimizer_: torch.optim.AdamW | None = None,
     divisible: bool = False,
 ) -> History:
     """Trains ``model`` in place and returns its history: one row of mean metrics per ``log_every`` steps.
+
+    ``precision`` is that of the training steps; what ``callbacks.evaluate`` measures is computed in float32.
 
     ``optimizer_``, one that ``optimizer`` made, may bring a state along and is left with the state at the end.
 
@@ -160,14 +146,11 @@ def fit(
         seed=seed,
         folder=folder,
         callbacks=callbacks or Callbacks(),
-        wish=wish,
+        precision=precision,
         divisible=divisible,
     )
-    try:
-        for step, batch in _ahead(lambda step: run.processes.share(batches(step)), run.step, schedule.steps):
-            run.advance(step, batch)
-    finally:
-        run.release()
+    for step, batch in _ahead(lambda step: run.processes.share(batches(step)), run.step, schedule.steps):
+        run.advance(step, batch)
     run.processes.leave()
     if run.processes.rank > 0:
         raise Released
@@ -187,19 +170,17 @@ class _Run(Generic[Batch]):
         seed: int,
         folder: Path | None,
         callbacks: Callbacks,
-        wish: str,
+        precision: Precision,
         divisible: bool,
     ) -> None:
         self.divisible, self.parts = divisible, 1
         self.objective, self.schedule, self.seed = objective, schedule, seed
         self.folder, self.callbacks = folder, callbacks
         self.processes = processes.join()
-        self.accelerator = accelerator(wish)
-        self.bare = model
+        self.precision, self.device = precision, processes.device()
+        self.model = model.to(self.device)
         self.trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-        # "evaluation" means: not inside DistributedDataParallel (see rosphere/processes.py)
-        self.model = self.accelerator.prepare_model(model, evaluation_mode=True)
-        self.optimizer = self.accelerator.prepare_optimizer(optimizer_)
+        self.optimizer = optimizer_
         self.processes.meet()  # process 0 may have waited for another trainer to save its last state
         saved = checkpoint.load(folder, model, optimizer_) if folder else None
         self.step = saved.step if saved else 0
@@ -225,11 +206,6 @@ class _Run(Generic[Batch]):
             self.processes.leave()
             raise Interrupted(f"stopped after step {done} of {schedule.steps}")
 
-    def release(self) -> None:
-        """Takes off the model what accelerate put on it: a forward in this training's precision, and a mark."""
-        for name in ("forward", "_original_forward", "_is_accelerate_prepared"):
-            vars(self.bare).pop(name, None)
-
     def _train(self, step: int, batch: Batch) -> bool:
         """One step of the optimizer; whether the run should stop after it."""
         self.model.train()
@@ -238,7 +214,7 @@ class _Run(Generic[Batch]):
             group["lr"] = rate * group["scale"]
         metrics = self._measured(step, batch)
         stopping = self.processes.add(self.trained, self.callbacks.stopping())
-        self.accelerator.clip_grad_norm_(self.bare.parameters(), self.schedule.clip)
+        nn.utils.clip_grad_norm_(self.model.parameters(), self.schedule.clip)
         self.optimizer.step()
         self.optimizer.zero_grad()
         known = rate if self.processes.rank == 0 else 0.0  # all know it, one brings it into the sum
@@ -262,8 +238,8 @@ class _Run(Generic[Batch]):
             warnings.warn(f"step {step + 1}: out of memory, going on with batches in {self.parts} parts", stacklevel=2)
 
     def _part(self, batch: Batch) -> Mapping[str, Tensor | float]:
-        with self.accelerator.autocast():
-            return self.objective(self.model, _moved(batch, self.accelerator.device), self.accelerator.backward)
+        with autocast(self.precision, self.device):
+            return self.objective(self.model, _moved(batch, self.device), Tensor.backward)
 
     def _fill(self) -> None:
         """The window gets what was measured since the last time, added up over the processes."""
@@ -288,13 +264,13 @@ class _Run(Generic[Batch]):
         if self.processes.rank == 0:
             window = [{key: float(value) for key, value in metrics.items()} for metrics in self.window]
             progress = checkpoint.Progress(step=done, history=self.history, window=window)
-            checkpoint.save(folder, self.bare, self.optimizer.optimizer, progress)
+            checkpoint.save(folder, self.model, self.optimizer, progress)
         self.processes.meet(done)  # the others may be about to leave, and whoever started us would then end process 0
 
     def _evaluated(self) -> Mapping[str, float]:
         assert self.callbacks.evaluate is not None
         self.model.eval()
-        with torch.no_grad(), self.accelerator.autocast():
+        with torch.no_grad():
             return self.callbacks.evaluate()
 
 

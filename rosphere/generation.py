@@ -299,9 +299,9 @@ def _ranked(
     sentences: Sequence[Sequence[str]],
     longest: int,
 ) -> list[Ranked]:
-    """Each text's sentences by cosine, highest first; in float32, so that company cannot change their order."""
+    """Each text's sentences by cosine, highest first."""
     place = {each: number for number, each in enumerate(dict.fromkeys(itertools.chain(texts, *sentences)))}
-    vectors = similarity.encode(model, tokenizer, list(place), longest=max(64, longest + 2), precision="no")
+    vectors = similarity.encode(model, tokenizer, list(place), longest=max(64, longest + 2))
     found = []
     for text, own in zip(texts, sentences, strict=True):
         scores = vectors[[place[each] for each in own]] @ vectors[place[text]]

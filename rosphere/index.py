@@ -1,7 +1,8 @@
 """The nearest of many lines: a file's vectors are worked out once, kept beside it, and memory-mapped.
 
 A folder holds vectors.npy, float32 [N, D] of unit length; offsets.npy, int64 [N], where each line begins in its file;
-index.json, which model and which text they belong to. Search is exact: one matrix product, block by block.
+index.json, which model, which precision and which text they belong to. Search is exact: one matrix product, block by
+block.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
 from rosphere import content, files
+from rosphere.encoder.precision import Precision
 from rosphere.errors import InputError
 from rosphere.text import reading
 
@@ -57,22 +59,46 @@ class Index:
 
 
 def opened(
-    file: Path, model: Path, encode: Encode, *, width: int, progress: Progress = lambda done, total: None
+    file: Path,
+    model: Path,
+    encode: Encode,
+    *,
+    width: int,
+    precision: Precision = "fp32",
+    anew: bool = False,
+    progress: Progress = lambda done, total: None,
 ) -> Index:
-    """The index of ``file`` by the encoder in the folder ``model``, made if it is not there or not of this content.
+    """The index of ``file`` by the encoder in the folder ``model``, made if it is not there or not of this text.
 
-    Kept in ``<file>.index``. Killed while it is made, it goes on where it was.
+    Kept in ``<file>.index``. Killed while it is made, it goes on where it was. ``precision`` is what ``encode``
+    computes in: neither vectors of another model nor of another precision can be searched with its queries.
 
     Raises:
-        InputError: the file is missing, not UTF-8, or has no line with text.
+        InputError: the file is missing, not UTF-8, or has no line with text; there is an index of another model or
+            precision, unless it is to be made ``anew``.
     """
     if not file.is_file():
         raise InputError(f"{file}: no such file")
-    about = {"model": content.of_folder(model), "text": content.of_file(file), "width": width}
+    encoder = {"model": content.of_folder(model), "width": width, "precision": precision}
+    about = {**encoder, "text": content.of_file(file)}
     folder = file.with_name(f"{file.name}.index")
-    if _said(folder / ABOUT) != about:
+    found = _said(folder / ABOUT)
+    if found and not anew:
+        _same_encoder(folder, found, encoder, model)
+    if found != about:
         _make(folder, about, *_lines(file), encode, progress)
     return Index(folder, file)
+
+
+def _same_encoder(folder: Path, found: dict[str, Any], wanted: dict[str, Any], model: Path) -> None:
+    made_in = found.get("precision", "an unknown precision")
+    if made_in != wanted["precision"]:
+        what = f"vectors in {wanted['precision']}, these are in {made_in}"
+    elif any(found.get(key) != value for key, value in wanted.items()):
+        what = f"vectors by {model} as it is now (content {wanted['model'][:12]}), got {str(found.get('model'))[:12]}"
+    else:
+        return
+    raise InputError(f"{folder}: expected {what}; --reindex makes it anew")
 
 
 def _lines(file: Path) -> tuple[NDArray[np.int64], list[str]]:

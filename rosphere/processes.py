@@ -141,5 +141,10 @@ def join() -> Processes:
     return Processes(rank=dist.get_rank(), count=dist.get_world_size())
 
 
+def device() -> torch.device:
+    """What this process trains and encodes on: its GPU, or the CPU where there is none."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
 def _device() -> torch.device:
     return torch.device("cuda" if dist.get_backend() == "nccl" else "cpu")

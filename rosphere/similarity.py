@@ -17,10 +17,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from rosphere import fitting
 from rosphere.encoder import folder as folders
 from rosphere.encoder import masks
 from rosphere.encoder.model import MaskedLanguageModel
+from rosphere.encoder.precision import Precision, autocast
 from rosphere.errors import InputError
 from rosphere.pairs import Batch
 from rosphere.text.tokenizer import Tokenizer
@@ -93,13 +93,6 @@ def room(tokens: int, device: torch.device) -> int:
     return tokens if device.type == "cpu" else GPU_TIMES * tokens
 
 
-def _autocast(precision: str, device: torch.device) -> torch.autocast:
-    """'auto' asks what the machine's best device multiplies fastest; a model that lies elsewhere stays in float32."""
-    elsewhere = precision == "auto" and device.type == "cpu" and torch.cuda.is_available()
-    bf16 = not elsewhere and fitting.precision(precision) == "bf16"
-    return torch.autocast(device.type, torch.bfloat16, enabled=bf16)
-
-
 def in_batches(
     compute: Callable[[Tensor, Tensor], Tensor],
     language: MaskedLanguageModel,
@@ -107,7 +100,7 @@ def in_batches(
     texts: Sequence[str],
     *,
     longest: int,
-    precision: str,
+    precision: Precision = "fp32",
     kinds: int = 1,
 ) -> NDArray[np.float32]:
     """compute(ids_NL, keep_NL) -> [N, kinds x H] over all texts, in their order.
@@ -117,7 +110,7 @@ def in_batches(
     weight = language.encoder.words.weight
     sequences = [[tokenizer.cls, *ids[: longest - 2], tokenizer.sep] for ids in tokenizer.ids(texts)]
     found = np.empty((len(texts), kinds * language.config.hidden_size), np.float32)
-    with torch.inference_mode(), _autocast(precision, weight.device):
+    with torch.inference_mode(), autocast(precision, weight.device):
         for chosen in like_lengths([len(each) for each in sequences], room(TOKENS_A_BATCH, weight.device)):
             ids, keep = padded([sequences[number] for number in chosen], tokenizer.pad)
             found[chosen] = compute(ids.to(weight.device), keep.to(weight.device)).cpu().numpy()
@@ -125,11 +118,17 @@ def in_batches(
 
 
 def encode(
-    model: SimilarityModel, tokenizer: Tokenizer, texts: Sequence[str], *, longest: int = 64, precision: str = "auto"
+    model: SimilarityModel,
+    tokenizer: Tokenizer,
+    texts: Sequence[str],
+    *,
+    longest: int = 64,
+    precision: Precision = "fp32",
 ) -> NDArray[np.float32]:
-    """Unit vectors [len(texts), H] in the texts' order, computed in ``precision``: 'auto', 'no' (float32) or 'bf16'.
+    """Unit vectors [len(texts), H] in the texts' order.
 
-    In float32 a text's vector is the same alone and among others to 1e-5, in bf16 to about 1e-2.
+    In float32 a text's vector is the same alone and among others, on every machine and in sentence-transformers, to
+    1e-5. bf16 is off by up to about 1e-2, and faster where ``encoder.precision.bf16_unit`` names something.
     """
     model.eval()
     return in_batches(model.vectors, model.language, tokenizer, texts, longest=longest, precision=precision)
@@ -154,7 +153,7 @@ def even_out(
     if not power:
         return
     model.eval()
-    found = in_batches(model.pooled, model.language, tokenizer, texts, longest=longest, precision="no")
+    found = in_batches(model.pooled, model.language, tokenizer, texts, longest=longest)
     if len(found) < 2 or not np.ptp(found, axis=0).any():
         raise InputError(f"even_out: expected texts whose vectors differ, got {len(found)} with one vector at most")
     mean = found.mean(0, dtype=np.float64)
@@ -181,7 +180,7 @@ def mean_pooled(
         hidden = model.encoder(ids_NL, masks.padded(keep_NL)).float() * keep_NL[..., None]
         return F.normalize(hidden.sum(1), dim=-1)
 
-    return in_batches(compute, model, tokenizer, texts, longest=longest, precision="auto")
+    return in_batches(compute, model, tokenizer, texts, longest=longest)
 
 
 POOLINGS = ("[CLS]", "pooler", "mean of the last layer", "mean of the first and last layers")
@@ -208,9 +207,7 @@ def poolings(
         return torch.cat([F.normalize(each, dim=-1) for each in found], dim=-1)
 
     try:
-        whole = in_batches(
-            compute, model.language, tokenizer, texts, longest=longest, precision="auto", kinds=len(POOLINGS)
-        )
+        whole = in_batches(compute, model.language, tokenizer, texts, longest=longest, kinds=len(POOLINGS))
     finally:
         hook.remove()
     return dict(zip(POOLINGS, np.split(whole, len(POOLINGS), axis=1), strict=True))

@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import get_args
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from rosphere import content, files, similarity
+from rosphere import content, files, processes, similarity
 from rosphere.encoder.config import Kind
 from rosphere.errors import InputError
 from rosphere.retrieval import Vectors, unit
@@ -83,7 +82,7 @@ def _read(path: Path, texts: Sequence[str]) -> Vectors:
 
 def _encoded(teacher: Path, texts: Sequence[str], longest: int) -> Vectors:
     if _like_ours(teacher):
-        model = similarity.load(teacher).to("cuda" if torch.cuda.is_available() else "cpu")
+        model = similarity.load(teacher).to(processes.device())
         return similarity.encode(model, Tokenizer(teacher), texts, longest=longest)
     return _by_sentence_transformers(teacher, texts, longest)
 

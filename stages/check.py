@@ -20,6 +20,7 @@ from typing import Any
 from rosphere import content, files
 from rosphere.clue.reading import named
 from rosphere.encoder.hub import REPOSITORY
+from rosphere.encoder.precision import Requested
 from rosphere.errors import UNUSABLE, InputError, told
 from rosphere.preparation import local, sample
 from rosphere.widening.sizes import widened
@@ -33,6 +34,7 @@ PARAMS, GRAPH, SOURCES = Path("params.yaml"), Path("dvc.yaml"), Path("data/sourc
 VOCABULARY = 5000  # to try sizes with; the real one is known after prepare
 SECTIONS: dict[str, Any] = {
     "seed": int,
+    "precision": Requested,
     "tasks": list[str],
     "sizes": dict[str, Size],
     "prepare": Prepare,

@@ -109,6 +109,7 @@ def train(task: Task, rows: Splits, tokenizer: Tokenizer, settings: Evaluate, nu
         folder=place,
         callbacks=callbacks,
         dev=rows["dev"],
+        precision=job.precision(language.config.hidden_size),
     )
     guesses = predicting.predict(model, rows["dev"], tokenizer)
     return Trained(model=model, history=history, guesses=guesses, score=scoring.score(task, rows["dev"], guesses))

@@ -107,6 +107,7 @@ def pretrain(
         seed=seed,
         folder=job.checkpoint,
         callbacks=Callbacks(progress=job.progress, stopping=job.stopping, evaluate=lambda: dev(model)),
+        precision=job.precision(model.config.hidden_size),
         optimizer_=optimizer,
         divisible=True,
     )

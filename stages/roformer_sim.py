@@ -142,6 +142,7 @@ class Training:
             seed=self.seed,
             folder=self.job.checkpoint / phase,
             callbacks=self._callbacks(model, phase),
+            precision=self.job.precision(model.language.config.hidden_size),
         )
 
     def supervise(self, model: SimilarityModel) -> tuple[SimilarityModel, History]:
@@ -165,6 +166,7 @@ class Training:
             seed=self.seed,
             folder=self.job.checkpoint / "supervised",
             callbacks=self._callbacks(judge.model, "supervised"),
+            precision=self.job.precision(model.language.config.hidden_size),
         )
         return judge.model, history
 

@@ -28,7 +28,7 @@ from contextlib import contextmanager
 from functools import partial
 from numbers import Integral, Real
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from rosphere import files
 from rosphere.errors import UNUSABLE, InputError, Interrupted, told
@@ -36,6 +36,9 @@ from stages import config, group, tracking
 from stages.identity import Identity, identify, stage_name, workspace
 from stages.progress import Progress
 from stages.signals import Stopped, StopRequests, die_with_parent, stop_requests
+
+if TYPE_CHECKING:  # which imports torch, and that must wait for the lease of a GPU
+    from rosphere.encoder.precision import Precision
 
 __all__ = ["Job", "Stopped", "stage"]
 
@@ -71,6 +74,7 @@ class Job:
         self._tracker = tracker
         self._progress = Progress(name)
         self._report: dict[str, Any] = {}
+        self._precision: dict[str, str] = {}
         self._step = self._first = 0
         self._began = time.monotonic()
         self._first_at = self._step_at = self._began
@@ -82,6 +86,16 @@ class Job:
     def scalar(self, key: str, cls: type[T]) -> T:
         """The one value `key` of params.yaml, such as `seed` or `widen.size`."""
         return config.scalar(PARAMS, key, cls)
+
+    def precision(self, width: int) -> "Precision":
+        """What a model of the hidden size `width` is trained in here, by `precision` of params.yaml; told and kept."""
+        from rosphere.encoder.precision import Requested, for_training  # imports torch
+
+        decision = for_training(self.scalar("precision", Requested), width)
+        told, self._precision = self._precision, {"precision": decision.precision, "precision_reason": decision.reason}
+        if self.main and told != self._precision:
+            print(f"{self.name}: training in {decision.precision} ({decision.reason})", flush=True)
+        return decision.precision
 
     def stopping(self) -> bool:
         """Whether SIGINT or SIGTERM came: the loop then saves to `checkpoint` and raises Stopped."""
@@ -143,8 +157,10 @@ class Job:
         self.artifact(path)
 
     def _speed(self) -> dict[str, float | str]:
-        """Wall seconds of this process in the stage, its memory, steps per second after the first progress, its run."""
+        """Of this process in the stage: wall seconds, memory, steps per second after the first progress, the precision
+        of its training and why, its run."""
         speed: dict[str, float | str] = {"seconds": time.monotonic() - self._began, **_memory(), "run": self.run}
+        speed |= self._precision
         if self._step > self._first:
             speed["steps_per_second"] = (self._step - self._first) / (self._step_at - self._first_at)
         return speed

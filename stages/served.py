@@ -23,14 +23,11 @@ class Served(PythonModel):
     """Texts in; vectors, cosines or paraphrases out."""
 
     def load_context(self, context: PythonModelContext) -> None:
-        import torch
-
-        from rosphere import similarity
+        from rosphere import processes, similarity
         from rosphere.text.tokenizer import Tokenizer
 
         folder = Path(context.artifacts["model"])
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-        self.model, self.tokenizer = similarity.load(folder).to(device), Tokenizer(folder)
+        self.model, self.tokenizer = similarity.load(folder).to(processes.device()), Tokenizer(folder)
 
     def predict(
         self, context: PythonModelContext, model_input: DataFrame, params: dict[str, Any] | None = None

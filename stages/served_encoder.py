@@ -18,14 +18,12 @@ class Served(PythonModel):
     """Texts in, unit vectors out: the mean of the last hidden states, for the encoder has learnt no sentence vector."""
 
     def load_context(self, context: PythonModelContext) -> None:
-        import torch
-
+        from rosphere import processes
         from rosphere.encoder import folder
         from rosphere.text.tokenizer import Tokenizer
 
         place = Path(context.artifacts["model"])
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-        self.model, self.tokenizer = folder.load(place).to(device), Tokenizer(place)
+        self.model, self.tokenizer = folder.load(place).to(processes.device()), Tokenizer(place)
 
     def predict(
         self, context: PythonModelContext, model_input: DataFrame, params: dict[str, Any] | None = None

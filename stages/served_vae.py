@@ -20,14 +20,11 @@ class Served(PythonModel):
     """Texts in; points of the latent space, or sentences on the way from one to another, out."""
 
     def load_context(self, context: PythonModelContext) -> None:
-        import torch
-
-        from rosphere import vae
+        from rosphere import processes, vae
         from rosphere.text.tokenizer import Tokenizer
 
         folder = Path(context.artifacts["model"])
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-        self.model, self.tokenizer = vae.load(folder).to(device), Tokenizer(folder)
+        self.model, self.tokenizer = vae.load(folder).to(processes.device()), Tokenizer(folder)
 
     def predict(
         self, context: PythonModelContext, model_input: DataFrame, params: dict[str, Any] | None = None

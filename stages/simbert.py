@@ -97,6 +97,7 @@ def main() -> None:
             seed=seed,
             folder=job.checkpoint,
             callbacks=Callbacks(progress=job.progress, stopping=job.stopping, evaluate=evaluate),
+            precision=job.precision(model.language.config.hidden_size),
         )
         similarity.save(model, TARGET, tokenizer=DATA / "tokenizer")
         job.curve(history)

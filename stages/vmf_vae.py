@@ -107,6 +107,7 @@ class Work:
             folder=self.job.checkpoint / name,
             progress=progress,
             stopping=self.job.stopping,
+            precision=self.job.precision(language.config.hidden_size),
         )
         return model, history
 

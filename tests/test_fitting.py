@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,15 +23,6 @@ from rosphere.errors import InputError, Interrupted
 from rosphere.fitting import Callbacks, History, Schedule
 
 STEPS = 12
-
-
-@pytest.fixture(autouse=True)
-def _fresh_accelerate() -> Iterator[None]:
-    """Accelerate keeps its precision in a global state; leave none behind."""
-    from accelerate.state import AcceleratorState
-
-    yield
-    AcceleratorState._reset_state(True)
 
 
 class Killed(BaseException):
@@ -65,7 +56,7 @@ class Witness:
 
 
 def train(model: nn.Module, schedule: Schedule, *, witness: Witness | None = None, **options: Any) -> History:
-    return fitting.fit(model, batches, witness or Witness(), schedule, seed=3, wish="no", **options)
+    return fitting.fit(model, batches, witness or Witness(), schedule, seed=3, **options)
 
 
 def schedule(**changes: Any) -> Schedule:
@@ -119,28 +110,6 @@ def test_refuses_a_schedule_without_steps_or_without_decay(wrong: dict[str, Any]
         schedule(**wrong)
 
 
-@pytest.mark.parametrize(
-    ("wish", "gpu", "gpu_bf16", "tiles", "expected"),
-    [
-        ("no", True, True, True, "no"),
-        ("bf16", False, False, False, "bf16"),
-        ("auto", True, True, False, "bf16"),
-        ("auto", True, False, True, "no"),
-        ("auto", False, False, True, "bf16"),
-        ("auto", False, True, False, "no"),
-    ],
-)
-def test_precision(
-    wish: str, gpu: bool, gpu_bf16: bool, tiles: bool, expected: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
-    monkeypatch.setattr(
-        torch.cuda, "is_bf16_supported", lambda including_emulation=True: gpu_bf16 or including_emulation
-    )
-    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: tiles)
-    assert fitting.precision(wish) == expected
-
-
 def test_without_checkpoints_every_so_often_a_stop_still_saves(tmp_path: Path) -> None:
     stops = iter([False, False, True])
     with pytest.raises(Interrupted):
@@ -159,8 +128,17 @@ def test_each_training_has_its_own_precision_and_leaves_the_model_as_it_was() ->
         outputs.append(trained[0](batch[0]).dtype)
         return Witness()(trained, batch, backward)
 
-    for wish in ("bf16", "no", "bf16"):
-        fitting.fit(model, batches, objective, schedule(steps=1), seed=0, wish=wish)
+    measured = []
+
+    def evaluate() -> dict[str, float]:
+        measured.append(model[0](x).dtype)
+        return {}
+
+    for precision in ("bf16", "fp32", "bf16"):
+        callbacks = Callbacks(evaluate=evaluate)
+        fitting.fit(
+            model, batches, objective, schedule(steps=1), seed=0, callbacks=callbacks, precision=precision
+        )
         model.eval()
         by_hand = x
         for layer in model:
@@ -168,6 +146,7 @@ def test_each_training_has_its_own_precision_and_leaves_the_model_as_it_was() ->
         assert torch.equal(model(x), by_hand) and model(x).dtype == torch.float32
         assert set(vars(model)) == set(vars(network()))
     assert outputs == [torch.bfloat16, torch.float32, torch.bfloat16]
+    assert measured == [torch.float32] * 3  # what is measured does not depend on what it is trained in
 
 
 # --- the optimizer
@@ -206,7 +185,7 @@ def test_a_run_is_adamw_written_out(clip: float) -> None:
         return {"loss": value.detach()}
 
     start = ours.weight.detach().clone()
-    fitting.fit(ours, lambda step: step, objective, pace, seed=0, wish="no")
+    fitting.fit(ours, lambda step: step, objective, pace, seed=0)
     adamw_by_hand(hand, pace, lambda step: loss(hand, step))
     for a, b in zip(ours.parameters(), hand.parameters(), strict=True):
         torch.testing.assert_close(a, b, rtol=0, atol=1e-12)
@@ -222,7 +201,7 @@ def test_weight_decay_shrinks_matrices_alone() -> None:
         return {"loss": 0.0}
 
     pace = Schedule(steps=2, learning_rate=0.5, warmup=0.0, decay="constant", weight_decay=0.1)
-    fitting.fit(model, batches, nothing, pace, seed=0, wish="no")
+    fitting.fit(model, batches, nothing, pace, seed=0)
     for old, new in zip(before, model.parameters(), strict=True):
         torch.testing.assert_close(new.detach(), old * (0.95**2 if old.ndim > 1 else 1.0), rtol=1e-6, atol=0)
 
@@ -281,7 +260,7 @@ def test_a_loss_that_is_not_finite_ends_the_run(where: str, value: float, tmp_pa
         "checkpoint": {"log_every": 99, "checkpoint_every": 3},
     }
     with pytest.raises(FloatingPointError, match="step 6: the loss is not finite"):
-        fitting.fit(network(), batches, objective, schedule(**every[where]), seed=0, folder=tmp_path, wish="no")
+        fitting.fit(network(), batches, objective, schedule(**every[where]), seed=0, folder=tmp_path)
 
 
 # --- stopping and resuming
@@ -349,7 +328,7 @@ def test_each_step_of_each_seed_has_a_random_state_of_its_own_and_dropout() -> N
     pace = schedule(evaluate_every=2)
     for seed in (3, 4, 3):
         callbacks = Callbacks(evaluate=dict)
-        fitting.fit(network(), batches, objective, pace, seed=seed, callbacks=callbacks, wish="no")
+        fitting.fit(network(), batches, objective, pace, seed=seed, callbacks=callbacks)
     assert drawn[2 * STEPS :] == drawn[:STEPS]
     for numbers in zip(*drawn[: 2 * STEPS], strict=True):
         assert len(set(numbers)) == 2 * STEPS
@@ -393,7 +372,7 @@ def test_an_error_in_the_thread_of_batches_is_raised_here() -> None:
         return batches(step)
 
     with pytest.raises(InputError, match="row 17: empty"):
-        fitting.fit(network(), broken, Witness(), schedule(), seed=0, wish="no")
+        fitting.fit(network(), broken, Witness(), schedule(), seed=0)
 
 
 def test_rates_of_single_parameters() -> None:
@@ -448,7 +427,7 @@ def fit_rows(most: int, *, divisible: bool = True) -> tuple[nn.Linear, History, 
         return Rows(torch.randn(6, 4, generator=generator, dtype=torch.float64), 6)
 
     pace = schedule(steps=3, log_every=1)
-    history = fitting.fit(model, rows, objective, pace, seed=3, wish="no", divisible=divisible)
+    history = fitting.fit(model, rows, objective, pace, seed=3, divisible=divisible)
     return model, history, tried
 
 

@@ -72,23 +72,42 @@ def test_the_nearest_are_those_of_a_full_sort_ties_by_line(rows: list[int], coun
     assert [score for _, score in got] == [float(scores[number]) for number, _ in got]
 
 
-def test_an_index_is_made_once_and_again_for_other_text_or_another_model(tmp_path: Path, model: Path) -> None:
+def test_an_index_is_made_once_and_again_for_other_text(tmp_path: Path, model: Path) -> None:
     encoder, file = Encoder(), written(tmp_path, ["甲", "乙"])
     index.opened(file, model, encoder, width=WIDTH)
     index.opened(file, model, encoder, width=WIDTH)
     assert encoder.asked == ["甲", "乙"]
-    (model / "weights").write_text("2")
-    index.opened(file, model, encoder, width=WIDTH)
-    assert encoder.asked == ["甲", "乙"] * 2
     written(tmp_path, ["甲", "丙", "乙"])
     found = index.opened(file, model, encoder, width=WIDTH)
-    assert encoder.asked[4:] == ["甲", "丙", "乙"]
+    assert encoder.asked[2:] == ["甲", "丙", "乙"]
     assert (len(found), found.line(1)) == (3, "丙")
     assert sorted(path.name for path in (tmp_path / "lines.txt.index").iterdir()) == [
         "index.json",
         "offsets.npy",
         "vectors.npy",
     ]
+
+
+def test_an_index_of_another_model_or_precision_is_refused_unless_it_is_to_be_made_anew(
+    tmp_path: Path, model: Path
+) -> None:
+    encoder, file = Encoder(), written(tmp_path, ["甲", "乙"])
+    index.opened(file, model, encoder, width=WIDTH, precision="bf16")
+    with pytest.raises(InputError, match=r"lines.txt.index: expected vectors in fp32, these are in bf16; --reindex"):
+        index.opened(file, model, encoder, width=WIDTH)
+    (model / "weights").write_text("2")
+    with pytest.raises(InputError, match=r"lines.txt.index: expected vectors by .*model as it is now \(content"):
+        index.opened(file, model, encoder, width=WIDTH, precision="bf16")
+    assert encoder.asked == ["甲", "乙"]
+    index.opened(file, model, encoder, width=WIDTH, anew=True)
+    index.opened(file, model, encoder, width=WIDTH, anew=True)  # it is as wanted
+    assert encoder.asked == ["甲", "乙"] * 2
+    about = tmp_path / "lines.txt.index" / "index.json"
+    said = json.loads(about.read_text())
+    del said["precision"]  # as older versions wrote it, in the precision of the machine's choice
+    about.write_text(json.dumps(said))
+    with pytest.raises(InputError, match="these are in an unknown precision"):
+        index.opened(file, model, encoder, width=WIDTH)
 
 
 def test_a_killed_one_goes_on(tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -173,7 +173,7 @@ def run(
     end = "returned"
     try:
         history = fitting.fit(
-            model, batches, objective, schedule, seed=3, folder=folder, callbacks=callbacks, wish="no"
+            model, batches, objective, schedule, seed=3, folder=folder, callbacks=callbacks
         )
     except (Released, Interrupted, InputError, FloatingPointError) as error:
         end = f"{type(error).__name__}: {error}"

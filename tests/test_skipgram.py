@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,15 +19,6 @@ from rosphere.text.corpus import Corpus
 
 RING = 10  # tokens 0, 1, ..., 9, 0, 1, ...: a centre has two neighbours, each half of the time
 PACE = fitting.Schedule(steps=120, learning_rate=0.1, warmup=0.1, log_every=40)
-
-
-@pytest.fixture(autouse=True)
-def _fresh_accelerate() -> Iterator[None]:
-    """Accelerate keeps its precision in a global state; leave none behind."""
-    from accelerate.state import AcceleratorState
-
-    yield
-    AcceleratorState._reset_state(True)
 
 
 def ring(length: int = 500) -> np.ndarray:

@@ -13,13 +13,17 @@ from benchmarks.encoder.data import RATE, VOCAB, Texts
 from rosphere import fitting, mlm
 from rosphere.encoder.config import EncoderConfig
 from rosphere.encoder.model import MaskedLanguageModel
+from rosphere.encoder.precision import Requested, for_training
 from rosphere.fitting import Schedule
 from rosphere.text import corpus, tokenizer
 
 
 class Training:
-    def __init__(self, shape: EncoderConfig, texts: Texts, folder: Path, *, compiled: bool) -> None:
+    def __init__(
+        self, shape: EncoderConfig, texts: Texts, folder: Path, *, compiled: bool, requested: Requested = "auto"
+    ) -> None:
         self.texts, self.folder = texts, folder
+        self.precision = for_training(requested, shape.hidden_size).precision
         tokenizer.save(VOCAB, folder / "tokenizer")
         self.tokenizer = tokenizer.Tokenizer(folder / "tokenizer")
         fitting.seed_everything(0)
@@ -53,6 +57,7 @@ class Training:
             objective,
             Schedule(steps=steps + 1, learning_rate=1e-4, log_every=10**9),
             seed=0,
+            precision=self.precision,
         )
         return steps * size * self.texts.sequence / (times[-1] - times[0])
 

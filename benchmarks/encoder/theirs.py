@@ -13,6 +13,7 @@ from rosphere import fitting
 from rosphere.encoder import folder as folders
 from rosphere.encoder.config import EncoderConfig, to_json
 from rosphere.encoder.model import MaskedLanguageModel
+from rosphere.encoder.precision import for_training
 from rosphere.text import tokenizer
 
 POOL = 50  # steps' worth of texts to choose from
@@ -50,7 +51,7 @@ class Training:
             logging_strategy="no",
             disable_tqdm=True,
             use_cpu=not torch.cuda.is_available(),
-            bf16=self.best and fitting.precision("auto") == "bf16",
+            bf16=self.best and for_training("auto", self.model.config.hidden_size).precision == "bf16",
             train_sampling_strategy="group_by_length" if self.best else "random",
         )
         collator = DataCollatorForLanguageModeling(self.tokenizer, mlm_probability=RATE)

@@ -22,6 +22,7 @@ from rosphere.clue.model import TaskModel
 from rosphere.clue.predicting import predict
 from rosphere.clue.selection import Selection, reached_by
 from rosphere.clue.tasks import Row
+from rosphere.encoder.precision import Precision
 from rosphere.errors import Interrupted
 from rosphere.fitting import Callbacks, Schedule
 from rosphere.text.tokenizer import Tokenizer
@@ -107,6 +108,7 @@ def finetune(
     folder: Path | None,
     callbacks: Callbacks,
     dev: Sequence[Row] = (),
+    precision: Precision = "fp32",
 ) -> History:
     """Trains ``model`` in place and returns its history; with select "best" it looks at ``dev`` after every epoch.
 
@@ -131,7 +133,15 @@ def finetune(
 
     def train(schedule: Schedule, folder: Path | None, callbacks: Callbacks) -> History:
         return fitting.fit(
-            model, batch, step, schedule, seed=seed, folder=folder, callbacks=callbacks, optimizer_=optimizer
+            model,
+            batch,
+            step,
+            schedule,
+            seed=seed,
+            folder=folder,
+            callbacks=callbacks,
+            precision=precision,
+            optimizer_=optimizer,
         )
 
     if recipe.select == "last":

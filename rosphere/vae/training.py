@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from rosphere import fitting
 from rosphere.checkpoint import History
+from rosphere.encoder.precision import Precision
 from rosphere.fitting import Callbacks, Schedule
 from rosphere.vae.measures import measure
 from rosphere.vae.model import SentenceVAE
@@ -30,6 +31,7 @@ def train(
     folder: Path | None = None,
     progress: fitting.Progress = lambda step, total, metrics: None,
     stopping: Callable[[], bool] = lambda: False,
+    precision: Precision = "fp32",
 ) -> History:
     """Trains ``model`` in place on ``rows`` sentences a step; what ``dev`` says of it comes as dev_*."""
 
@@ -50,4 +52,5 @@ def train(
         seed=seed,
         folder=folder,
         callbacks=Callbacks(progress=progress, stopping=stopping, evaluate=evaluate if dev else None),
+        precision=precision,
     )

@@ -188,7 +188,8 @@ def speed(ledger: Ledger) -> Table:
         report = ledger.report(name) if name.startswith("pretrain") else {}
         tokens = f"{rate * report['tokens'] / report['steps']:,.0f}" if rate and "tokens" in report else ""
         memory = values.get("peak_gpu_memory_mib", values["peak_memory_mib"])
-        rows.append((name, f"{values['seconds']:.1f}", f"{rate:.2f}" if rate else "", tokens, f"{memory:,.0f}"))
-    return Table(
-        head=("stage", "seconds", "steps/s", "tokens/s", "peak MiB"), rows=rows, stages=ledger.stages, linked=0
-    )
+        precision = f"{values['precision']}: {values['precision_reason']}" if "precision" in values else ""
+        seconds, steps = f"{values['seconds']:.1f}", f"{rate:.2f}" if rate else ""
+        rows.append((name, seconds, steps, tokens, f"{memory:,.0f}", precision))
+    head = ("stage", "seconds", "steps/s", "tokens/s", "peak MiB", "precision of training")
+    return Table(head=head, rows=rows, stages=ledger.stages, linked=0)

@@ -60,7 +60,7 @@ with stage("train", divides=True) as job:
     schedule = fitting.Schedule(steps=config.steps, learning_rate=0.1, log_every=1, checkpoint_every=5)
     callbacks = fitting.Callbacks(progress=job.progress, stopping=job.stopping)
     history = fitting.fit(
-        model, batches, objective, schedule, seed=1, folder=job.checkpoint, callbacks=callbacks, wish="no"
+        model, batches, objective, schedule, seed=1, folder=job.checkpoint, callbacks=callbacks
     )
     with open("written", "a") as file:
         file.write("once")

@@ -126,8 +126,9 @@ def write(folder: Path) -> Ledger:
         },
     )
     spent = {"seconds": 60.0, "steps_per_second": 2.5, "peak_memory_mib": 1234.5}
+    in_fp32 = {"precision": "fp32", "precision_reason": "no bf16 matrix unit"}
     for name in Ledger(folder=folder, tasks=TASKS).stages:
-        put(folder / "speed" / f"{name}.json", {**spent, "run": RUN})
+        put(folder / "speed" / f"{name}.json", {**spent, **(in_fp32 if name == "pretrain" else {}), "run": RUN})
     put(folder / "speed" / "prepare.json", {"seconds": 12.25, "peak_memory_mib": 99.6, "run": RUN})
     for name, losses in (("pretrain", (7.0, 5.0)), ("pretrain_wide", (5.0, 3.0)), ("pretrain_scratch", (7.0, 4.0))):
         start = 4e12 if name == "pretrain_wide" else 0.0
