@@ -6,8 +6,9 @@ import getpass
 import http.client
 import os
 import shutil
+import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -42,6 +43,22 @@ def _user() -> str:
         return getpass.getuser()
     except (KeyError, OSError):  # OSError from Python 3.13 on
         return "rosphere"
+
+
+def git_identity(root: Path, around: Mapping[str, str]) -> dict[str, str]:
+    """Who writes commits in `root`, where neither git's settings nor the environment `around` say it.
+
+    DVC commits experiments, also to bring one back, and refuses to without a name.
+    """
+    missing = {}
+    for key, variable, value in (
+        ("user.name", "GIT_{}_NAME", "rosphere"),
+        ("user.email", "GIT_{}_EMAIL", "rosphere@localhost"),
+    ):
+        told = subprocess.run(["git", "config", "--get", key], cwd=root, env=around, capture_output=True, text=True)
+        if not told.stdout.strip():
+            missing |= {variable.format(role): value for role in ("AUTHOR", "COMMITTER")}
+    return {name: value for name, value in missing.items() if name not in around}
 
 
 def without_proxy() -> dict[str, str]:

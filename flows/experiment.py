@@ -73,10 +73,6 @@ def workspace(root: Path, name: str, overrides: Sequence[str]) -> Path:
     for path in _run(root, "git", "ls-files", "--others", "--exclude-standard", "-z").split("\0"):
         if path:
             _bring(root / path, place / path)
-    for key, value in (("user.name", "rosphere"), ("user.email", "rosphere@localhost")):
-        # DVC saves no experiment without them, and would say so after the work; in the clone alone.
-        if not _run(place, "git", "config", "--get", "--default", "", key).strip():
-            _run(place, "git", "config", key, value)
     _run(place, *_dvc("cache", "dir", "--local", _run(root, *_dvc("cache", "dir")).strip()))
     _run(place, *_dvc("checkout", "--allow-missing"))
     _run(place, sys.executable, "-c", APPLY, *overrides)
@@ -117,11 +113,12 @@ def _dvc(*arguments: str) -> tuple[str, ...]:
 
 
 def _run(place: Path, *command: str, given: str | None = None) -> str:
+    around = {name: value for name, value in environment.for_commands().items() if name not in GIT_PLACES}
     done = subprocess.run(
         command,
         cwd=place,
         input=None if given is None else given.encode(errors="surrogateescape"),
-        env={name: value for name, value in environment.for_commands().items() if name not in GIT_PLACES},
+        env={**around, **environment.git_identity(place, around)},
         capture_output=True,
     )
     # As bytes and back: a change to a file in another encoding, or with other ends of lines, passes unharmed.

@@ -84,7 +84,7 @@ def _parse(path: Path) -> Any:
 
 
 def _parse_with_pyyaml(path: Path, text: str) -> Any:
-    # A bare training machine has PyYAML (accelerate brings it) but not ruamel.yaml. By itself PyYAML
+    # A bare training machine has PyYAML (transformers brings it) but not ruamel.yaml. By itself PyYAML
     # reads 5e-4 as a string and `no` as False, so it is taught the scalars of YAML 1.2.
     import yaml  # type: ignore[import-untyped,unused-ignore]
 

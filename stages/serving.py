@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mlflow.models import ModelSignature
 
 MODEL, TARGET = Path("models/roformer_sim"), Path("models/served")
-REQUIRED = ("mlflow", "accelerate", "numpy", "pandas", "safetensors", "tokenizers", "torch")
+REQUIRED = ("mlflow", "numpy", "pandas", "safetensors", "tokenizers", "torch")
 CODE = {  # what marks a folder -> what serves it
     "modules.json": "served.py",
     "vae.json": "served_vae.py",

@@ -25,6 +25,19 @@ def test_a_shell_that_refuses_service_is_not_asked(monkeypatch: pytest.MonkeyPat
     assert subprocess.run([shell, "-c", "exit 7"]).returncode == 7
 
 
+def test_a_name_for_git_only_where_there_is_none(tmp_path: Path) -> None:
+    bare = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "GIT_CONFIG_NOSYSTEM": "1"}
+    assert environment.git_identity(tmp_path, bare) == {
+        "GIT_AUTHOR_NAME": "rosphere",
+        "GIT_COMMITTER_NAME": "rosphere",
+        "GIT_AUTHOR_EMAIL": "rosphere@localhost",
+        "GIT_COMMITTER_EMAIL": "rosphere@localhost",
+    }
+    assert "GIT_AUTHOR_NAME" not in environment.git_identity(tmp_path, {**bare, "GIT_AUTHOR_NAME": "someone"})
+    (tmp_path / ".gitconfig").write_text("[user]\n    name = someone\n")
+    assert sorted(environment.git_identity(tmp_path, bare)) == ["GIT_AUTHOR_EMAIL", "GIT_COMMITTER_EMAIL"]
+
+
 def test_a_proxy_is_kept_out_of_the_way_to_this_machine(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, prefect_server
 ) -> None:

@@ -85,6 +85,8 @@ def test_a_machine_where_git_knows_nobody_and_a_hook_of_git(kept_toy, monkeypatc
     code, output = kept_toy.run("-S", "left=5", "--name", "five", "left")
     assert code == 0, output
     assert "/five" in git(kept_toy.root, "for-each-ref", "refs/exps")
+    experiment.apply(kept_toy.root, "five")
+    assert (kept_toy.root / "params.yaml").read_text() == "left: 5\n"
     assert "user" not in (kept_toy.root / ".git" / "config").read_text()
 
 
