@@ -50,7 +50,7 @@ def git_identity(root: Path, around: Mapping[str, str]) -> dict[str, str]:
 
     DVC commits experiments, also to bring one back, and refuses to without a name.
     """
-    missing = {}
+    missing: dict[str, str] = {}
     for key, variable, value in (
         ("user.name", "GIT_{}_NAME", "rosphere"),
         ("user.email", "GIT_{}_EMAIL", "rosphere@localhost"),

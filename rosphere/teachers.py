@@ -109,7 +109,9 @@ def _by_sentence_transformers(teacher: Path, texts: Sequence[str], longest: int)
 
     try:
         model = SentenceTransformer(
-            str(teacher.resolve()), local_files_only=True, model_kwargs={"use_safetensors": True}
+            str(teacher.resolve()),
+            local_files_only=True,
+            model_kwargs={"use_safetensors": True, "dtype": "float32"},  # else in the format they are stored in
         )
     except (OSError, ValueError) as error:
         raise InputError(f"{teacher}: not a model that transformers can load: {error}") from error
@@ -119,8 +121,8 @@ def _by_sentence_transformers(teacher: Path, texts: Sequence[str], longest: int)
 
 
 def _content(teacher: Path, texts: Sequence[str], longest: int) -> str:
-    """A name for the content of all files of a folder, these texts in this order, and the length."""
-    mark = hashlib.blake2b(f"{longest} {content.of_folder(teacher)}".encode(), digest_size=16)
+    """A name for the content of all files of a folder, these texts in this order, the length and the precision."""
+    mark = hashlib.blake2b(f"{longest} fp32 {content.of_folder(teacher)}".encode(), digest_size=16)
     for text in texts:
         mark.update(len(text).to_bytes(4, "big") + text.encode())
     return mark.hexdigest()

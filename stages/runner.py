@@ -91,7 +91,8 @@ class Job:
         """What a model of the hidden size `width` is trained in here, by `precision` of params.yaml; told and kept."""
         from rosphere.encoder.precision import Requested, for_training  # imports torch
 
-        decision = for_training(self.scalar("precision", Requested), width)
+        requested: Requested = self.scalar("precision", Requested)  # type: ignore[arg-type]  # a Literal is no class
+        decision = for_training(requested, width)
         told, self._precision = self._precision, {"precision": decision.precision, "precision_reason": decision.reason}
         if self.main and told != self._precision:
             print(f"{self.name}: training in {decision.precision} ({decision.reason})", flush=True)

@@ -136,9 +136,7 @@ def test_each_training_has_its_own_precision_and_leaves_the_model_as_it_was() ->
 
     for precision in ("bf16", "fp32", "bf16"):
         callbacks = Callbacks(evaluate=evaluate)
-        fitting.fit(
-            model, batches, objective, schedule(steps=1), seed=0, callbacks=callbacks, precision=precision
-        )
+        fitting.fit(model, batches, objective, schedule(steps=1), seed=0, callbacks=callbacks, precision=precision)
         model.eval()
         by_hand = x
         for layer in model:

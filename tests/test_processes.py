@@ -172,9 +172,7 @@ def run(
     history: History = []
     end = "returned"
     try:
-        history = fitting.fit(
-            model, batches, objective, schedule, seed=3, folder=folder, callbacks=callbacks
-        )
+        history = fitting.fit(model, batches, objective, schedule, seed=3, folder=folder, callbacks=callbacks)
     except (Released, Interrupted, InputError, FloatingPointError) as error:
         end = f"{type(error).__name__}: {error}"
     weights = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}

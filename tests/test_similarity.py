@@ -294,7 +294,9 @@ np.save(folder / "theirs.npy", theirs)
 def test_all_instruction_sets_give_the_same_vectors_here_and_in_sentence_transformers(
     tokens: Tokenizer, tmp_path: Path, offline: None
 ) -> None:
-    shape = dataclasses.replace(random_model(tokens, "roformer").language.config, hidden_size=192, intermediate_size=384)
+    shape = dataclasses.replace(
+        random_model(tokens, "roformer").language.config, hidden_size=192, intermediate_size=384
+    )
     similarity.save(model := SimilarityModel(MaskedLanguageModel(shape)), tmp_path, tokenizer=tokens.folder)
     expected = similarity.encode(model, tokens, TEXTS)
     for isa in ("DEFAULT", "AVX512_CORE_BF16", "AVX2"):  # with AMX where there is some, and without it anywhere

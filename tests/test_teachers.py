@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from rosphere import similarity, teachers
 from rosphere.encoder.config import EncoderConfig
@@ -81,6 +82,21 @@ def test_a_folder_with_another_head_is_read_by_sentence_transformers(
     found = teachers.vectors(folder, TEXTS, longest=64)
     np.testing.assert_allclose(found, expected, atol=1e-5)
     assert np.abs(found - teachers.vectors(ours, TEXTS, longest=64)).max() > 0.05
+
+
+@pytest.mark.filterwarnings("ignore")  # of other libraries
+def test_a_teacher_stored_in_half_precision_is_computed_in_float32(ours: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "half"
+    shutil.copytree(ours, folder)
+    for path in (folder / "model.safetensors", folder / similarity.DENSE / "model.safetensors"):
+        save_file({name: tensor.half() for name, tensor in load_file(path).items()}, path, metadata={"format": "pt"})
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "dtype": "float16"}))
+    model = similarity.load(folder)
+    assert model.pooler.weight.dtype == torch.float32
+    expected = similarity.encode(model, Tokenizer(folder), TEXTS)
+    np.testing.assert_allclose(teachers._by_sentence_transformers(folder, TEXTS, 64), expected, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(teachers.vectors(folder, TEXTS, longest=64), expected, rtol=0, atol=1e-5)
 
 
 def test_vectors_of_these_texts_are_computed_once(ours: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -149,7 +149,13 @@ def test_tables_carry_the_numbers(ledger: Ledger) -> None:
     assert data["task sentiment: train dropped overlap"] == "2"
     speed = {row[0]: tuple(row[1:]) for row in tables.speed(ledger).rows}
     assert speed["prepare"] == ("12.2", "", "", "100", "")
-    assert speed["pretrain"] == ("60.0", "2.50", "2,560", "1,234", "fp32: no bf16 matrix unit")  # 2.5 steps/s of 1024 tokens
+    assert speed["pretrain"] == (
+        "60.0",
+        "2.50",
+        "2,560",
+        "1,234",
+        "fp32: no bf16 matrix unit",
+    )  # 2.5 steps/s of 1024 tokens
     assert speed["evaluate-cluener"] == ("60.0", "2.50", "", "1,234", "")
 
 
