@@ -22,12 +22,16 @@ from typing import Any
 import matplotlib
 from torch import Tensor, nn
 
-from rosphere import fitting, mlm
 from rosphere.encoder.config import EncoderConfig
 from rosphere.encoder.model import MaskedLanguageModel
-from rosphere.fitting import Callbacks, Schedule
+from rosphere.pretraining import masked
+from rosphere.pretraining.packing import PackedRows
 from rosphere.text.corpus import Corpus
 from rosphere.text.tokenizer import Tokenizer
+from rosphere.training import loop
+from rosphere.training.loop import Callbacks
+from rosphere.training.schedule import Schedule
+from rosphere.training.streams import seed_everything
 
 LENGTH, ROWS, RATE = 128, 8, 0.3
 REFERENCE = "gelu"
@@ -59,9 +63,9 @@ def shape(options: argparse.Namespace, activation: str, vocabulary: int) -> Enco
 
 
 def objective(
-    model: MaskedLanguageModel, _: nn.Module, batch: mlm.Batch, backward: fitting.Backward
+    model: MaskedLanguageModel, _: nn.Module, batch: masked.Batch, backward: loop.Backward
 ) -> dict[str, Tensor]:
-    value, accuracy = mlm.loss(model, batch)
+    value, accuracy = masked.loss(model, batch)
     backward(value)
     return {"loss": value.detach(), "accuracy": accuracy}
 
@@ -75,21 +79,21 @@ def run(options: argparse.Namespace, activation: str, seed: int) -> Row:
         return dict(json.loads(done.read_text(encoding="utf-8")))
     tokenizer = Tokenizer(options.data / "tokenizer")
     rows, held = (
-        mlm.PackedRows(Corpus(options.data / "corpus" / split), tokenizer, length=LENGTH, seed=seed)
+        PackedRows(Corpus(options.data / "corpus" / split), tokenizer, length=LENGTH, seed=seed)
         for split in ("train", "dev")
     )
-    fitting.seed_everything(seed)
+    seed_everything(seed)
     model = MaskedLanguageModel(shape(options, activation, len(tokenizer)))
     if options.compile:
         model.encoder.compile_blocks()
-    history = fitting.fit(
+    history = loop.fit(
         model,
-        partial(mlm.training_batch, rows, size=ROWS, rate=RATE),
+        partial(masked.training_batch, rows, size=ROWS, rate=RATE),
         partial(objective, model),
         Schedule(steps=options.steps, learning_rate=options.rate, log_every=50, checkpoint_every=200),
         seed=seed,
         folder=place / "state",
-        callbacks=Callbacks(evaluate=partial(mlm.DevSet(held, size=ROWS, limit=96, rate=RATE), model)),
+        callbacks=Callbacks(evaluate=partial(masked.DevSet(held, size=ROWS, limit=96, rate=RATE), model)),
     )
     widths = [float(p.detach().exp()) for n, p in model.named_parameters() if n.endswith("log_width")]
     found = {"activation": activation, "seed": seed, "dev_loss": history[-1]["dev_loss"], "learned_widths": widths}

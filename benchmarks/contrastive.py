@@ -29,11 +29,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from rosphere import contrastive
 from rosphere.encoder.config import EncoderConfig
 from rosphere.encoder.model import MaskedLanguageModel
-from rosphere.pairs import Batch
-from rosphere.similarity import SimilarityModel
+from rosphere.similarity import gradient_cache, losses
+from rosphere.similarity.model import SimilarityModel
+from rosphere.similarity.pairs import Batch
 
 VOCABULARY, SCALE = 8000, 20.0
 
@@ -146,16 +146,16 @@ def sentence_transformers(encode: nn.Module, rows: Batch, setting: Setting) -> N
 
 def methods(setting: Setting) -> tuple[SimilarityModel, dict[str, Callable[[], object]]]:
     network, rows = setting.network(), setting.rows()
-    vectors, chunks, nce = Vectors(network), rows.split(setting.chunk), partial(contrastive.info_nce, scale=SCALE)
+    vectors, chunks, nce = Vectors(network), rows.split(setting.chunk), partial(losses.info_nce, scale=SCALE)
     return network, {
         "one graph": lambda: direct(vectors, [rows], ranking),
-        "ours": lambda: contrastive.accumulate(vectors, chunks, ranking),
+        "ours": lambda: gradient_cache.accumulate(vectors, chunks, ranking),
         "GradCache": lambda: cached(vectors, chunks, ranking, replay=True),
         "sentence-transformers": lambda: sentence_transformers(vectors, rows, setting),
         "no replay": lambda: cached(vectors, chunks, ranking, replay=False),
         "naive": lambda: naive(vectors, chunks, ranking),
         "one graph with LM": lambda: direct(network, [rows], nce),
-        "ours with LM": lambda: contrastive.accumulate(network, chunks, nce),
+        "ours with LM": lambda: gradient_cache.accumulate(network, chunks, nce),
         "one chunk": lambda: direct(vectors, chunks[:1], ranking),
         "one chunk with LM": lambda: direct(network, chunks[:1], nce),
         "oracle": lambda: direct(vectors, chunks, ranking),

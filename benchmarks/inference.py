@@ -26,9 +26,10 @@ from numpy.typing import NDArray
 from torch.nn import functional as F
 
 from benchmarks.encoder.data import SIZES, VOCAB, config
-from rosphere import generation, similarity
 from rosphere.encoder.model import MaskedLanguageModel
-from rosphere.similarity import SimilarityModel
+from rosphere.similarity import encoding, generation
+from rosphere.similarity import model as similarity
+from rosphere.similarity.model import SimilarityModel
 from rosphere.text import tokenizer
 from rosphere.text.tokenizer import Tokenizer
 
@@ -96,7 +97,7 @@ def medians(tasks: dict[str, Callable[[], Any]], rounds: int) -> dict[str, float
     return {name: statistics.median(found) for name, found in times.items()}
 
 
-def encoding(size: str, options: argparse.Namespace, folder: Path) -> Row:
+def of_encoding(size: str, options: argparse.Namespace, folder: Path) -> Row:
     from sentence_transformers import SentenceTransformer
 
     model, words = saved(size, folder)
@@ -105,7 +106,7 @@ def encoding(size: str, options: argparse.Namespace, folder: Path) -> Row:
     by_32, by_256 = (Transformers(folder, model, rows, options.device) for rows in (32, 256))
     library = SentenceTransformer(str(folder), device=options.device, local_files_only=True)
     parties: dict[str, Callable[[], NDArray[np.float32]]] = {
-        "rosphere": lambda: similarity.encode(model, words, texts),
+        "rosphere": lambda: encoding.encode(model, words, texts),
         "transformers 32": lambda: by_32.encode(texts),
         "transformers 256": lambda: by_256.encode(texts),
         "sentence-transformers": lambda: library.encode(texts, show_progress_bar=False),
@@ -157,7 +158,7 @@ def main() -> None:
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    parts = {"encode": encoding, "write": writing}
+    parts = {"encode": of_encoding, "write": writing}
     if unknown := set(options.parts) - set(parts):
         parser.error(f"parts: expected any of {', '.join(parts)}, got {', '.join(sorted(unknown))}")
     if options.device == "cuda" and not torch.cuda.is_available():

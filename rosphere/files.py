@@ -1,7 +1,8 @@
-"""Files that are there whole or not at all."""
+"""Files that are there whole or not at all, and what a file or folder holds as a short name."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -40,3 +41,17 @@ def below(folder: Path, _above: Sequence[str] = ()) -> list[Path]:
         elif path.is_file():
             found.append(path)
     return found
+
+
+def file_hash(path: Path) -> str:
+    """BLAKE2b of the bytes, 32 hexadecimal digits: the same content has the same name wherever it lies."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+
+
+def folder_hash(folder: Path) -> str:
+    """Of all files in a folder and the folders in it, with their names."""
+    mark = hashlib.blake2b(digest_size=16)
+    for path in below(folder):
+        mark.update(f"{path.relative_to(folder)}\0{file_hash(path)}\0".encode())
+    return mark.hexdigest()

@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rosphere import content, files
+from rosphere import files
 from rosphere.clue.reading import named
 from rosphere.encoder.hub import REPOSITORY
 from rosphere.encoder.precision import Requested
@@ -162,9 +162,9 @@ def _mark(name: str) -> str:
     """The hash of a file, a folder or all that a pattern matches; nothing where nothing is, such as of a hub name."""
     path = Path(name)
     if path.is_dir():
-        return content.of_folder(path)
+        return files.folder_hash(path)
     found = sorted(path for path in map(Path, glob.glob(name, recursive=True)) if path.is_file())
-    return " ".join(map(content.of_file, found))
+    return " ".join(map(files.file_hash, found))
 
 
 def tell(held: Mapping[str, Mapping[str, str]]) -> None:

@@ -11,13 +11,18 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from rosphere import fitting, mlm, skipgram
-from rosphere.dimension import minimal_dimension
+from rosphere.dimension import skipgram
+from rosphere.dimension.rule import minimal_dimension
 from rosphere.encoder.config import EncoderConfig
 from rosphere.encoder.model import MaskedLanguageModel
-from rosphere.fitting import Callbacks, Schedule
+from rosphere.pretraining import masked
+from rosphere.pretraining.packing import PackedRows
 from rosphere.text.corpus import Corpus
 from rosphere.text.tokenizer import Tokenizer
+from rosphere.training import loop
+from rosphere.training.loop import Callbacks
+from rosphere.training.schedule import Schedule
+from rosphere.training.streams import seed_everything
 from stages import runner
 from stages.config import at_least
 from stages.sizes import Size, encoder_config
@@ -98,16 +103,16 @@ def heads(settings: Dimension, tokenizer: Tokenizer, job: runner.Job, seed: int)
     """Rows of the masked language model's dev loss by head size."""
     asked = settings.heads
     train, dev = (
-        mlm.PackedRows(Corpus(DATA / "corpus" / split), tokenizer, length=asked.sequence, seed=seed)
+        PackedRows(Corpus(DATA / "corpus" / split), tokenizer, length=asked.sequence, seed=seed)
         for split in ("train", "dev")
     )
-    measured = mlm.DevSet(dev, size=asked.rows, limit=asked.dev_rows, rate=MASK_RATE)
+    measured = masked.DevSet(dev, size=asked.rows, limit=asked.dev_rows, rate=MASK_RATE)
     for turn, count in enumerate(asked.counts):
-        fitting.seed_everything(seed)
+        seed_everything(seed)
         model = MaskedLanguageModel(_encoder(asked, count, len(tokenizer)))
-        history = fitting.fit(
+        history = loop.fit(
             model,
-            partial(mlm.training_batch, train, size=asked.rows, rate=MASK_RATE),
+            partial(masked.training_batch, train, size=asked.rows, rate=MASK_RATE),
             partial(_objective, model),
             asked.schedule,
             seed=seed,
@@ -119,9 +124,9 @@ def heads(settings: Dimension, tokenizer: Tokenizer, job: runner.Job, seed: int)
 
 
 def _objective(
-    model: MaskedLanguageModel, _: nn.Module, batch: mlm.Batch, backward: fitting.Backward
+    model: MaskedLanguageModel, _: nn.Module, batch: masked.Batch, backward: loop.Backward
 ) -> dict[str, Tensor]:
-    value, accuracy = mlm.loss(model, batch)
+    value, accuracy = masked.loss(model, batch)
     backward(value)
     return {"loss": value.detach(), "accuracy": accuracy}
 

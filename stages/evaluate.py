@@ -10,8 +10,6 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
-from rosphere import fitting
-from rosphere.checkpoint import History
 from rosphere.clue import analysis, baselines, finetuning, predicting, scoring, submission
 from rosphere.clue.model import TaskModel
 from rosphere.clue.reading import is_test, named
@@ -19,9 +17,12 @@ from rosphere.clue.scoring import Prediction
 from rosphere.clue.tasks import Row, Task, official
 from rosphere.encoder import folder
 from rosphere.errors import InputError
-from rosphere.fitting import Callbacks, Schedule
 from rosphere.text import reading
 from rosphere.text.tokenizer import Tokenizer
+from rosphere.training.checkpoint import History
+from rosphere.training.loop import Callbacks
+from rosphere.training.schedule import Schedule
+from rosphere.training.streams import seed_everything
 from stages import runner
 from stages.config import at_least
 
@@ -90,7 +91,7 @@ class Trained:
 def train(task: Task, rows: Splits, tokenizer: Tokenizer, settings: Evaluate, number: int, job: runner.Job) -> Trained:
     """The encoder fine-tuned with the seed plus ``number``."""
     seed = job.scalar("seed", int) + number
-    fitting.seed_everything(seed)
+    seed_everything(seed)
     language = folder.load(SOURCE, dropout=settings.dropout)
     tokenizer.require(language.config.vocab_size, model=SOURCE)
     model = TaskModel(language.encoder, task, means=settings.means)

@@ -17,7 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from rosphere import content
+from rosphere import files
 from stages.config import ConfigError, read
 
 ITEM = re.compile(r"\$\{item\.(\w+)\}")
@@ -97,7 +97,7 @@ def read_by(root: Path, name: str) -> dict[str, str]:
     deps = [ITEM.sub(item, str(dep)) for dep in _declared(root, name).get("deps") or ()]
     paths = {dep: root / dep for dep in deps if dep.startswith(("data/", "models/"))}
     found = {dep: path for dep, path in paths.items() if path.exists()}
-    return {dep: content.of_folder(path) if path.is_dir() else content.of_file(path) for dep, path in found.items()}
+    return {dep: files.folder_hash(path) if path.is_dir() else files.file_hash(path) for dep, path in found.items()}
 
 
 def _declared(root: Path, name: str) -> Mapping[str, Any]:
@@ -217,5 +217,5 @@ def _gpus(meta: Any, name: str) -> int:
 
 def fingerprint(content: object) -> str:
     """The same for the same content, in whatever order its mappings are."""
-    text = json.dumps(content, sort_keys=True, ensure_ascii=False, default=str)
+    text = json.dumps(files, sort_keys=True, ensure_ascii=False, default=str)
     return hashlib.sha256(text.encode()).hexdigest()

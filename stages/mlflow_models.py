@@ -47,9 +47,10 @@ def _version(store: Connection, name: str, run: Run, start: Event, path: Path, e
         **({"git.commit": commit} if (commit := run.data.tags.get("mlflow.source.git.commit")) else {}),
     }
     logged = _logged(store, name, run, path, event, tags)
-    return store.client.create_model_version(
-        name, source=logged.model_uri, run_id=run.info.run_id, tags=tags, model_id=logged.model_id
-    )
+    with store.as_default():
+        return store.client.create_model_version(
+            name, source=logged.model_uri, run_id=run.info.run_id, tags=tags, model_id=logged.model_id
+        )
 
 
 def _logged(store: Connection, name: str, run: Run, path: Path, event: Event, tags: dict[str, str]) -> Any:

@@ -10,6 +10,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+import mlflow
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
 
@@ -17,6 +18,7 @@ from stages.spool import Event
 
 T = TypeVar("T")
 
+TRACKING_URI = "MLFLOW_TRACKING_URI"
 METRICS_A_BATCH = 1000  # MLflow's own limits
 OTHERS_A_BATCH = 100
 DATABASE, ARTIFACTS = "mlflow.db", "mlartifacts"
@@ -27,7 +29,7 @@ WHAT_IS = (("runs", "artifact_uri"), ("logged_models", "artifact_location"), ("m
 
 def tracking_uri(home: Path) -> str:
     """MLFLOW_TRACKING_URI, or the SQLite file `home`/mlflow.db; relative SQLite paths start at `home`."""
-    uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{DATABASE}"
+    uri = os.environ.get(TRACKING_URI) or f"sqlite:///{DATABASE}"
     prefix, path = "sqlite:///", uri.removeprefix("sqlite:///")
     return f"{prefix}{home / path}" if uri.startswith(prefix) else uri
 
@@ -73,6 +75,21 @@ class Connection:
         with open(self._lock, "ab") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
+
+    @contextmanager
+    def as_default(self) -> Iterator[None]:
+        """This store as the one of the whole process, which MLflow's registry asks for the model of a new version.
+
+        Left to itself it looks for mlflow.db in the current directory, and misses it where that has a space in its name.
+        """
+        before = os.environ.get(TRACKING_URI)
+        mlflow.set_tracking_uri(self.uri)
+        try:
+            yield
+        finally:
+            mlflow.set_tracking_uri(None)  # type: ignore[arg-type]  # which also takes it from the environment
+            if before is not None:
+                os.environ[TRACKING_URI] = before
 
     def _find_experiment(self, home: Path) -> str:
         name = os.environ.get("MLFLOW_EXPERIMENT_NAME", "rosphere")

@@ -10,16 +10,21 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from rosphere import checkpoint, fitting, mlm
-from rosphere.checkpoint import History
 from rosphere.encoder import config as configs
 from rosphere.encoder import folder, hub
 from rosphere.encoder.config import EncoderConfig
 from rosphere.encoder.model import MaskedLanguageModel
 from rosphere.errors import InputError
-from rosphere.fitting import Callbacks, Schedule
+from rosphere.pretraining import masked
+from rosphere.pretraining.packing import PackedRows
 from rosphere.text.corpus import Corpus
 from rosphere.text.tokenizer import Tokenizer
+from rosphere.training import checkpoint, loop
+from rosphere.training.checkpoint import History
+from rosphere.training.loop import Callbacks
+from rosphere.training.optimizers import adamw
+from rosphere.training.schedule import Schedule
+from rosphere.training.streams import seed_everything
 from stages import runner
 from stages.config import at_least
 from stages.sizes import Size, encoder_config
@@ -89,26 +94,26 @@ def pretrain(
     if settings.compile:
         model.encoder.compile_blocks()
     rows, dev_rows = (
-        mlm.PackedRows(Corpus(DATA / "corpus" / split), tokenizer, length=settings.sequence, seed=seed)
+        PackedRows(Corpus(DATA / "corpus" / split), tokenizer, length=settings.sequence, seed=seed)
         for split in ("train", "dev")
     )
-    dev = mlm.DevSet(dev_rows, size=settings.rows, limit=settings.dev_rows, rate=settings.mask_rate)
+    dev = masked.DevSet(dev_rows, size=settings.rows, limit=settings.dev_rows, rate=settings.mask_rate)
 
-    def objective(trained: nn.Module, batch: mlm.Batch, backward: fitting.Backward) -> dict[str, Tensor]:
-        value, accuracy = mlm.loss(model, batch)
+    def objective(trained: nn.Module, batch: masked.Batch, backward: loop.Backward) -> dict[str, Tensor]:
+        value, accuracy = masked.loss(model, batch)
         backward(value)
         return {"loss": value.detach(), "accuracy": accuracy}
 
-    history = fitting.fit(
+    history = loop.fit(
         model,
-        lambda step: mlm.training_batch(rows, step, size=settings.rows, rate=settings.mask_rate),
+        lambda step: masked.training_batch(rows, step, size=settings.rows, rate=settings.mask_rate),
         objective,
         settings.schedule,
         seed=seed,
         folder=job.checkpoint,
         callbacks=Callbacks(progress=job.progress, stopping=job.stopping, evaluate=lambda: dev(model)),
         precision=job.precision(model.config.hidden_size),
-        optimizer_=optimizer,
+        optimizer=optimizer,
         divisible=True,
     )
     a_step = settings.flops(model.config)
@@ -134,13 +139,13 @@ def shape(job: runner.Job, size: str, dropout: float) -> EncoderConfig:
 
 
 def fresh(job: runner.Job, size: str, dropout: float) -> MaskedLanguageModel:
-    fitting.seed_everything(job.scalar("seed", int))
+    seed_everything(job.scalar("seed", int))
     return MaskedLanguageModel(shape(job, size, dropout))
 
 
 def published(job: runner.Job, settings: Pretrain, name: str) -> MaskedLanguageModel:
     """The weights of a folder or of the hub, with a new vocabulary head if they have none."""
-    fitting.seed_everything(job.scalar("seed", int))
+    seed_everything(job.scalar("seed", int))
     source = hub.located(name)
     Tokenizer(DATA / "tokenizer").require_vocabulary(source)
     return folder.load(source, dropout=settings.dropout, fresh_head=True)
@@ -154,7 +159,7 @@ def widened(settings: Widened) -> MaskedLanguageModel:
 
 def grown_optimizer(model: MaskedLanguageModel, settings: Continued) -> torch.optim.AdamW:
     """With the state that the stage widen grew, if that is wanted."""
-    optimizer = fitting.optimizer(model, settings.schedule)
+    optimizer = adamw(model, settings.schedule)
     if settings.optimizer == "grown":
         checkpoint.load_moments(MODELS / "widen" / checkpoint.MOMENTS_FILE, model, optimizer)
     return optimizer
@@ -182,7 +187,7 @@ def main() -> None:
             narrow = job.section(Pretrain)
             settings = narrow
             model = published(job, narrow, narrow.init) if narrow.init else fresh(job, narrow.size, narrow.dropout)
-            optimizer = fitting.optimizer(model, narrow.schedule)
+            optimizer = adamw(model, narrow.schedule)
         elif job.word == "pretrain_wide":
             wide = job.section(Continued)
             settings, model, spent = wide, widened(wide), before(job)

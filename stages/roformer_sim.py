@@ -17,26 +17,31 @@ import torch
 from scipy import stats
 from torch import Tensor, nn
 
-from rosphere import (
-    assessment,
-    contrastive,
+from rosphere.encoder import folder
+from rosphere.similarity import (
+    distillation,
     diversity,
-    fitting,
+    encoding,
+    evaluators,
     generation,
+    gradient_cache,
+    losses,
     pairs,
-    processes,
     retrieval,
-    similarity,
     supervised,
     teachers,
+    whitening,
 )
-from rosphere.checkpoint import History
-from rosphere.encoder import folder
-from rosphere.fitting import Callbacks, Schedule
-from rosphere.pairs import Groups
-from rosphere.retrieval import Vectors
-from rosphere.similarity import SimilarityModel
+from rosphere.similarity import model as similarity
+from rosphere.similarity.model import SimilarityModel
+from rosphere.similarity.pairs import Groups
+from rosphere.similarity.retrieval import Vectors
 from rosphere.text.tokenizer import Tokenizer
+from rosphere.training import loop, processes
+from rosphere.training.checkpoint import History
+from rosphere.training.loop import Callbacks
+from rosphere.training.schedule import Schedule
+from rosphere.training.streams import seed_everything
 from stages import runner
 from stages.config import at_least
 
@@ -80,14 +85,16 @@ class RoformerSim:
     def losses(self, vectors_ND: Tensor, teacher_NE: Tensor) -> dict[str, Tensor]:
         """Of the student's vectors, rows 2i and 2i + 1 similar, and the teacher's of the same sentences; weighted."""
         if self.distillation == "cosines":
-            distilled = contrastive.similarity_distillation(vectors_ND, teacher_NE, weight=self.weight)
+            distilled = distillation.similarity_distillation(vectors_ND, teacher_NE, weight=self.weight)
         else:
-            distilled = contrastive.neighbour_distillation(vectors_ND, teacher_NE, weight=self.weight, scale=self.scale)
+            distilled = distillation.neighbour_distillation(
+                vectors_ND, teacher_NE, weight=self.weight, scale=self.scale
+            )
         if not self.contrastive:
             return {"distillation": distilled}
         return {
             "distillation": distilled,
-            "contrastive": self.contrastive * contrastive.info_nce(vectors_ND, scale=self.scale),
+            "contrastive": self.contrastive * losses.info_nce(vectors_ND, scale=self.scale),
         }
 
 
@@ -100,7 +107,7 @@ class Training:
         self.train, self.dev = (
             Groups(DATA / "pairs" / f"{s}.jsonl", tokenizer, longest=settings.longest) for s in ("train", "dev")
         )
-        self.measure = assessment.benchmark(self.train, self.dev, DATA / "pairs" / "gold.jsonl", most=settings.measured)
+        self.measure = evaluators.benchmark(self.train, self.dev, DATA / "pairs" / "gold.jsonl", most=settings.measured)
 
     @property
     def longest(self) -> int:
@@ -108,13 +115,13 @@ class Training:
         return self.settings.longest + 2
 
     def encode(self, model: SimilarityModel, texts: Sequence[str]) -> Vectors:
-        return similarity.encode(model, self.tokenizer, texts, longest=self.longest)
+        return encoding.encode(model, self.tokenizer, texts, longest=self.longest)
 
     def distil(self, model: SimilarityModel, goal: Vectors, phase: str) -> History:
         """Trains ``model`` in place to see what ``goal``, the vectors of the training sentences, holds for alike."""
         settings, clean = self.settings, torch.from_numpy(goal)
 
-        def objective(trained: nn.Module, batch: pairs.Batch, backward: fitting.Backward) -> dict[str, Tensor]:
+        def objective(trained: nn.Module, batch: pairs.Batch, backward: loop.Backward) -> dict[str, Tensor]:
             wanted, group = clean[batch.sentence_N.cpu()].to(batch.ids_NL.device), processes.join()
             parts: dict[str, Tensor] = {}
 
@@ -122,12 +129,12 @@ class Training:
                 parts.update(settings.losses(vectors_ND, wanted))
                 return torch.stack(list(parts.values())).sum()
 
-            whole, lm = contrastive.accumulate(
+            whole, lm = gradient_cache.accumulate(
                 model, batch.split(settings.chunk), loss, backward=backward, processes=group
             )
             return {"loss": whole + lm, **{n: part.detach() / group.count for n, part in parts.items()}, "lm": lm}
 
-        return fitting.fit(
+        return loop.fit(
             model,
             partial(
                 pairs.training_batch,
@@ -150,15 +157,15 @@ class Training:
         chosen = self.settings.supervised
         rows = [row for file in chosen.files for row in supervised.read(Path(file))]
         judged = supervised.Pairs(rows, self.tokenizer, longest=self.settings.longest)
-        fitting.seed_everything(self.seed)
+        seed_everything(self.seed)
         judge = supervised.Judge(copy.deepcopy(model))
 
-        def objective(trained: nn.Module, batch: supervised.Batch, backward: fitting.Backward) -> dict[str, Tensor]:
+        def objective(trained: nn.Module, batch: supervised.Batch, backward: loop.Backward) -> dict[str, Tensor]:
             loss, accuracy = judge.loss(batch)
             backward(loss)
             return {"loss": loss.detach(), "accuracy": accuracy.detach()}
 
-        history = fitting.fit(
+        history = loop.fit(
             judge,
             partial(judged.training_batch, pairs=chosen.pairs, seed=self.seed),
             objective,
@@ -190,15 +197,15 @@ class Training:
 
 
 def compared(
-    measure: assessment.Benchmark, vectors: dict[str, Vectors], dimensions: int
+    measure: evaluators.Benchmark, vectors: dict[str, Vectors], dimensions: int
 ) -> dict[str, dict[str, float]]:
     """Every encoder as it is, whitened, and whitened to fewer dimensions; TF-IDF beside them."""
     first = len(measure.queries)
     table: dict[str, dict[str, float]] = {}
     for name, each in vectors.items():
         table[name] = measure(each)
-        table[f"{name} whitened"] = measure(assessment.whitened(each, first, None))
-        table[f"{name} whitened to {dimensions}"] = measure(assessment.whitened(each, first, dimensions))
+        table[f"{name} whitened"] = measure(evaluators.whitened(each, first, None))
+        table[f"{name} whitened to {dimensions}"] = measure(evaluators.whitened(each, first, dimensions))
     table["TF-IDF"] = measure(retrieval.tf_idf(measure.texts[first:], measure.texts))
     return table
 
@@ -214,7 +221,7 @@ def written(model: SimilarityModel, training: Training, vectors: Vectors) -> tup
     dev, settings = training.dev, training.settings
     queries = [members[0] for members in dev.members[:EXAMPLES] if members[0] < len(vectors)]
     texts = [dev.texts[query] for query in queries]
-    near = assessment.neighbours(vectors, dev.texts[: len(vectors)], queries, 3)
+    near = evaluators.neighbours(vectors, dev.texts[: len(vectors)], queries, 3)
     found = generation.paraphrases_of_each(
         model, training.tokenizer, texts, samples=settings.samples, keep=5, longest=settings.longest, seed=training.seed
     )
@@ -253,7 +260,7 @@ def evaluate(
         "as trained": as_trained,
         "teacher": teacher,
         "untrained [CLS]": training.encode(SimilarityModel(untrained), measure.texts),
-        "untrained mean": similarity.mean_pooled(untrained, training.tokenizer, measure.texts, longest=longest),
+        "untrained mean": encoding.mean_pooled(untrained, training.tokenizer, measure.texts, longest=longest),
     }
     table, held = compared(measure, vectors, settings.whitening), vectors["roformer_sim"][: len(measure.queries)]
     job.report(table["roformer_sim"])
@@ -263,16 +270,16 @@ def evaluate(
             "teacher_agreement": agreement(as_trained[: len(held)][:AGREEMENT], teacher[: len(held)][:AGREEMENT]),
         }
     )
-    job.report({"negation": assessment.negation(NEGATION, partial(training.encode, model))})
+    job.report({"negation": evaluators.negation(NEGATION, partial(training.encode, model))})
 
     def everyone(texts: list[str]) -> dict[str, Vectors]:
-        own = similarity.poolings(model, training.tokenizer, texts, longest=longest)
-        mean = similarity.mean_pooled(untrained, training.tokenizer, texts, longest=longest)
+        own = encoding.poolings(model, training.tokenizer, texts, longest=longest)
+        mean = encoding.mean_pooled(untrained, training.tokenizer, texts, longest=longest)
         return {**own, "untrained, mean": mean}
 
-    sets = assessment.graded(sorted((DATA / "pairs" / "graded").glob("*.jsonl")))
+    sets = evaluators.graded(sorted((DATA / "pairs" / "graded").glob("*.jsonl")))
     fit_on = training.train.texts[: settings.measured]
-    job.report({"graded": assessment.correlations(sets, everyone, fit_on=fit_on, dimensions=settings.whitening)})
+    job.report({"graded": evaluators.correlations(sets, everyone, fit_on=fit_on, dimensions=settings.whitening)})
     examples, figures = written(model, training, held)
     job.report({"generation": figures})
     job.examples(examples)
@@ -296,7 +303,7 @@ def main() -> None:
             job.report({"supervised": {"before": before, "judge": judged, "accuracy": learnt[-1]["accuracy"]}})
             history = back
         as_trained = training.encode(model, training.measure.texts)
-        similarity.even_out(model, tokenizer, training.train.texts, settings.even_out, longest=training.longest)
+        whitening.even_out(model, tokenizer, training.train.texts, settings.even_out, longest=training.longest)
         similarity.save(model, TARGET, tokenizer=DATA / "tokenizer")
         job.curve(history)
         evaluate(job, training, model, teacher=ask(training.measure.texts), as_trained=as_trained)

@@ -23,8 +23,9 @@ class Served(PythonModel):
     """Texts in; vectors, cosines or paraphrases out."""
 
     def load_context(self, context: PythonModelContext) -> None:
-        from rosphere import processes, similarity
+        from rosphere.similarity import model as similarity
         from rosphere.text.tokenizer import Tokenizer
+        from rosphere.training import processes
 
         folder = Path(context.artifacts["model"])
         self.model, self.tokenizer = similarity.load(folder).to(processes.device()), Tokenizer(folder)
@@ -51,22 +52,22 @@ class Served(PythonModel):
     def _encoded(self, texts: list[str]) -> DataFrame:
         import pandas
 
-        from rosphere import similarity
+        from rosphere.similarity import encoding
 
-        return pandas.DataFrame({"vector": similarity.encode(self.model, self.tokenizer, texts).astype(float).tolist()})
+        return pandas.DataFrame({"vector": encoding.encode(self.model, self.tokenizer, texts).astype(float).tolist()})
 
     def _compared(self, texts: list[str], others: list[str]) -> DataFrame:
         import pandas
 
-        from rosphere import similarity
+        from rosphere.similarity import encoding
 
-        vectors = similarity.encode(self.model, self.tokenizer, [*texts, *others])
+        vectors = encoding.encode(self.model, self.tokenizer, [*texts, *others])
         return pandas.DataFrame({"cosine": (vectors[: len(texts)] * vectors[len(texts) :]).sum(1).astype(float)})
 
     def _generated(self, texts: list[str], how: dict[str, Any], wish: dict[str, Any]) -> DataFrame:
         import pandas
 
-        from rosphere import generation
+        from rosphere.similarity import generation
 
         found = generation.paraphrases_of_each(self.model, self.tokenizer, texts, keep=wish.get("count", 5), **how)
         return pandas.DataFrame(

@@ -18,9 +18,9 @@ class Served(PythonModel):
     """Texts in, unit vectors out: the mean of the last hidden states, for the encoder has learnt no sentence vector."""
 
     def load_context(self, context: PythonModelContext) -> None:
-        from rosphere import processes
         from rosphere.encoder import folder
         from rosphere.text.tokenizer import Tokenizer
+        from rosphere.training import processes
 
         place = Path(context.artifacts["model"])
         self.model, self.tokenizer = folder.load(place).to(processes.device()), Tokenizer(place)
@@ -30,12 +30,12 @@ class Served(PythonModel):
     ) -> DataFrame:
         import pandas
 
-        from rosphere import similarity
+        from rosphere.similarity import encoding
 
         task = (params or {}).get("task", "encode")
         if task != "encode":
             raise InputError(f"task: expected encode, got {task!r}")
-        vectors = similarity.mean_pooled(self.model, self.tokenizer, list(model_input["text"]))
+        vectors = encoding.mean_pooled(self.model, self.tokenizer, list(model_input["text"]))
         return pandas.DataFrame({"vector": vectors.astype(float).tolist()})
 
 

@@ -20,8 +20,9 @@ class Served(PythonModel):
     """Texts in; points of the latent space, or sentences on the way from one to another, out."""
 
     def load_context(self, context: PythonModelContext) -> None:
-        from rosphere import processes, vae
+        from rosphere import vae
         from rosphere.text.tokenizer import Tokenizer
+        from rosphere.training import processes
 
         folder = Path(context.artifacts["model"])
         self.model, self.tokenizer = vae.load(folder).to(processes.device()), Tokenizer(folder)

@@ -9,12 +9,16 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from rosphere import assessment, contrastive, fitting, pairs, processes, similarity
 from rosphere.encoder import folder
-from rosphere.fitting import Callbacks, Schedule
-from rosphere.pairs import Groups
-from rosphere.similarity import SimilarityModel
+from rosphere.similarity import encoding, evaluators, gradient_cache, losses, pairs
+from rosphere.similarity import model as similarity
+from rosphere.similarity.model import SimilarityModel
+from rosphere.similarity.pairs import Groups
 from rosphere.text.tokenizer import Tokenizer
+from rosphere.training import loop, processes
+from rosphere.training.loop import Callbacks
+from rosphere.training.schedule import Schedule
+from rosphere.training.streams import seed_everything
 from stages import runner
 from stages.config import at_least
 
@@ -57,12 +61,12 @@ def main() -> None:
         train, dev = (
             Groups(DATA / "pairs" / f"{s}.jsonl", tokenizer, longest=settings.longest) for s in ("train", "dev")
         )
-        fitting.seed_everything(seed)
+        seed_everything(seed)
         model = SimilarityModel(folder.load(SOURCE, dropout=settings.dropout))
         tokenizer.require(model.language.config.vocab_size, model=SOURCE)
-        measure = assessment.benchmark(train, dev, DATA / "pairs" / "gold.jsonl", most=settings.measured)
-        encode = partial(similarity.encode, model, tokenizer, longest=settings.longest + 2)
-        loss = partial(contrastive.info_nce, scale=settings.scale)
+        measure = evaluators.benchmark(train, dev, DATA / "pairs" / "gold.jsonl", most=settings.measured)
+        encode = partial(encoding.encode, model, tokenizer, longest=settings.longest + 2)
+        loss = partial(losses.info_nce, scale=settings.scale)
         batches = partial(
             pairs.training_batch,
             train,
@@ -72,8 +76,8 @@ def main() -> None:
             seed=seed,
         )
 
-        def objective(trained: nn.Module, batch: pairs.Batch, backward: fitting.Backward) -> dict[str, Tensor]:
-            contrast, lm = contrastive.accumulate(
+        def objective(trained: nn.Module, batch: pairs.Batch, backward: loop.Backward) -> dict[str, Tensor]:
+            contrast, lm = gradient_cache.accumulate(
                 model, batch.split(settings.chunk), loss, backward=backward, processes=processes.join()
             )
             return {"loss": contrast + lm, "contrastive": contrast, "lm": lm}
@@ -82,14 +86,14 @@ def main() -> None:
             return {**measure(encode(measure.texts)), "dev_lm": lm_loss(model, dev, settings, seed)}
 
         if settings.check:
-            fitting.seed_everything(seed)
-            error = contrastive.gradient_error(
+            seed_everything(seed)
+            error = gradient_cache.gradient_error(
                 model.train(), batches(0).split(settings.chunk), loss, list(model.parameters())
             )
             job.report({"gradient_error": error})
             if error > EXACT:
                 raise ArithmeticError(f"the accumulated gradient of batch 0 is off by {error:.1e} of its norm")
-        history = fitting.fit(
+        history = loop.fit(
             model,
             batches,
             objective,

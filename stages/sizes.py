@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from rosphere.dimension import minimal_dimension
+from rosphere.dimension.rule import minimal_dimension
 from rosphere.encoder.config import EncoderConfig
 from rosphere.errors import InputError
 

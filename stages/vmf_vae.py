@@ -10,13 +10,14 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from rosphere import fitting, vae
-from rosphere.checkpoint import History
+from rosphere import vae
 from rosphere.encoder import folder
 from rosphere.errors import InputError
-from rosphere.fitting import Schedule
 from rosphere.text import reading
 from rosphere.text.tokenizer import Tokenizer
+from rosphere.training.checkpoint import History
+from rosphere.training.schedule import Schedule
+from rosphere.training.streams import seed_everything
 from rosphere.vae import Crutches, Kappa, LatentAt, Sentences, SentenceVAE, Shape, Twin
 from stages import runner
 from stages.sizes import rule
@@ -86,7 +87,7 @@ class Work:
     def trained(self, name: Literal["vmf"] | Twin) -> tuple[SentenceVAE, History]:
         settings, names = self.settings, self.settings.names
         shape, objective = vae.variant(name, self.shape, settings.crutches)
-        fitting.seed_everything(self.seed)
+        seed_everything(self.seed)
         language = folder.load(SOURCE, dropout=settings.dropout)
         self.tokenizer.require(language.config.vocab_size, model=SOURCE)
         model = SentenceVAE(language, shape, mask_token=self.tokenizer.mask)
@@ -113,7 +114,7 @@ class Work:
 
     def measured(self, model: SentenceVAE) -> dict[str, float]:
         settings, tokenizer = self.settings, self.tokenizer
-        fitting.seed_everything(self.seed)  # the draws do not depend on how the training went
+        seed_everything(self.seed)  # the draws do not depend on how the training went
         dev = self.dev.batches(settings.rows, MEASURED)
         some = self.dev.batches(settings.rows, settings.importance_sentences)
         return {

@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from rosphere import checkpoint, mlm
 from rosphere.encoder import folder, masks
+from rosphere.pretraining import masked
+from rosphere.pretraining.packing import PackedRows
 from rosphere.text.corpus import Corpus
 from rosphere.text.tokenizer import Tokenizer
+from rosphere.training import checkpoint
 from rosphere.widening import certificate, widen
 from rosphere.widening.moments import grow_moments
 from stages import runner
@@ -49,8 +51,8 @@ def grow(settings: Widen, sizes: dict[str, Size], *, seed: int) -> dict[str, Any
     state, steps = checkpoint.read_moments(SOURCE / checkpoint.MOMENTS_FILE)
     grown = grow_moments(state, model.config, wide.config, seed=seed)
     checkpoint.write_moments(TARGET / checkpoint.MOMENTS_FILE, grown, steps)
-    rows = mlm.PackedRows(Corpus(DATA / "corpus" / "dev"), tokenizer, length=128, seed=seed)
-    batch = mlm.batch(rows, np.arange(min(4, len(rows))), rate=0.15, generator=np.random.default_rng(seed))
+    rows = PackedRows(Corpus(DATA / "corpus" / "dev"), tokenizer, length=128, seed=seed)
+    batch = masked.batch(rows, np.arange(min(4, len(rows))), rate=0.15, generator=np.random.default_rng(seed))
     documents = batch.documents_BL
     proof = certificate(model, wide, batch.ids_BL, masks.packed(documents), positions=masks.positions(documents))
     (TARGET / "widening.json").write_text(json.dumps(proof, indent=1, sort_keys=True) + "\n", encoding="utf-8")

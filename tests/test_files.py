@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rosphere import content, files
+from rosphere import files
 
 
 def test_linked_folders_are_entered_and_circles_left(tmp_path: Path) -> None:
@@ -26,6 +26,6 @@ def test_a_change_behind_a_link_is_a_change(tmp_path: Path) -> None:
     folder.mkdir()
     outside.mkdir()
     (folder / "z").symlink_to(outside)
-    before = content.of_folder(folder)
+    before = files.folder_hash(folder)
     (outside / "c.txt").write_text("new")
-    assert content.of_folder(folder) != before
+    assert files.folder_hash(folder) != before

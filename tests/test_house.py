@@ -14,18 +14,7 @@ from ruamel.yaml import YAML
 from stages import check
 
 ROOT = Path(__file__).resolve().parents[1]
-MATERIALS = (
-    "encoder",
-    "smoothing",
-    "sphere",
-    "text",
-    "fitting",
-    "processes",
-    "checkpoint",
-    "content",
-    "files",
-    "errors",
-)
+MATERIALS = ("encoder", "smoothing", "sphere", "text", "training", "files", "errors")
 # What a stage may import without naming it in its deps: how a run is watched must not make its result stale.
 HALLWAY = {
     "runner",

@@ -1,4 +1,4 @@
-"""Our side: texts packed into rows, fused attention, the head on masked positions, rosphere.fitting's loop."""
+"""Our side: texts packed into rows, fused attention, the head on masked positions, rosphere.training.loop's loop."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.encoder.data import RATE, VOCAB, Texts
-from rosphere import fitting, mlm
 from rosphere.encoder.config import EncoderConfig
 from rosphere.encoder.model import MaskedLanguageModel
 from rosphere.encoder.precision import Requested, for_training
-from rosphere.fitting import Schedule
+from rosphere.pretraining import masked
+from rosphere.pretraining.packing import PackedRows
 from rosphere.text import corpus, tokenizer
+from rosphere.training import loop
+from rosphere.training.schedule import Schedule
+from rosphere.training.streams import seed_everything
 
 
 class Training:
@@ -26,7 +29,7 @@ class Training:
         self.precision = for_training(requested, shape.hidden_size).precision
         tokenizer.save(VOCAB, folder / "tokenizer")
         self.tokenizer = tokenizer.Tokenizer(folder / "tokenizer")
-        fitting.seed_everything(0)
+        seed_everything(0)
         self.model = MaskedLanguageModel(shape)
         if compiled:
             self.model.encoder.compile_blocks()
@@ -37,23 +40,23 @@ class Training:
         documents = [(ids, np.ones(len(ids), dtype=bool)) for ids in self.texts.steps(self.done, steps)]
         self.done += steps
         corpus.write(documents, self.folder / "corpus", vocab_size=len(VOCAB), shard_tokens=10**9)
-        rows = mlm.PackedRows(
+        rows = PackedRows(
             corpus.Corpus(self.folder / "corpus"), self.tokenizer, length=self.texts.sequence, seed=self.done
         )
         size = len(rows) // steps
         times: list[float] = []
 
-        def objective(model: nn.Module, batch: mlm.Batch, backward: fitting.Backward) -> dict[str, Tensor]:
+        def objective(model: nn.Module, batch: masked.Batch, backward: loop.Backward) -> dict[str, Tensor]:
             if torch.cuda.is_available() and len(times) in (0, steps):
                 torch.cuda.synchronize()
             times.append(time.perf_counter())
-            value, accuracy = mlm.loss(self.model, batch)
+            value, accuracy = masked.loss(self.model, batch)
             backward(value)
             return {"loss": value.detach(), "accuracy": accuracy}
 
-        fitting.fit(
+        loop.fit(
             self.model,
-            lambda step: mlm.training_batch(rows, step, size=size, rate=RATE),
+            lambda step: masked.training_batch(rows, step, size=size, rate=RATE),
             objective,
             Schedule(steps=steps + 1, learning_rate=1e-4, log_every=10**9),
             seed=0,

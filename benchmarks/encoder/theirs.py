@@ -9,12 +9,12 @@ from typing import Any
 import torch
 
 from benchmarks.encoder.data import RATE, VOCAB, Texts
-from rosphere import fitting
 from rosphere.encoder import folder as folders
 from rosphere.encoder.config import EncoderConfig, to_json
 from rosphere.encoder.model import MaskedLanguageModel
 from rosphere.encoder.precision import for_training
 from rosphere.text import tokenizer
+from rosphere.training.streams import seed_everything
 
 POOL = 50  # steps' worth of texts to choose from
 
@@ -26,7 +26,7 @@ class Training:
         self.texts, self.folder, self.best = texts, folder, best
         tokenizer.save(VOCAB, folder / "tokenizer")
         self.tokenizer = AutoTokenizer.from_pretrained(folder / "tokenizer")
-        fitting.seed_everything(0)
+        seed_everything(0)
         self.model = RoFormerForMaskedLM(RoFormerConfig(**to_json(shape)))
         weights = MaskedLanguageModel(shape).state_dict()
         self.model.load_state_dict(folders.to_hugging_face(weights, shape), strict=False)

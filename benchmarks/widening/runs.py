@@ -13,14 +13,19 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.widening.curves import Point
-from rosphere import checkpoint, fitting, mlm
-from rosphere.checkpoint import History
 from rosphere.encoder import folder
 from rosphere.encoder.config import EncoderConfig
 from rosphere.encoder.model import MaskedLanguageModel
-from rosphere.fitting import Callbacks, Schedule
+from rosphere.pretraining import masked
+from rosphere.pretraining.packing import PackedRows
 from rosphere.text.corpus import Corpus
 from rosphere.text.tokenizer import Tokenizer
+from rosphere.training import checkpoint, loop
+from rosphere.training.checkpoint import History
+from rosphere.training.loop import Callbacks
+from rosphere.training.optimizers import adamw
+from rosphere.training.schedule import Schedule
+from rosphere.training.streams import seed_everything
 from rosphere.widening import widen
 from rosphere.widening.moments import grow_moments, learning_rates
 
@@ -56,8 +61,8 @@ class Plan:
 class Text:
     """One seed's view of a prepared corpus."""
 
-    rows: mlm.PackedRows
-    dev: mlm.DevSet
+    rows: PackedRows
+    dev: masked.DevSet
     vocabulary: int
     seed: int
 
@@ -65,10 +70,10 @@ class Text:
     def read(cls, data: Path, seed: int) -> Text:
         tokenizer = Tokenizer(data / "tokenizer")
         rows, dev = (
-            mlm.PackedRows(Corpus(data / "corpus" / split), tokenizer, length=LENGTH, seed=seed)
+            PackedRows(Corpus(data / "corpus" / split), tokenizer, length=LENGTH, seed=seed)
             for split in ("train", "dev")
         )
-        measured = mlm.DevSet(dev, size=ROWS, limit=64, rate=RATE)
+        measured = masked.DevSet(dev, size=ROWS, limit=64, rate=RATE)
         return cls(rows=rows, dev=measured, vocabulary=len(tokenizer), seed=seed)
 
 
@@ -109,10 +114,10 @@ def train(
         evaluate_every=50,
         checkpoint_every=100,
     )
-    optimizer = optimizer or fitting.optimizer(model, pace)
+    optimizer = optimizer or adamw(model, pace)
 
-    def objective(trained: nn.Module, batch: mlm.Batch, backward: fitting.Backward) -> dict[str, Tensor]:
-        value, accuracy = mlm.loss(model, batch)
+    def objective(trained: nn.Module, batch: masked.Batch, backward: loop.Backward) -> dict[str, Tensor]:
+        value, accuracy = masked.loss(model, batch)
         backward(value)
         return {"loss": value.detach(), "accuracy": accuracy}
 
@@ -120,15 +125,15 @@ def train(
         if "dev_loss" in metrics:
             print(f"{place.name}: {step}/{total} {metrics['dev_loss']:.3f}", flush=True)
 
-    history = fitting.fit(
+    history = loop.fit(
         model,
-        lambda step: mlm.training_batch(text.rows, first + step, size=ROWS, rate=RATE),
+        lambda step: masked.training_batch(text.rows, first + step, size=ROWS, rate=RATE),
         objective,
         pace,
         seed=text.seed,
         folder=place / "state",
         callbacks=Callbacks(progress=progress, evaluate=partial(text.dev, model)),
-        optimizer_=optimizer,
+        optimizer=optimizer,
     )
     folder.save(model, place / "model", tokenizer=place)
     checkpoint.save_moments(place / checkpoint.MOMENTS_FILE, model, optimizer)
@@ -143,13 +148,13 @@ def flops_of_a_step(config: EncoderConfig) -> float:
 def seconds_of_a_step(text: Text, plan: Plan, rounds: int = 40) -> tuple[float, float]:
     """Of the narrow and the wide model, alternating, medians; on a machine that does nothing else."""
     models = [MaskedLanguageModel(shape(text, width, plan.layers)) for width in (plan.narrow, plan.wide)]
-    optimizers = [fitting.optimizer(model, Schedule(steps=1, learning_rate=plan.rate)) for model in models]
+    optimizers = [adamw(model, Schedule(steps=1, learning_rate=plan.rate)) for model in models]
     taken: tuple[list[float], list[float]] = ([], [])
     for step in range(rounds):
-        batch = mlm.training_batch(text.rows, step, size=ROWS, rate=RATE)
+        batch = masked.training_batch(text.rows, step, size=ROWS, rate=RATE)
         for model, optimizer, times in zip(models, optimizers, taken, strict=True):
             begin = time.perf_counter()
-            mlm.loss(model, batch)[0].backward()
+            masked.loss(model, batch)[0].backward()
             optimizer.step()
             optimizer.zero_grad()
             times.append(time.perf_counter() - begin)
@@ -168,7 +173,7 @@ def until(text: Text, place: Path, plan: Plan, name: str, stops: list[int], stop
     width, rate = {"narrow": (plan.narrow, plan.rate), "wide": (plan.wide, plan.rate * plan.scratch_rate)}[name]
     marks = [0, *stops]
     begin = marks[marks.index(stop) - 1]
-    fitting.seed_everything(text.seed)
+    seed_everything(text.seed)
     model = MaskedLanguageModel(shape(text, width, plan.layers))
     optimizer = None
     if begin:
@@ -188,7 +193,7 @@ def until(text: Text, place: Path, plan: Plan, name: str, stops: list[int], stop
 def left_off(before: Path, plan: Plan) -> tuple[MaskedLanguageModel, torch.optim.AdamW]:
     """The model and the optimizer that a run ended with."""
     model = folder.load(before / "model")
-    optimizer = fitting.optimizer(model, Schedule(steps=1, learning_rate=plan.rate))
+    optimizer = adamw(model, Schedule(steps=1, learning_rate=plan.rate))
     checkpoint.load_moments(before / checkpoint.MOMENTS_FILE, model, optimizer)
     return model, optimizer
 
@@ -220,7 +225,7 @@ def widened(text: Text, place: Path, plan: Plan, switch: int) -> History:
         grown = place / name / "start.safetensors"
         checkpoint.write_moments(grown, grow_moments(moments, small.config, wide.config, seed=text.seed), steps)
         rates = learning_rates(small.config, wide.config) if plan.slow_readers else None
-        optimizer = fitting.optimizer(wide, Schedule(steps=1, learning_rate=plan.rate), rates=rates)
+        optimizer = adamw(wide, Schedule(steps=1, learning_rate=plan.rate), rates=rates)
         checkpoint.load_moments(grown, wide, optimizer)
     return train(
         wide,

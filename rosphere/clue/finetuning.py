@@ -13,8 +13,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from rosphere import fitting
-from rosphere.checkpoint import History
 from rosphere.clue import model as models
 from rosphere.clue import scoring
 from rosphere.clue.examples import Batch, collate, examples
@@ -24,8 +22,12 @@ from rosphere.clue.selection import Selection, reached_by
 from rosphere.clue.tasks import Row
 from rosphere.encoder.precision import Precision
 from rosphere.errors import Interrupted
-from rosphere.fitting import Callbacks, Schedule
 from rosphere.text.tokenizer import Tokenizer
+from rosphere.training import loop
+from rosphere.training.checkpoint import History
+from rosphere.training.loop import Callbacks
+from rosphere.training.optimizers import adamw
+from rosphere.training.schedule import Schedule
 
 DEV = "dev_score"  # in the history, where dev was looked at
 
@@ -75,7 +77,7 @@ def layer_rates(model: TaskModel, decay: float) -> dict[str, float]:
     return rates
 
 
-def objective(model: TaskModel, chunks: Sequence[Batch], backward: fitting.Backward, *, r_drop: float) -> Tensor:
+def objective(model: TaskModel, chunks: Sequence[Batch], backward: loop.Backward, *, r_drop: float) -> Tensor:
     """Backpropagates the loss of a step, chunk by chunk, and returns it.
 
     A chunk's mean counts by its share of the examples, so the gradient is that of the whole. With r_drop = w > 0 each
@@ -125,14 +127,14 @@ def finetune(
         parts = np.array_split(chosen, min(recipe.accumulate, len(chosen)))
         return [collate([made[number] for number in part], model.task, tokenizer.pad) for part in parts]
 
-    def step(trained: nn.Module, chunks: list[Batch], backward: fitting.Backward) -> dict[str, Tensor]:
+    def step(trained: nn.Module, chunks: list[Batch], backward: loop.Backward) -> dict[str, Tensor]:
         return {"loss": objective(model, chunks, backward, r_drop=recipe.r_drop)}
 
     rates = layer_rates(model, recipe.layer_decay) if recipe.layer_decay != 1.0 else None
-    optimizer = fitting.optimizer(model, schedule, rates=rates)
+    optimizer = adamw(model, schedule, rates=rates)
 
     def train(schedule: Schedule, folder: Path | None, callbacks: Callbacks) -> History:
-        return fitting.fit(
+        return loop.fit(
             model,
             batch,
             step,
@@ -141,7 +143,7 @@ def finetune(
             folder=folder,
             callbacks=callbacks,
             precision=precision,
-            optimizer_=optimizer,
+            optimizer=optimizer,
         )
 
     if recipe.select == "last":

@@ -10,8 +10,9 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from rosphere import checkpoint, files
-from rosphere.checkpoint import History
+from rosphere import files
+from rosphere.training import checkpoint
+from rosphere.training.checkpoint import History
 
 SCORES = "scores.json"
 

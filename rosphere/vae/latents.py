@@ -10,9 +10,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from rosphere import similarity
 from rosphere.errors import InputError
 from rosphere.sphere import rotation
+from rosphere.text import batching
 from rosphere.text.tokenizer import Tokenizer
 from rosphere.vae.model import SentenceVAE
 from rosphere.vae.sentences import Sentences
@@ -31,7 +31,7 @@ def modes(model: SentenceVAE, sentences: Sentences) -> Tensor:
     model.eval()
     found = torch.empty(len(sentences), model.shape.latent)
     lengths = [len(row) for row in sentences.rows]
-    for chosen in similarity.like_lengths(lengths, similarity.room(TOKENS_A_BATCH, model.device)):
+    for chosen in batching.length_buckets(lengths, batching.token_budget(TOKENS_A_BATCH, model.device)):
         found[chosen] = model.posterior(sentences.batch(chosen).to(model.device)).mode.cpu()
     return found
 

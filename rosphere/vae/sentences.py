@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rosphere import similarity
 from rosphere.errors import InputError
+from rosphere.text import batching
 from rosphere.text.corpus import Corpus
 from rosphere.text.tokenizer import Tokenizer
 
@@ -75,7 +75,7 @@ class Sentences:
         return len(self.rows)
 
     def batch(self, numbers: Sequence[int], *, done: float = 1.0) -> Batch:
-        ids, keep = similarity.padded([self.rows[number] for number in numbers], self.pad)
+        ids, keep = batching.pad([self.rows[number] for number in numbers], self.pad)
         return Batch(ids_BL=ids, keep_BL=keep, done=done)
 
     def training_batch(self, step: int, *, of: int, size: int, seed: int) -> Batch:

@@ -7,10 +7,11 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from rosphere import fitting
-from rosphere.checkpoint import History
 from rosphere.encoder.precision import Precision
-from rosphere.fitting import Callbacks, Schedule
+from rosphere.training import loop
+from rosphere.training.checkpoint import History
+from rosphere.training.loop import Callbacks
+from rosphere.training.schedule import Schedule
 from rosphere.vae.measures import measure
 from rosphere.vae.model import SentenceVAE
 from rosphere.vae.objective import Objective, elbo
@@ -29,13 +30,13 @@ def train(
     seed: int,
     dev: Sequence[Batch] = (),
     folder: Path | None = None,
-    progress: fitting.Progress = lambda step, total, metrics: None,
+    progress: loop.Progress = lambda step, total, metrics: None,
     stopping: Callable[[], bool] = lambda: False,
     precision: Precision = "fp32",
 ) -> History:
     """Trains ``model`` in place on ``rows`` sentences a step; what ``dev`` says of it comes as dev_*."""
 
-    def step_of(trained: nn.Module, batch: Batch, backward: fitting.Backward) -> dict[str, Tensor]:
+    def step_of(trained: nn.Module, batch: Batch, backward: loop.Backward) -> dict[str, Tensor]:
         terms = elbo(model, batch, objective)
         backward(terms["loss"])
         return {name: value.detach() for name, value in terms.items()}
@@ -44,7 +45,7 @@ def train(
         found = measure(model, dev, draws=2)
         return {f"dev_{name}": found[name] for name in WATCHED}
 
-    return fitting.fit(
+    return loop.fit(
         model,
         lambda step: sentences.training_batch(step, of=schedule.steps, size=rows, seed=seed),
         step_of,

@@ -15,9 +15,11 @@ from rosphere.clue.predicting import predict
 from rosphere.clue.tasks import TASKS, Task
 from rosphere.encoder.config import EncoderConfig
 from rosphere.encoder.model import Encoder
-from rosphere.fitting import Callbacks, Schedule, seed_everything
 from rosphere.preparation import writing
 from rosphere.text import tokenizer as tokenizers
+from rosphere.training.loop import Callbacks
+from rosphere.training.schedule import Schedule
+from rosphere.training.streams import seed_everything
 
 QUIZ = "甲乙丙丁"
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from rosphere import checkpoint
 from rosphere.clue.selection import Selection, reached_by
+from rosphere.training import checkpoint
 
 
 def weighing(value: float) -> nn.Module:

@@ -12,10 +12,10 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
-from rosphere import mlm
 from rosphere.encoder import masks
 from rosphere.encoder.config import EncoderConfig
 from rosphere.encoder.model import MaskedLanguageModel
+from rosphere.pretraining import masked
 
 SIZES: dict[str, Any] = {
     "vocab_size": 40,
@@ -36,7 +36,7 @@ def model(kind: Any) -> MaskedLanguageModel:
     return made
 
 
-def packed(documents: list[Tensor], chosen: list[Tensor], length: int) -> mlm.Batch:
+def packed(documents: list[Tensor], chosen: list[Tensor], length: int) -> masked.Batch:
     """Rows of ``length``: a document goes into the first row that has room for it."""
     rows: list[list[int]] = []
     for number, document in enumerate(documents):
@@ -55,7 +55,7 @@ def packed(documents: list[Tensor], chosen: list[Tensor], length: int) -> mlm.Ba
             ids[where, here], owners[where, here], hidden[where, here] = documents[number], order, chosen[number]
             place = here.stop
     positions = hidden.flatten().nonzero().squeeze(1)
-    return mlm.Batch(
+    return masked.Batch(
         ids_BL=ids,
         documents_BL=owners,
         positions_M=positions,
@@ -73,7 +73,7 @@ def test_packed_and_padded_training_agree(kind: str, lengths: list[int], seed: i
     chosen = [torch.rand(n, generator=generator) < 0.4 for n in lengths]
     chosen[0][0] = True
     trained = model(kind)
-    loss, _ = mlm.loss(trained, packed(documents, chosen, 32))
+    loss, _ = masked.loss(trained, packed(documents, chosen, 32))
     loss.backward()
     found = {name: p.grad.clone() for name, p in trained.named_parameters()}
     trained.zero_grad()

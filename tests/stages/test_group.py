@@ -23,7 +23,8 @@ TOY = """
 import os, time
 from dataclasses import dataclass
 import torch
-from rosphere import fitting
+from rosphere.training import loop
+from rosphere.training.schedule import Schedule
 from stages.runner import stage
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,9 +58,9 @@ with stage("train", divides=True) as job:
         backward(loss)
         return {"loss": loss.detach()}
 
-    schedule = fitting.Schedule(steps=config.steps, learning_rate=0.1, log_every=1, checkpoint_every=5)
-    callbacks = fitting.Callbacks(progress=job.progress, stopping=job.stopping)
-    history = fitting.fit(
+    schedule = Schedule(steps=config.steps, learning_rate=0.1, log_every=1, checkpoint_every=5)
+    callbacks = loop.Callbacks(progress=job.progress, stopping=job.stopping)
+    history = loop.fit(
         model, batches, objective, schedule, seed=1, folder=job.checkpoint, callbacks=callbacks
     )
     with open("written", "a") as file:

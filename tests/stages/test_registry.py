@@ -16,10 +16,10 @@ import pandas
 import pytest
 import torch
 
-from rosphere import similarity
 from rosphere.encoder.config import EncoderConfig
 from rosphere.encoder.model import MaskedLanguageModel
-from rosphere.similarity import SimilarityModel
+from rosphere.similarity import model as similarity
+from rosphere.similarity.model import SimilarityModel
 from rosphere.text import tokenizer
 from stages import courier, spool, tracking
 from stages.champion import Champion
@@ -46,7 +46,7 @@ numpy.save(sys.argv[3], numpy.asarray(found["cosine"]))
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A workspace with a model and its certificate; everything here happens in it."""
-    home = tmp_path_factory.mktemp("home")
+    home = tmp_path_factory.mktemp("a home")
     pieces, folder = home / "pieces", home / "models" / "roformer_sim"
     tokenizer.save(tokenizer.train(["怎么如何退货今天天气不错"], size=99, minimum=1), pieces)
     torch.manual_seed(0)
@@ -192,7 +192,7 @@ def test_a_registered_model_has_all_that_it_needs(home: Path, store: Any, tmp_pa
     pins = (model / "requirements.txt").read_text().splitlines()
     assert "mlflow" in [pin.split("==")[0] for pin in pins] and not any("+" in pin for pin in pins)
     assert (model / "artifacts" / "widen.json").read_text() == '{"max_logit_gap": 1e-14}'
-    assert (model / "code" / "rosphere" / "similarity.py").is_file()
+    assert (model / "code" / "rosphere" / "similarity" / "model.py").is_file()
     assert not [path for path in model.rglob("*") if path.suffix in (".pkl", ".pickle", ".pyc")]
 
 

@@ -12,8 +12,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from rosphere.contrastive import info_nce, neighbour_distillation, similarity_distillation
 from rosphere.errors import InputError
+from rosphere.similarity.distillation import neighbour_distillation, similarity_distillation
+from rosphere.similarity.losses import info_nce
 from stages import config
 from stages.roformer_sim import RoformerSim
 

@@ -9,12 +9,14 @@ import pandas
 import pytest
 import torch
 
-from rosphere import generation, similarity, vae
+from rosphere import vae
 from rosphere.encoder import folder as encoder_folder
 from rosphere.encoder.config import EncoderConfig
 from rosphere.encoder.model import MaskedLanguageModel
 from rosphere.errors import InputError
-from rosphere.similarity import SimilarityModel
+from rosphere.similarity import encoding, generation
+from rosphere.similarity import model as similarity
+from rosphere.similarity.model import SimilarityModel
 from rosphere.text import tokenizer
 from rosphere.text.tokenizer import Tokenizer
 from rosphere.vae import SentenceVAE, Shape
@@ -64,7 +66,7 @@ def test_what_is_served_is_what_the_library_says(encoder: Path, target: Path) ->
 
     served = pyfunc.load_model(str(target))
     model, pieces = similarity.load(encoder), Tokenizer(encoder)
-    one, two = (similarity.encode(model, pieces, texts) for texts in (TEXTS, OTHERS))
+    one, two = (encoding.encode(model, pieces, texts) for texts in (TEXTS, OTHERS))
     found = served.predict(pandas.DataFrame({"text": TEXTS, "other": OTHERS}))
     np.testing.assert_allclose(found["cosine"], (one * two).sum(1), atol=1e-6)
     asked = {"task": "generate", "samples": 6, "count": 2, "top_p": 1.0, "seed": 3}
@@ -104,7 +106,7 @@ def test_a_pretrained_encoder_is_served(pieces: Path, language: MaskedLanguageMo
     serving.save(tmp_path / "model", tmp_path / "served")
     served = pyfunc.load_model(str(tmp_path / "served"))
     found = served.predict(pandas.DataFrame({"text": TEXTS}))
-    expected = similarity.mean_pooled(encoder_folder.load(tmp_path / "model"), Tokenizer(pieces), TEXTS)
+    expected = encoding.mean_pooled(encoder_folder.load(tmp_path / "model"), Tokenizer(pieces), TEXTS)
     np.testing.assert_allclose(np.stack(found["vector"].tolist()), expected, atol=1e-6)
     with pytest.raises(InputError, match="task: expected encode, got 'similar'"):
         served.predict(pandas.DataFrame({"text": TEXTS}), params={"task": "similar"})

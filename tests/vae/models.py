@@ -6,9 +6,9 @@ from typing import Any
 
 import torch
 
-from rosphere import similarity
 from rosphere.encoder.config import EncoderConfig
 from rosphere.encoder.model import MaskedLanguageModel
+from rosphere.text import batching
 from rosphere.vae import Batch, SentenceVAE, Shape
 
 PAD, CLS, SEP, MASK = 0, 2, 3, 4
@@ -50,7 +50,7 @@ def sentences(count: int = 20, seed: int = 0) -> Batch:
     rows = []
     for length in torch.randint(2, 8, (count,), generator=generator).tolist():
         rows.append([CLS, *torch.randint(5, VOCABULARY, (length,), generator=generator).tolist(), SEP])
-    ids, keep = similarity.padded(rows, PAD)
+    ids, keep = batching.pad(rows, PAD)
     return Batch(ids_BL=ids, keep_BL=keep)
 
 

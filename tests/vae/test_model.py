@@ -13,9 +13,10 @@ from torch import Tensor
 from torch.distributions import kl_divergence
 from torch.nn import functional as F
 
-from rosphere import fitting, vae
-from rosphere.errors import InputError
+from rosphere import vae
+from rosphere.errors import InputError, Interrupted
 from rosphere.sphere.distributions import HypersphericalUniform, VonMisesFisher
+from rosphere.training.schedule import Schedule
 from rosphere.vae import Batch, Objective, Sentences, heads
 from tests.vae.models import CLS, KINDS, MASK, PAD, PLACES, SEP, VOCABULARY, model, sentences, shaken
 
@@ -256,7 +257,7 @@ def corpus(batch: Batch) -> Sentences:
 @pytest.mark.parametrize("kind", KINDS)
 def test_twenty_sentences_are_learned(kind: str, at: str) -> None:
     found = model(kind, kappa=50.0, latent=8, latent_at=at)
-    pace = fitting.Schedule(steps=60, learning_rate=5e-3, log_every=10, decay="constant")
+    pace = Schedule(steps=60, learning_rate=5e-3, log_every=10, decay="constant")
     history = vae.train(found, corpus(sentences()), pace, objective=vae.ELBO, rows=20, seed=0)
     assert history[-1]["reconstruction"] < 0.9 * history[0]["reconstruction"]
     if kind == "vmf":
@@ -280,7 +281,7 @@ def test_gradients_are_finite_at_every_kappa_and_reach_the_encoder(kappa: Any, l
 def test_every_kappa_trains_without_a_nan(kappa: Any) -> None:
     """fit itself refuses a loss that is not finite."""
     found = model(kappa=kappa, latent=16)
-    pace = fitting.Schedule(steps=12, learning_rate=1e-2, log_every=4)
+    pace = Schedule(steps=12, learning_rate=1e-2, log_every=4)
     history = vae.train(found, corpus(sentences()), pace, objective=vae.ELBO, rows=10, seed=0)
     assert history[-1]["loss"] < history[0]["loss"]
     assert all(parameter.isfinite().all() for parameter in found.parameters())
@@ -289,11 +290,11 @@ def test_every_kappa_trains_without_a_nan(kappa: Any) -> None:
 @pytest.mark.parametrize("objective", [vae.ELBO, Objective(annealing=0.5)])
 def test_a_stopped_and_resumed_run_is_the_same_run(tmp_path: Any, objective: Objective) -> None:
     """Annealing and the running means of BN-VAE are part of it."""
-    data, pace = corpus(sentences()), fitting.Schedule(steps=8, learning_rate=1e-2, log_every=2)
+    data, pace = corpus(sentences()), Schedule(steps=8, learning_rate=1e-2, log_every=2)
     whole = model("gaussian", gamma=0.6)
     expected = vae.train(whole, data, pace, objective=objective, rows=6, seed=3)
     asked = iter([False, False, True])
-    with pytest.raises(fitting.Interrupted):
+    with pytest.raises(Interrupted):
         vae.train(
             model("gaussian", gamma=0.6),
             data,

@@ -1,0 +1,310 @@
+"""Similar sentences by nucleus sampling, ranked by the model's own similarity.
+
+What is drawn for a text depends on (seed, its tokens, number of the sample, step) alone: it gets the same sentences
+alone and among a thousand others. Always in float32: rounding, which does depend on the company, changes a draw that
+falls on the boundary between two tokens, but that is rare (not once in 350,000 draws of a model of the default size).
+
+Shapes: N rows, one per sample; S sources; L tokens; V vocabulary; H hidden size.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from rosphere.encoder import masks
+from rosphere.encoder.model import Cache, MaskedLanguageModel
+from rosphere.errors import InputError
+from rosphere.similarity import encoding
+from rosphere.similarity.model import SimilarityModel
+from rosphere.text import batching
+from rosphere.text.tokenizer import SPECIALS, UNUSED, Tokenizer
+
+TOKENS_A_BATCH = 8192  # of all rows at their longest: what bounds the memory of keys and values
+SENTENCES_A_RANKING = 8192
+BLOCK = 64  # of the vocabulary, when a token is drawn
+ENDED_ROWS = 1 / 8  # of a batch may be carried along: leaving rows out copies all keys and values
+Ranked = list[tuple[str, float]]
+
+
+def key(seed: int, source: Sequence[int], sample: int) -> int:
+    """64 bits that name the random numbers of one sample of one source."""
+    name = f"{seed} {sample} {list(source)}"
+    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "little")
+
+
+def uniforms(keys_N: NDArray[np.uint64], step: int, number: int) -> NDArray[np.float64]:
+    """Each key's ``number``-th number in [0, 1) of a step: SplitMix64 (Steele et al. 2014), its upper 52 bits."""
+    x = keys_N + np.uint64((step + (number << 32)) * 0x9E3779B97F4A7C15 % 2**64)
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return ((x ^ (x >> np.uint64(31))) >> np.uint64(12)).astype(np.float64) * np.float64(2.0**-52)
+
+
+def nucleus(logits_NV: Tensor, top_p: float, uniform: Callable[[int], NDArray[np.float64]]) -> Tensor:
+    """One token per row from the smallest set of tokens whose probabilities reach ``top_p``; 0 is greedy.
+
+    Holtzman et al. 2020, arXiv 1904.09751. Without sorting: a token is drawn from all, and kept if what is likelier
+    sums to less than ``top_p``. If not, the set lies among the likelier ones, and the draw is repeated there.
+    ``uniform(n)`` gives the rows' n-th numbers [N] in [0, 1).
+    """
+    logits_NV = F.pad(logits_NV.float(), (0, -logits_NV.shape[-1] % BLOCK), value=-torch.inf)
+    weights = logits_NV.sub_(logits_NV.amax(-1, keepdim=True)).exp_()
+    goal = top_p * weights.sum(-1)
+    token, rows = torch.empty_like(goal, dtype=torch.long), torch.arange(len(goal), device=goal.device)
+    for turn in itertools.count():
+        first, second = (torch.from_numpy(uniform(2 * turn + n)).to(goal.device)[rows] for n in range(2))
+        drawn = _drawn(weights, first, second)
+        above = torch.gt(weights, weights.gather(1, drawn), out=torch.empty_like(weights))  # 0 or 1
+        likelier = above.mul_(weights)  # five times as fast as weights.where(...)
+        before = likelier.sum(-1)
+        kept = (before < goal) | (before == 0)
+        token[rows[kept]] = drawn[kept, 0]
+        if bool(kept.all()):
+            break
+        weights, goal, rows = likelier[~kept], goal[~kept], rows[~kept]
+    return token
+
+
+def _drawn(weights_NV: Tensor, first_N: Tensor, second_N: Tensor) -> Tensor:
+    """[N, 1]: a block of tokens by its weight, then a token of the block.
+
+    One cumulative sum over V would cost more, and rounding would change more draws than this: an error in any
+    weight moves all boundaries behind it.
+    """
+    blocks = weights_NV.view(len(weights_NV), -1, BLOCK)
+    block = _place(blocks.sum(-1), first_N)
+    return block * BLOCK + _place(blocks.take_along_dim(block[..., None], 1).squeeze(1), second_N)
+
+
+def _place(weights: Tensor, share_N: Tensor) -> Tensor:
+    """[N, 1]: where the cumulative weights of each row first exceed this share of their sum."""
+    cumulative = weights.cumsum(-1, dtype=torch.float64)
+    return torch.searchsorted(cumulative, share_N[:, None] * cumulative[:, -1:], right=True)
+
+
+class _Rows:
+    """Rows under way: keys and values of their tokens, and the hidden states that the next tokens are drawn from.
+
+    Padding is on the left, so that all rows end at the same place: rotary attention knows distances only.
+    """
+
+    def __init__(self, model: MaskedLanguageModel, sources: Sequence[Sequence[int]], tokenizer: Tokenizer) -> None:
+        device = model.encoder.words.weight.device
+        sequences = [[tokenizer.cls, *source, tokenizer.sep] for source in sources]
+        length = max(map(len, sequences))
+        ids = torch.tensor([[tokenizer.pad] * (length - len(each)) + each for each in sequences], device=device)
+        self.model = model
+        self.cache: Cache = []
+        self.length_N = torch.tensor([len(each) for each in sequences], device=device)
+        self.keep_NL = torch.arange(length, device=device) >= length - self.length_N[:, None]
+        positions = (self.keep_NL.cumsum(1) - 1).clamp(min=0)
+        self.hidden_NH = model.encoder(ids, masks.padded(self.keep_NL), None, self.cache, positions)[:, -1]
+
+    def select(self, places: Tensor) -> None:
+        """Leaves rows out or repeats them."""
+        self.cache[:] = [(k[places], v[places]) for k, v in self.cache]
+        self.length_N, self.keep_NL = self.length_N[places], self.keep_NL[places]
+        self.hidden_NH = self.hidden_NH[places]
+
+    def append(self, token_N: Tensor) -> None:
+        self.keep_NL = F.pad(self.keep_NL, (0, 1), value=True)
+        ids, positions = token_N[:, None], self.length_N[:, None]
+        mask, segments = masks.last(self.keep_NL), torch.ones_like(ids)
+        self.hidden_NH = self.model.encoder(ids, mask, segments, self.cache, positions)[:, -1]
+        self.length_N = self.length_N + 1
+
+
+def _batch(
+    model: MaskedLanguageModel,
+    tokenizer: Tokenizer,
+    sources: Sequence[Sequence[int]],
+    owners: Sequence[int],
+    keys_N: NDArray[np.uint64],
+    *,
+    longest: int,
+    top_p: float,
+) -> list[list[int]]:
+    """For each row up to ``longest`` tokens after source ``owners[row]``; what follows a first [SEP] means nothing."""
+    rows, numbers = _Rows(model, sources, tokenizer), np.arange(len(owners))
+    device = rows.hidden_NH.device
+    rows.select(torch.tensor(owners, device=device))
+    known = map(tokenizer.backend.token_to_id, (*SPECIALS, *UNUSED))
+    banned = torch.tensor([n for n in known if n is not None and n != tokenizer.sep], device=device)
+    written: list[list[int]] = [[] for _ in owners]
+    ended = np.zeros(len(owners), bool)
+    for step in range(longest):
+        logits = model.logits(rows.hidden_NH).index_fill_(-1, banned, -torch.inf)
+        token = nucleus(logits, top_p, partial(uniforms, keys_N[numbers], step))
+        drawn = token.tolist()
+        for number, each in zip(numbers, drawn, strict=True):
+            written[number].append(each)
+        ended |= np.array(drawn) == tokenizer.sep
+        if ended.all() or step + 1 == longest:
+            break
+        if ended.mean() > ENDED_ROWS:
+            left = torch.from_numpy(np.flatnonzero(~ended)).to(device)
+            rows.select(left)
+            token, numbers, ended = token[left], numbers[~ended], ended[~ended]
+        rows.append(token)
+    return written
+
+
+def sample(
+    model: MaskedLanguageModel,
+    tokenizer: Tokenizer,
+    sources: Sequence[Sequence[int]],
+    *,
+    count: int,
+    longest: int,
+    top_p: float,
+    seed: int,
+) -> list[list[list[int]]]:
+    """For each source ``count`` continuations of [CLS] source [SEP], without those that do not end within ``longest``.
+
+    Raises InputError for a ``top_p`` outside [0, 1], a count below 1, or more tokens than BERT has positions.
+    """
+    lengths = [len(source) + 2 + longest for source in sources]
+    _check(model, max(lengths, default=0), count, longest, top_p)
+    weight = model.encoder.words.weight
+    rows = [(number, each) for number in range(len(sources)) for each in range(count)]
+    found: list[list[list[int]]] = [[] for _ in sources]
+    for chosen in batching.length_buckets(
+        [lengths[number] for number, _ in rows], batching.token_budget(TOKENS_A_BATCH, weight.device)
+    ):
+        batch = [rows[place] for place in chosen]
+        place = {number: n for n, number in enumerate(dict.fromkeys(number for number, _ in batch))}
+        keys = np.array([key(seed, sources[number], each) for number, each in batch], np.uint64)
+        with torch.inference_mode():
+            written = _batch(
+                model,
+                tokenizer,
+                [sources[number] for number in place],
+                [place[number] for number, _ in batch],
+                keys,
+                longest=longest,
+                top_p=top_p,
+            )
+        for (number, _), ids in zip(batch, written, strict=True):
+            if tokenizer.sep in ids:
+                found[number].append(ids[: ids.index(tokenizer.sep)])
+    return found
+
+
+def _check(model: MaskedLanguageModel, length: int, count: int, longest: int, top_p: float) -> None:
+    if not 0 <= top_p <= 1:
+        raise InputError(f"top_p: expected a probability, 0 to 1, got {top_p}")
+    if count < 1:
+        raise InputError(f"samples: expected 1 or more, got {count}")
+    if longest < 1:
+        raise InputError(f"longest: expected 1 token or more, got {longest}")
+    most = model.config.max_position_embeddings
+    if not model.config.rotary and length - 1 > most:  # the last token is drawn, never read
+        raise InputError(f"longest {longest}: text and paraphrase need {length - 1} positions; this model has {most}")
+
+
+def paraphrases(
+    model: SimilarityModel,
+    tokenizer: Tokenizer,
+    text: str,
+    *,
+    mask: Sequence[int] = (),
+    samples: int = 50,
+    keep: int = 5,
+    top_p: float = 0.95,
+    longest: int = 40,
+    seed: int = 0,
+) -> Ranked:
+    """(sentence, cosine to ``text``), best first: distinct, not the input itself, at most ``keep``.
+
+    ``mask``: places of tokens of ``text``, from 0, that are hidden from the writer, so that it may differ there.
+    """
+    return paraphrases_of_each(
+        model,
+        tokenizer,
+        [text],
+        mask=[mask],
+        samples=samples,
+        keep=keep,
+        top_p=top_p,
+        longest=longest,
+        seed=seed,
+    )[0]
+
+
+def paraphrases_of_each(
+    model: SimilarityModel,
+    tokenizer: Tokenizer,
+    texts: Sequence[str],
+    *,
+    mask: Sequence[Sequence[int]] | None = None,
+    samples: int = 50,
+    keep: int = 5,
+    top_p: float = 0.95,
+    longest: int = 40,
+    seed: int = 0,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> list[Ranked]:
+    """What ``paraphrases`` gives for each text, computed many at once; ``progress(texts done, texts in all)``."""
+    model.eval()
+    plain = [ids[:longest] for ids in tokenizer.ids(texts)]
+    sources = plain if mask is None else [_masked(*each, tokenizer.mask) for each in zip(plain, mask, strict=True)]
+    found: list[Ranked] = [[] for _ in texts]
+    order = sorted(range(len(texts)), key=lambda number: len(sources[number]))
+    size = max(1, SENTENCES_A_RANKING // max(1, samples))
+    for start in range(0, len(order), size):
+        chosen = order[start : start + size]
+        drawn = sample(
+            model.language,
+            tokenizer,
+            [sources[number] for number in chosen],
+            count=samples,
+            longest=longest,
+            top_p=top_p,
+            seed=seed,
+        )
+        others = [_others(tokenizer, plain[number], rows) for number, rows in zip(chosen, drawn, strict=True)]
+        ranked = _ranked(model, tokenizer, [texts[number] for number in chosen], others, longest)
+        for number, best in zip(chosen, ranked, strict=True):
+            found[number] = best[:keep]
+        progress(start + len(chosen), len(texts))
+    return found
+
+
+def _masked(source: Sequence[int], places: Sequence[int], token: int) -> list[int]:
+    wrong = [place for place in places if not 0 <= place < len(source)]
+    if wrong:
+        raise InputError(f"mask: expected places below {len(source)}, the tokens of the text, got {wrong[0]}")
+    return [token if place in places else own for place, own in enumerate(source)]
+
+
+def _others(tokenizer: Tokenizer, source: Sequence[int], rows: Sequence[Sequence[int]]) -> list[str]:
+    """Distinct sentences in the order of their samples, without the source."""
+    written = {tokenizer.decode(ids): None for ids in rows if ids}
+    written.pop(tokenizer.decode(source), None)
+    return list(written)
+
+
+def _ranked(
+    model: SimilarityModel,
+    tokenizer: Tokenizer,
+    texts: Sequence[str],
+    sentences: Sequence[Sequence[str]],
+    longest: int,
+) -> list[Ranked]:
+    """Each text's sentences by cosine, highest first."""
+    place = {each: number for number, each in enumerate(dict.fromkeys(itertools.chain(texts, *sentences)))}
+    vectors = encoding.encode(model, tokenizer, list(place), longest=max(64, longest + 2))
+    found = []
+    for text, own in zip(texts, sentences, strict=True):
+        scores = vectors[[place[each] for each in own]] @ vectors[place[text]]
+        found.append(sorted(zip(own, map(float, scores), strict=True), key=lambda item: -item[1]))
+    return found

@@ -1,0 +1,48 @@
+"""Contrastive losses over the cosines of all vectors of a batch.
+
+Shapes: N vectors of D dimensions, rows 2i and 2i + 1 a pair.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def info_nce(vectors_ND: Tensor, *, scale: float) -> Tensor:
+    """Cross entropy of finding each vector's partner among all others by cosine.
+
+    Rows 2i and 2i + 1 are partners; a vector is no candidate for itself. L = -mean_i log softmax_j(scale cos_ij).
+    """
+    unit = unit_rows(vectors_ND)
+    similarity = inner_products(scale * unit, unit)
+    similarity = similarity.masked_fill(torch.eye(len(unit), dtype=torch.bool, device=unit.device), -torch.inf)
+    return F.cross_entropy(similarity, torch.arange(len(unit), device=unit.device) ^ 1)
+
+
+def cosent(vectors_ND: Tensor, scores_P: Tensor, *, scale: float) -> Tensor:
+    """log(1 + sum over pairs p, q with score_p > score_q of exp(scale (cos_q - cos_p))).
+
+    Rows 2p and 2p + 1 are pair p with its score [P]: only the order of the scores counts, as in Spearman's
+    correlation (Su 2022, kexue.fm/archives/8847).
+    """
+    unit = unit_rows(vectors_ND)
+    cosines = scale * (unit[0::2] * unit[1::2]).sum(-1)
+    differences = cosines[None, :] - cosines[:, None]
+    wrong = differences[scores_P[:, None] > scores_P[None, :]]
+    return torch.cat((wrong.new_zeros(1), wrong)).logsumexp(0)
+
+
+def inner_products(one_ND: Tensor, other_MD: Tensor) -> Tensor:
+    """Inner products [N, M] in the precision of the vectors, in autocast too.
+
+    bf16 has 8 bits: of the difference between a student and a teacher who nearly agree it leaves nothing.
+    """
+    with torch.autocast(one_ND.device.type, enabled=False):
+        return one_ND @ other_MD.T
+
+
+def unit_rows(vectors_ND: Tensor) -> Tensor:
+    """Unit rows, in float32 where they come in less."""
+    return F.normalize(vectors_ND.to(torch.promote_types(vectors_ND.dtype, torch.float32)), dim=-1)

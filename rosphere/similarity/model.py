@@ -1,0 +1,109 @@
+"""RoFormer-Sim: one encoder that compares sentences and writes similar ones (Su 2021, kexue.fm/archives/8454).
+
+Under UniLM's mask the source sees itself alone, so that its [CLS] is a sentence vector in the very pass that also
+trains the generation of the target. Shapes: N rows, L tokens, H hidden size.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from rosphere.encoder import folder as folders
+from rosphere.encoder import masks
+from rosphere.encoder.model import MaskedLanguageModel
+from rosphere.errors import InputError
+from rosphere.similarity.pairs import Batch
+
+DENSE = "2_Dense"
+
+
+class SimilarityModel(nn.Module):
+    """A language model and a linear pooler without activation on [CLS]; the pooler starts as the identity."""
+
+    def __init__(self, language: MaskedLanguageModel) -> None:
+        super().__init__()
+        self.language = language
+        self.pooler = nn.Linear(language.config.hidden_size, language.config.hidden_size)
+        nn.init.eye_(self.pooler.weight)
+        nn.init.zeros_(self.pooler.bias)
+
+    def forward(self, batch: Batch) -> tuple[Tensor, Callable[[], Tensor]]:
+        """Sentence vectors [N, H] of the sources, and what works out the rows' share of the batch's mean LM loss.
+
+        The last block computes [CLS] and what predicts the targets; the sources' other tokens are read, not asked.
+        """
+        mask = masks.seq2seq(batch.segments_NL, batch.keep_NL)
+        first, where = masks.first(batch.ids_NL), F.pad(batch.targets, (0, 1)).flatten().nonzero()[:, 0]
+        hidden = self.language.encoder(batch.ids_NL, mask, batch.segments_NL, at=torch.cat((first, where)))
+
+        def lm() -> Tensor:
+            logits = self.language.logits(hidden[len(first) :]).float()
+            return F.cross_entropy(logits, batch.ids_NL[:, 1:][batch.targets], reduction="sum") / batch.tokens
+
+        return self.pooler(hidden[: len(first)]), lm
+
+    def pooled(self, ids_NL: Tensor, keep_NL: Tensor) -> Tensor:
+        """The pooler's output [N, H] for single sentences, float32."""
+        hidden = self.language.encoder(ids_NL, masks.padded(keep_NL), at=masks.first(ids_NL))
+        vectors: Tensor = self.pooler(hidden)
+        return vectors.float()
+
+    def vectors(self, ids_NL: Tensor, keep_NL: Tensor) -> Tensor:
+        """Unit vectors [N, H] of single sentences."""
+        return F.normalize(self.pooled(ids_NL, keep_NL), dim=-1)
+
+
+def save(model: SimilarityModel, folder: Path, *, tokenizer: Path) -> None:
+    """A Hugging Face folder that is a sentence-transformers folder too: encoder, [CLS], dense layer, unit length."""
+    folders.save(model.language, folder, tokenizer=tokenizer)
+    width = model.language.config.hidden_size
+    dense = {
+        "in_features": width,
+        "out_features": width,
+        "bias": True,
+        "activation_function": "torch.nn.modules.linear.Identity",
+    }
+    pooling = {"word_embedding_dimension": width, "pooling_mode_cls_token": True, "pooling_mode_mean_tokens": False}
+    modules = [
+        ("0", "", "Transformer"),
+        ("1", "1_Pooling", "Pooling"),
+        ("2", DENSE, "Dense"),
+        ("3", "3_Normalize", "Normalize"),
+    ]
+    for name in ("1_Pooling", DENSE, "3_Normalize"):
+        (folder / name).mkdir(exist_ok=True)
+    _write(
+        folder / "modules.json",
+        [
+            {"idx": int(n), "name": n, "path": path, "type": f"sentence_transformers.models.{kind}"}
+            for n, path, kind in modules
+        ],
+    )
+    _write(folder / "sentence_bert_config.json", {"max_seq_length": 64, "do_lower_case": False})
+    _write(folder / "config_sentence_transformers.json", {"similarity_fn_name": "cosine"})
+    _write(folder / "1_Pooling" / "config.json", pooling)
+    _write(folder / DENSE / "config.json", dense)
+    _write(folder / "3_Normalize" / "config.json", {})
+    weights = {f"linear.{name}": tensor.contiguous() for name, tensor in model.pooler.state_dict().items()}
+    save_file(weights, folder / DENSE / "model.safetensors", metadata={"format": "pt"})
+
+
+def _write(path: Path, value: object) -> None:
+    path.write_text(json.dumps(value, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def load(folder: Path, *, dropout: float | None = None) -> SimilarityModel:
+    """The model of a folder that ``save`` wrote, under another dropout rate if one is given."""
+    weights = folder / DENSE / "model.safetensors"
+    if not weights.is_file():
+        raise InputError(f"{folder}: not a sentence encoder, {DENSE}/model.safetensors is missing")
+    model = SimilarityModel(folders.load(folder, dropout=dropout))
+    model.pooler.load_state_dict({n.removeprefix("linear."): t for n, t in load_file(weights).items()})
+    return model

@@ -1,0 +1,159 @@
+"""Rows of similar pairs for RoFormer-Sim: [CLS] a [SEP] b [SEP] and [CLS] b [SEP] a [SEP], one after the other.
+
+Half of the sources are noised as in BART: whole words masked, the target clean (kexue.fm/archives/8454).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from rosphere.errors import InputError
+from rosphere.pretraining.masked import corrupt
+from rosphere.text import reading
+from rosphere.text.tokenising import tokenise
+from rosphere.text.tokenizer import Tokenizer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """N = 2 x pairs rows, padded; rows 2i and 2i + 1 are the two directions of pair i.
+
+    ``sentence_N`` and ``tokens`` are those of the whole batch, also in a part of it: what compares all vectors, or
+    divides by all targets, needs to know.
+    """
+
+    ids_NL: Tensor  # sources noised
+    segments_NL: Tensor  # 0 source, 1 target and padding
+    keep_NL: Tensor  # 1 where there is a token
+    sentence_N: Tensor  # which sentence is the source of the row
+    tokens: int  # targets
+
+    def to(self, device: torch.device) -> Batch:
+        names = ("ids_NL", "segments_NL", "keep_NL", "sentence_N")
+        return replace(self, **{name: getattr(self, name).to(device) for name in names})
+
+    def share(self, rank: int, processes: int) -> Batch:
+        """The pairs that fall to process ``rank`` of ``processes``."""
+        pairs = len(self.ids_NL) // 2
+        if pairs < processes:
+            raise InputError(f"pairs: expected one or more for each of {processes} processes, got {pairs}")
+        return self._rows(slice(2 * (pairs * rank // processes), 2 * (pairs * (rank + 1) // processes)))
+
+    def split(self, rows: int) -> list[Batch]:
+        """Chunks of at most ``rows`` rows, each cut to its own longest row."""
+        return [self._rows(slice(start, start + rows)) for start in range(0, len(self.ids_NL), rows)]
+
+    def _rows(self, part: slice) -> Batch:
+        longest = int(self.keep_NL[part].sum(1).max())
+        names = ("ids_NL", "segments_NL", "keep_NL")
+        return replace(self, **{name: getattr(self, name)[part, :longest] for name in names})
+
+    @property
+    def targets(self) -> Tensor:
+        """[N, L - 1] bool: position t predicts token t + 1, where that belongs to the target."""
+        return (self.segments_NL[:, 1:] * self.keep_NL[:, 1:]).bool()
+
+
+class Groups:
+    """Similar sentences, tokenised once. ``members[g]`` are the numbers of the sentences of group g.
+
+    ``kinds`` are the groups of questions and those of sentences in general, where a file tells them apart.
+    """
+
+    def __init__(self, path: Path, tokenizer: Tokenizer, *, longest: int) -> None:
+        self.tokenizer = tokenizer
+        self.texts: list[str] = []
+        self.members: list[list[int]] = []
+        self.families: list[str] = []
+        kinds: dict[bool, list[int]] = {True: [], False: []}
+        for number, row in reading.rows(path):
+            texts = [reading.text_field(row, "text", path=path, number=number), *row["synonyms"]]
+            kinds[bool(row.get("question", True))].append(len(self.members))
+            self.members.append(list(range(len(self.texts), len(self.texts) + len(texts))))
+            self.families.append(row.get("family", ""))
+            self.texts += texts
+        if not self.members:
+            raise InputError(f"{path}: expected groups of similar sentences, the file is empty")
+        self.kinds = [groups for groups in kinds.values() if groups]
+        whole = list(tokenise(self.texts, tokenizer, True))
+        self.tokens = [(ids[:longest], starts[:longest]) for ids, starts in whole]
+        self.cut = sum(len(ids) > longest for ids, _ in whole)  # sentences that were longer
+
+    def __len__(self) -> int:
+        return len(self.members)
+
+    @property
+    def group_of(self) -> NDArray[np.int64]:
+        """The group of every sentence."""
+        return np.concatenate([[group] * len(members) for group, members in enumerate(self.members)])
+
+
+def training_batch(groups: Groups, step: int, *, pairs: int, noise: float, rate: float, seed: int) -> Batch:
+    """Batch ``step`` of a run: ``pairs`` different groups, two sentences of each; ``noise`` of the sources noised.
+
+    Of questions and sentences in general as many each, as far as there are (kexue.fm/archives/8454).
+    """
+    generator = np.random.default_rng([seed, 5, step])
+    rows = []
+    for group in _chosen(groups, pairs, generator):
+        one, other = generator.choice(groups.members[int(group)], size=2, replace=False)
+        rows += [(int(one), int(other)), (int(other), int(one))]
+    rows.sort(key=lambda row: sum(len(groups.tokens[number][0]) for number in row))  # chunks of like lengths; stable
+    return assemble(groups, rows, noise=noise, rate=rate, generator=generator)
+
+
+def _chosen(groups: Groups, pairs: int, generator: np.random.Generator) -> list[int]:
+    found: list[int] = []
+    for left, kind in zip(range(len(groups.kinds), 0, -1), sorted(groups.kinds, key=len), strict=True):
+        size = min((pairs - len(found)) // left, len(kind))
+        found += [kind[int(place)] for place in generator.choice(len(kind), size=size, replace=False)]
+    return found
+
+
+def assemble(
+    groups: Groups, rows: Sequence[tuple[int, int]], *, noise: float, rate: float, generator: np.random.Generator
+) -> Batch:
+    """Rows from (source, target) numbers of sentences."""
+    t = groups.tokenizer
+    sequences, sources = [], []
+    for source, target in rows:
+        ids = groups.tokens[source][0].astype(np.int64)
+        if generator.random() < noise:
+            ids = noised(ids, groups.tokens[source][1], t, rate=rate, generator=generator)
+        sequences.append([t.cls, *ids, t.sep, *groups.tokens[target][0], t.sep])
+        sources.append(len(ids) + 2)
+    longest = max(map(len, sequences))
+    ids_NL = np.full((len(rows), longest), t.pad, dtype=np.int64)
+    for row, sequence in enumerate(sequences):
+        ids_NL[row, : len(sequence)] = sequence
+    places = np.arange(longest)
+    return Batch(
+        ids_NL=torch.from_numpy(ids_NL),
+        segments_NL=torch.from_numpy((places >= np.array(sources)[:, None]).astype(np.int64)),
+        keep_NL=torch.from_numpy((places < np.array([len(s) for s in sequences])[:, None]).astype(np.int64)),
+        sentence_N=torch.tensor([source for source, _ in rows]),
+        tokens=sum(len(sequence) for sequence in sequences) - sum(sources),
+    )
+
+
+def noised(
+    ids: NDArray[np.int64],
+    starts: NDArray[np.bool_],
+    tokenizer: Tokenizer,
+    *,
+    rate: float,
+    generator: np.random.Generator,
+) -> NDArray[np.int64]:
+    """Whole words chosen at ``rate`` and disguised as for the masked language model."""
+    word = np.cumsum(starts)
+    chosen = (generator.random(len(ids) + 1) < rate)[word]
+    hidden = ids.copy()
+    hidden[chosen] = corrupt(ids[chosen], tokenizer, generator)
+    return hidden

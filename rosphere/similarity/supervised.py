@@ -1,0 +1,133 @@
+"""Sentence vectors from judged pairs: the supervised teacher of RoFormer-Sim-FT (Su 2021, kexue.fm/archives/8541).
+
+Sentence-BERT's head (Reimers and Gurevych 2019, arXiv 1908.10084): classes from u, v and |u - v|. Pairs that are alike
+or not, and pairs of natural language inference, have classes of their own; a row is judged among those of its kind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from rosphere.encoder import masks
+from rosphere.errors import InputError
+from rosphere.similarity.model import SimilarityModel
+from rosphere.text import reading
+from rosphere.text.batching import pad
+from rosphere.text.tokenizer import Tokenizer
+
+ALIKE, INFERENCE = ("0", "1"), ("contradiction", "entailment", "neutral")
+KINDS = (ALIKE, INFERENCE)
+FIRST = {ALIKE: 0, INFERENCE: len(ALIKE)}  # the first class of each kind
+CLASSES = len(ALIKE) + len(INFERENCE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    one: str
+    two: str
+    kind: tuple[str, ...]
+    label: str
+
+    @property
+    def target(self) -> int:
+        return FIRST[self.kind] + self.kind.index(self.label)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """P pairs as 2P sentences: rows 2p and 2p + 1 are pair p."""
+
+    ids_NL: Tensor
+    keep_NL: Tensor
+    target_P: Tensor
+    allowed_PC: Tensor  # the classes of the pair's kind
+
+    def to(self, device: torch.device) -> Batch:
+        return replace(self, **{name: getattr(self, name).to(device) for name in self.__dataclass_fields__})
+
+
+def read(path: Path) -> list[Judged]:
+    """Rows with "sentence1", "sentence2" and a "label", or a "score" and the split "train": above the middle is alike.
+
+    Raises:
+        InputError: a row has neither, or a label of no kind; there are no rows to train on.
+    """
+    judged, scored = [], []
+    for number, row in reading.rows(path):
+        one, two = (reading.text_field(row, key, path=path, number=number) for key in ("sentence1", "sentence2"))
+        if "score" in row:
+            if row.get("split", "train") == "train":
+                scored.append((one, two, reading.number_field(row, "score", path=path, number=number)))
+            continue
+        label = str(row.get("label"))
+        kind = next((kind for kind in KINDS if label in kind), None)
+        if kind is None:
+            known = ", ".join(label for kind in KINDS for label in kind)
+            raise InputError(f"{path}:{number}: expected a label ({known}) or a score, got {row.get('label')!r}")
+        judged.append(Judged(one=one, two=two, kind=kind, label=label))
+    if scored:
+        middle = (min(score for *_, score in scored) + max(score for *_, score in scored)) / 2
+        judged += [Judged(one=a, two=b, kind=ALIKE, label=str(int(score > middle))) for a, b, score in scored]
+    if not judged:
+        raise InputError(f"{path}: expected pairs to train on, there are none")
+    return judged
+
+
+class Pairs:
+    """Judged pairs, tokenised once."""
+
+    def __init__(self, judged: Sequence[Judged], tokenizer: Tokenizer, *, longest: int) -> None:
+        self.tokenizer = tokenizer
+        self.judged = list(judged)
+        texts = [text for row in judged for text in (row.one, row.two)]
+        self.sequences = [[tokenizer.cls, *ids[:longest], tokenizer.sep] for ids in tokenizer.ids(texts)]
+        kinds = [[number for number, row in enumerate(judged) if row.kind == kind] for kind in KINDS]
+        self.kinds = [numbers for numbers in kinds if numbers]
+
+    def training_batch(self, step: int, *, pairs: int, seed: int) -> Batch:
+        """Batch ``step`` of a run: as many pairs of each kind as of the others, drawn with replacement."""
+        generator = np.random.default_rng([seed, 7, step])
+        kinds = [self.kinds[place % len(self.kinds)] for place in range(pairs)]
+        return self.batch([numbers[int(generator.integers(len(numbers)))] for numbers in kinds])
+
+    def batch(self, numbers: Sequence[int]) -> Batch:
+        sequences = [self.sequences[2 * number + side] for number in numbers for side in (0, 1)]
+        ids_NL, keep_NL = pad(sequences, self.tokenizer.pad)
+        rows = [self.judged[number] for number in numbers]
+        allowed = torch.zeros(len(rows), CLASSES, dtype=torch.bool)
+        for place, row in enumerate(rows):
+            allowed[place, FIRST[row.kind] : FIRST[row.kind] + len(row.kind)] = True
+        target = torch.tensor([row.target for row in rows])
+        return Batch(ids_NL=ids_NL, keep_NL=keep_NL, target_P=target, allowed_PC=allowed)
+
+
+class Judge(nn.Module):
+    """A sentence encoder under a linear head without bias."""
+
+    def __init__(self, model: SimilarityModel) -> None:
+        super().__init__()
+        self.model = model
+        hidden = model.language.config.hidden_size
+        self.head = nn.Linear(3 * hidden, CLASSES, bias=False)
+        nn.init.normal_(self.head.weight, std=model.language.config.initializer_range)
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Logits [P, CLASSES], -inf for classes of other kinds."""
+        language = self.model.language
+        hidden = language.encoder(batch.ids_NL, masks.padded(batch.keep_NL), at=masks.first(batch.ids_NL))
+        vectors = self.model.pooler(hidden)
+        u, v = vectors[0::2], vectors[1::2]
+        logits: Tensor = self.head(torch.cat((u, v, (u - v).abs()), dim=-1)).float()
+        return logits.masked_fill(~batch.allowed_PC, -torch.inf)
+
+    def loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Mean cross entropy and accuracy."""
+        logits = self.forward(batch)
+        return F.cross_entropy(logits, batch.target_P), (logits.argmax(-1) == batch.target_P).float().mean()

@@ -1,0 +1,211 @@
+"""Rows of similar pairs: what is source, what is target, and what the noise may touch."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from rosphere.errors import InputError
+from rosphere.similarity import pairs
+from rosphere.similarity.pairs import Batch, Groups
+from rosphere.text import tokenizer
+from rosphere.text.tokenizer import Tokenizer
+
+SENTENCES = [["怎么退货", "如何退货", "退货流程是什么"], ["开发票", "怎么开发票"], ["北京大学", "北大"]]
+
+
+@pytest.fixture(scope="module")
+def pieces(tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
+    folder = tmp_path_factory.mktemp("tokenizer")
+    texts = [text for group in SENTENCES for text in group]
+    tokenizer.save(tokenizer.train(texts, size=200, minimum=1), folder)
+    return Tokenizer(folder)
+
+
+def made(path: Path, pieces: Tokenizer, longest: int = 32) -> Groups:
+    rows = [{"text": g[0], "synonyms": g[1:], "family": f"f{n}"} for n, g in enumerate(SENTENCES)]
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    return Groups(path, pieces, longest=longest)
+
+
+@pytest.fixture
+def groups(tmp_path: Path, pieces: Tokenizer) -> Groups:
+    return made(tmp_path / "groups.jsonl", pieces)
+
+
+def training(groups: Groups, step: int, *, noise: float = 0.0, seed: int = 1, size: int = 2) -> Batch:
+    return pairs.training_batch(groups, step, pairs=size, noise=noise, rate=0.5, seed=seed)
+
+
+def test_groups_as_they_stand_in_the_file(groups: Groups, pieces: Tokenizer) -> None:
+    assert len(groups) == 3
+    assert groups.texts == [text for group in SENTENCES for text in group]
+    assert groups.members == [[0, 1, 2], [3, 4], [5, 6]]
+    assert groups.families == ["f0", "f1", "f2"]
+    assert groups.group_of.tolist() == [0, 0, 0, 1, 1, 2, 2]
+    assert [ids.tolist() for ids, _ in groups.tokens] == pieces.ids(groups.texts)
+
+
+def test_long_sentences_are_cut(tmp_path: Path, pieces: Tokenizer) -> None:
+    cut = made(tmp_path / "groups.jsonl", pieces, longest=3)
+    assert [ids.tolist() for ids, _ in cut.tokens] == [ids[:3] for ids in pieces.ids(cut.texts)]
+    assert max(len(starts) for _, starts in cut.tokens) == 3
+    assert cut.cut == sum(len(ids) > 3 for ids in pieces.ids(cut.texts)) > 0
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        ("", r"groups\.jsonl: expected groups of similar sentences, the file is empty"),
+        ('{"synonyms": ["甲"]}\n', r"groups\.jsonl:1: expected text under 'text', got nothing"),
+    ],
+)
+def test_bad_group_files_are_refused(tmp_path: Path, pieces: Tokenizer, content: str, complaint: str) -> None:
+    path = tmp_path / "groups.jsonl"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(InputError, match=complaint):
+        Groups(path, pieces, longest=8)
+
+
+def test_assembled_rows_literally(groups: Groups, pieces: Tokenizer) -> None:
+    batch = pairs.assemble(groups, [(3, 4), (6, 5)], noise=0.0, rate=0.5, generator=np.random.default_rng(0))
+    t = {char: pieces.identity(char) for char in "开发票怎么北大京学"}
+    c, s, p = pieces.cls, pieces.sep, pieces.pad
+    assert batch.ids_NL.tolist() == [
+        [c, t["开"], t["发"], t["票"], s, t["怎"], t["么"], t["开"], t["发"], t["票"], s],
+        [c, t["北"], t["大"], s, t["北"], t["京"], t["大"], t["学"], s, p, p],
+    ]
+    assert batch.segments_NL.tolist() == [[0] * 5 + [1] * 6, [0] * 4 + [1] * 7]
+    assert batch.keep_NL.tolist() == [[1] * 11, [1] * 9 + [0] * 2]
+    assert batch.sentence_N.tolist() == [3, 6]
+    # From the [SEP] of the source to the token before the last: every target token and its end is predicted once.
+    assert batch.targets.tolist() == [[False] * 4 + [True] * 6, [False] * 3 + [True] * 5 + [False] * 2]
+
+
+def test_rows_come_in_both_directions(groups: Groups) -> None:
+    batch = training(groups, 7, size=3)
+    assert len(batch.ids_NL) == 6
+    of = groups.group_of[batch.sentence_N]
+    assert (of[0::2] == of[1::2]).all(), "rows 2i and 2i + 1 are one pair"
+    assert sorted(of[0::2].tolist()) == [0, 1, 2], "different groups"
+    assert (batch.sentence_N[0::2] != batch.sentence_N[1::2]).all()
+    for one, other, forth, back in zip(
+        batch.sentence_N[0::2], batch.sentence_N[1::2], batch.ids_NL[0::2], batch.ids_NL[1::2], strict=True
+    ):
+        first, second = groups.tokens[int(one)][0].tolist(), groups.tokens[int(other)][0].tolist()
+        t = groups.tokenizer
+        width = len(first) + len(second) + 3
+        assert forth[:width].tolist() == [t.cls, *first, t.sep, *second, t.sep]
+        assert back[:width].tolist() == [t.cls, *second, t.sep, *first, t.sep]
+
+
+def test_a_batch_depends_on_step_and_seed_alone(groups: Groups) -> None:
+    one = training(groups, 3, noise=0.5)
+    again = training(groups, 3, noise=0.5)
+    assert torch.equal(one.ids_NL, again.ids_NL)
+    others = [training(groups, step, noise=0.5, seed=seed) for step, seed in ((4, 1), (5, 1), (3, 2), (3, 3))]
+    assert any(not torch.equal(one.sentence_N, other.sentence_N) for other in others)
+
+
+def test_more_pairs_than_groups_gives_all_groups(groups: Groups) -> None:
+    assert len(training(groups, 0, size=99).ids_NL) == 6
+
+
+def test_noise_touches_only_the_source(groups: Groups) -> None:
+    rng = np.random.default_rng
+    clean = pairs.assemble(groups, [(0, 1), (2, 0)], noise=0.0, rate=1.0, generator=rng(0))
+    noisy = pairs.assemble(groups, [(0, 1), (2, 0)], noise=1.0, rate=1.0, generator=rng(0))
+    source = (clean.segments_NL == 0) & (clean.ids_NL != groups.tokenizer.cls) & (clean.ids_NL != groups.tokenizer.sep)
+    assert torch.equal(noisy.ids_NL[~source], clean.ids_NL[~source])
+    assert (noisy.ids_NL[source] == groups.tokenizer.mask).sum() > 0
+    assert torch.equal(noisy.targets, clean.targets)
+
+
+def test_half_of_the_sources_are_noised(groups: Groups) -> None:
+    rows = [(0, 1)] * 2000
+    batch = pairs.assemble(groups, rows, noise=0.5, rate=1.0, generator=np.random.default_rng(0))
+    clean = pairs.assemble(groups, rows, noise=0.0, rate=1.0, generator=np.random.default_rng(0))
+    # Noised at rate 1, four tokens stay as they are with odds of about (0.1)^4.
+    touched = (batch.ids_NL != clean.ids_NL).any(1).float().mean().item()
+    assert touched == pytest.approx(0.5, abs=0.05)
+
+
+def test_noise_takes_whole_words_in_barts_proportions(pieces: Tokenizer) -> None:
+    words = 30_000
+    token = pieces.identity("大")
+    ids = np.full(2 * words, token, dtype=np.int64)
+    starts = np.tile([True, False], words)
+    noised = pairs.noised(ids, starts, pieces, rate=0.3, generator=np.random.default_rng(5))
+    masked = noised == pieces.mask
+    other = ~masked & (noised != token)
+    assert masked.mean() == pytest.approx(0.3 * 0.8, abs=0.02)
+    assert other.mean() == pytest.approx(0.3 * 0.1, abs=0.01)  # the draw may hit [MASK] or the token itself
+    touched = (noised != ids).reshape(words, 2)
+    # Tokens of one word share their choice: both touched with odds 0.3 * 0.9^2, not (0.3 * 0.9)^2.
+    assert touched.all(1).mean() == pytest.approx(0.3 * 0.81, abs=0.02)
+    assert set(noised[other]) <= set(range(len(pieces)))
+
+
+@pytest.mark.parametrize(("rate", "share"), [(0.0, 0.0), (1.0, 0.9)])
+def test_the_limits_of_the_rate(pieces: Tokenizer, rate: float, share: float) -> None:
+    ids = np.full(20_000, pieces.identity("大"), dtype=np.int64)
+    noised = pairs.noised(ids, np.ones(20_000, dtype=bool), pieces, rate=rate, generator=np.random.default_rng(1))
+    assert (noised != ids).mean() == pytest.approx(share, abs=0.02)
+
+
+def test_splitting_loses_padding_and_nothing_else(groups: Groups) -> None:
+    batch = training(groups, 2, size=3)
+    chunks = batch.split(4)
+    assert [len(chunk.ids_NL) for chunk in chunks] == [4, 2]
+    for chunk in chunks:
+        assert torch.equal(chunk.sentence_N, batch.sentence_N), "what compares all vectors needs to know them all"
+        assert chunk.tokens == batch.tokens == batch.targets.sum()
+    rows = [(chunk, row) for chunk in chunks for row in range(len(chunk.ids_NL))]
+    for number, (chunk, row) in enumerate(rows):
+        width = chunk.ids_NL.shape[1]
+        assert chunk.keep_NL.sum(1).max() == width
+        assert torch.equal(chunk.ids_NL[row], batch.ids_NL[number, :width])
+        assert torch.equal(chunk.segments_NL[row], batch.segments_NL[number, :width])
+        assert not batch.keep_NL[number, width:].any()
+    assert sum(chunk.targets.sum() for chunk in chunks) == batch.targets.sum()
+
+
+@pytest.mark.parametrize(("size", "questions", "others"), [(4, 2, 2), (5, 2, 3), (6, 2, 4), (99, 2, 5)])
+def test_questions_and_other_sentences_come_in_equal_numbers(
+    tmp_path: Path, pieces: Tokenizer, size: int, questions: int, others: int
+) -> None:
+    rows = [{"text": f"怎么{n}", "synonyms": [f"如何{n}"], "question": n < 2} for n in range(7)]
+    path = tmp_path / "mixed.jsonl"
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    mixed = Groups(path, pieces, longest=32)
+    assert mixed.kinds == [[0, 1], [2, 3, 4, 5, 6]]
+    chosen = mixed.group_of[training(mixed, 3, size=size).sentence_N[0::2]].tolist()
+    assert len(set(chosen)) == len(chosen)
+    assert (sum(group < 2 for group in chosen), sum(group >= 2 for group in chosen)) == (questions, others)
+
+
+@pytest.mark.parametrize(("processes", "sizes"), [(1, [6]), (2, [2, 4]), (3, [2, 2, 2])])
+def test_shares_are_whole_pairs(groups: Groups, processes: int, sizes: list[int]) -> None:
+    batch = training(groups, 2, size=3)
+    shares = [batch.share(rank, processes) for rank in range(processes)]
+    assert [len(share.ids_NL) for share in shares] == sizes
+    rows = [row[row != groups.tokenizer.pad].tolist() for share in shares for row in share.ids_NL]
+    assert rows == [row[row != groups.tokenizer.pad].tolist() for row in batch.ids_NL]
+    assert {share.tokens for share in shares} == {batch.tokens}
+    with pytest.raises(InputError, match="pairs: expected one or more for each of 4 processes, got 3"):
+        batch.share(0, 4)
+
+
+def test_pairs_come_by_length_so_that_chunks_hold_little_padding(groups: Groups) -> None:
+    lengths = training(groups, 2, size=3).keep_NL.sum(1).tolist()
+    assert lengths == sorted(lengths) and lengths[0] < lengths[-1]
+
+
+def test_a_batch_moves_whole(groups: Groups) -> None:
+    moved = training(groups, 0).to(torch.device("meta"))
+    assert {moved.ids_NL.device.type, moved.segments_NL.device.type, moved.keep_NL.device.type} == {"meta"}
+    assert moved.sentence_N.device.type == "meta"
