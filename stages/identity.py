@@ -217,5 +217,5 @@ def _gpus(meta: Any, name: str) -> int:
 
 def fingerprint(content: object) -> str:
     """The same for the same content, in whatever order its mappings are."""
-    text = json.dumps(files, sort_keys=True, ensure_ascii=False, default=str)
+    text = json.dumps(content, sort_keys=True, ensure_ascii=False, default=str)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -80,7 +80,8 @@ class Connection:
     def as_default(self) -> Iterator[None]:
         """This store as the one of the whole process, which MLflow's registry asks for the model of a new version.
 
-        Left to itself it looks for mlflow.db in the current directory, and misses it where that has a space in its name.
+        Left to itself it looks for mlflow.db in the current directory, and misses it where that has a space in its
+        name.
         """
         before = os.environ.get(TRACKING_URI)
         mlflow.set_tracking_uri(self.uri)
