@@ -33,10 +33,10 @@ PYTEST := OMP_NUM_THREADS=1 python -m pytest -m "not slow and not gpu" -n auto -
 
 .PHONY: repro repro-alone scm flow test check ui bench clean
 repro: $(INSTALLED)
-	@exec python -m flows.alone $(MAKE) --no-print-directory repro-alone
+	@exec python -m pipeline.workspace.lock $(MAKE) --no-print-directory repro-alone
 
 repro-alone: scm
-	@python -m stages.check
+	@python -m pipeline.run.check
 	@# DVC empties a stage's outputs before it runs; if the stage fails, what it had made before comes back: from the
 	@# cache, and what is not in the cache (metrics) from a copy.
 	@rm -rf .run/reports; mkdir -p .run reports; cp -r reports .run/reports

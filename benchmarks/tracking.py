@@ -48,8 +48,8 @@ def train(number: int, steps: int, products: int) -> Row:
     """One trainer, in a process of its own: waits for the start, works, tells."""
     import psutil
 
-    from stages.identity import Identity
-    from stages.tracking import tracked
+    from pipeline.run.identity import Identity
+    from pipeline.tracking.recording import tracked
 
     me = Identity(
         name=f"trainer{number}",
@@ -107,15 +107,15 @@ def arrived(place: Path, processes: int, steps: int) -> Row:
     """How many points are missing or there twice, once everything has been delivered, and how long that took."""
     from mlflow import MlflowClient
 
-    from stages import courier
-    from stages.mlflow_store import tracking_uri
+    from pipeline.tracking import uploader
+    from pipeline.tracking.mlflow.store import tracking_uri
 
     start = time.perf_counter()
     while list((place / ".run" / "spool").glob("*/events.jsonl")):
         time.sleep(1)
         if time.perf_counter() - start > 60:  # the couriers have given up, then
             with contextlib.redirect_stdout(None):
-                courier.sync(place)
+                uploader.sync(place)
     seconds, client = time.perf_counter() - start, MlflowClient(tracking_uri(place))
     experiment = client.get_experiment_by_name(os.environ.get("MLFLOW_EXPERIMENT_NAME", "rosphere"))
     lost = twice = 0

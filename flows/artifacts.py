@@ -18,8 +18,8 @@ from prefect.artifacts import (
 )
 
 from flows import environment, metrics
-from flows.graph import Graph
 from flows.task import Outcome
+from pipeline.workspace.graph import Graph
 
 FIGURES = Path("reports/figures")
 LARGEST_FIGURE = 400_000  # bytes; an artifact is a row of Prefect's database

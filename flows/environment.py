@@ -108,7 +108,7 @@ def workers() -> int:
 
 
 def gpus() -> int:
-    """GPUs that the stages' leases will find, by the rule of `stages.lease.devices`; a test compares the two."""
+    """GPUs that the stages' leases will find, by the rule of `pipeline.run.lease.devices`; a test compares the two."""
     for variable in ("ROSPHERE_GPUS", "CUDA_VISIBLE_DEVICES"):
         if variable in os.environ:
             return sum(name.strip() not in ("", "-1") for name in os.environ[variable].split(","))

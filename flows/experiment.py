@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from flows import environment
-from flows.graph import Graph, PlanError
+from pipeline.workspace.graph import Graph, PlanError
 
 # By which git, in a hook of its own, would take the user's repository for the clone's.
 GIT_PLACES = {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR"}

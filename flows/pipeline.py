@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from flows import environment
-from flows.graph import PlanError, Stage, discover
 from flows.process import Commands, unwinding_on_terminate
+from pipeline.workspace.graph import PlanError, Stage, discover
 
 # Prefect reads its settings once, when it is imported; set here, they also hold for the runs that a worker
 # or `serve` starts, which import this module and never pass through `main`.
@@ -32,9 +32,10 @@ from prefect.futures import PrefectFuture, as_completed  # noqa: E402
 from prefect.states import Failed  # noqa: E402
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner  # noqa: E402
 
-from flows import alone, artifacts, experiment, task, temporary  # noqa: E402
+from flows import artifacts, experiment, task, temporary  # noqa: E402
 from flows.services import StartError  # noqa: E402
 from flows.task import Outcome  # noqa: E402
+from pipeline.workspace import lock  # noqa: E402
 
 
 def at_once(workers: int) -> TaskRunner[Any]:
@@ -69,7 +70,7 @@ def pipeline(
     """
     root, called = Path.cwd(), experiment.called(overrides or [], name)
     try:
-        with alone.alone(root, called):
+        with lock.alone(root, called):
             place = experiment.workspace(root, called, overrides or []) if called else root
             done = bring_up_to_date(place, targets or [], force=force, everything=all_stages)
             if called and not isinstance(done, State):
@@ -107,7 +108,7 @@ def bring_up_to_date(
 
 
 def require_sound(root: Path, commands: Commands, *, part: bool) -> None:
-    """Let the workspace look its params.yaml and its sources over (`stages/check.py`), if it knows how to.
+    """Let the workspace look its params.yaml and its sources over (`pipeline/run/check.py`), if it knows how to.
 
     Raises:
         PlanError: something there cannot work.
@@ -115,7 +116,7 @@ def require_sound(root: Path, commands: Commands, *, part: bool) -> None:
     if not (root / "stages" / "check.py").is_file():
         return
     lines: list[str] = []
-    command = [sys.executable, "-m", "stages.check", *(["--part"] if part else [])]
+    command = [sys.executable, "-m", "pipeline.run.check", *(["--part"] if part else [])]
     if commands.run(command, on_line=lines.append, env=environment.for_commands(), cwd=root):
         raise PlanError("\n".join(lines[-20:]))
 

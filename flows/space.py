@@ -13,7 +13,7 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from flows.graph import PlanError
+from pipeline.workspace.graph import PlanError
 
 RANGE = re.compile(r"(log:)?([-+.\deE]+)\.\.([-+.\deE]+)")
 OPENING, CLOSING = "[{(", "]})"

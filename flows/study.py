@@ -13,9 +13,10 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from flows import alone, experiment
+from flows import experiment
 from flows import space as spaces
-from flows.graph import PlanError
+from pipeline.workspace import lock
+from pipeline.workspace.graph import PlanError
 
 Direction = Literal["minimize", "maximize"]
 STOPPED = TrialState.PRUNED  # by a kill or a cancel, and to be tried again
@@ -140,7 +141,7 @@ def found(root: Path, name: str) -> Study:
         there = ", ".join(sorted(path.stem for path in file.parent.glob("*.jsonl"))) or "none"
         raise PlanError(f"no sweep {name!r} in {file.parent}; there are: {there}")
     study = optuna.load_study(storage=_storage(file), study_name=name)
-    return Study(study, live=alone.held(root, f"sweep-{name}"))
+    return Study(study, live=lock.held(root, f"sweep-{name}"))
 
 
 def _agree(study: optuna.Study, about: Mapping[str, Any]) -> None:

@@ -19,9 +19,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from flows import environment, graph
-from flows.graph import PlanError
+from flows import environment
 from flows.process import Commands, unwinding_on_terminate
+from pipeline.workspace import graph
+from pipeline.workspace.graph import PlanError
 
 environment.prepare(Path.cwd())  # before Prefect is imported, as in flows/pipeline.py
 
@@ -34,10 +35,11 @@ from prefect.futures import PrefectFuture, as_completed  # noqa: E402
 from prefect.states import Failed  # noqa: E402
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner  # noqa: E402
 
-from flows import alone, experiment, space, study, temporary  # noqa: E402
+from flows import experiment, space, study, temporary  # noqa: E402
 from flows.services import StartError  # noqa: E402
 from flows.study import Direction, Study  # noqa: E402
 from flows.task import carried_out  # noqa: E402
+from pipeline.workspace import lock  # noqa: E402
 
 Sampler = Literal["grid", "random", "tpe"]
 
@@ -93,7 +95,7 @@ def sweep(
     """
     root = Path.cwd()
     try:
-        with alone.alone(root, f"sweep-{name}"), Commands() as commands:
+        with lock.alone(root, f"sweep-{name}"), Commands() as commands:
             require_writer(root, metric, targets or [])
             begun = study.opened(root, name, space.read(vary), metric, direction, sampler, trials)
 

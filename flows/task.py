@@ -19,9 +19,9 @@ from prefect.states import Cancelled, Failed
 from prefect.tasks import Task
 
 from flows import environment
-from flows.graph import Stage
 from flows.process import Closed, Commands
 from flows.transcript import KILLED, Progress, Transcript
+from pipeline.workspace.graph import Stage
 
 PROGRESS_EVERY = 2.0  # seconds between two updates of a progress bar
 

@@ -11,8 +11,11 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from pipeline.run import runner
+from pipeline.run.settings import at_least
 from rosphere.dimension import skipgram
 from rosphere.dimension.rule import minimal_dimension
+from rosphere.dimension.sizes import Size, encoder_config
 from rosphere.encoder.config import EncoderConfig
 from rosphere.encoder.model import MaskedLanguageModel
 from rosphere.pretraining import masked
@@ -23,9 +26,6 @@ from rosphere.training import loop
 from rosphere.training.loop import Callbacks
 from rosphere.training.schedule import Schedule
 from rosphere.training.streams import seed_everything
-from stages import runner
-from stages.config import at_least
-from stages.sizes import Size, encoder_config
 
 DATA = Path("data")
 MASK_RATE = 0.3

@@ -10,6 +10,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
+from pipeline.run import runner
+from pipeline.run.settings import at_least
 from rosphere.clue import analysis, baselines, finetuning, predicting, scoring, submission
 from rosphere.clue.model import TaskModel
 from rosphere.clue.reading import is_test, named
@@ -23,8 +25,6 @@ from rosphere.training.checkpoint import History
 from rosphere.training.loop import Callbacks
 from rosphere.training.schedule import Schedule
 from rosphere.training.streams import seed_everything
-from stages import runner
-from stages.config import at_least
 
 DATA, SOURCE, PREDICTIONS = Path("data"), Path("models/pretrain_wide"), Path("reports/predictions")
 Splits = Mapping[str, Sequence[Row]]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from pipeline.run import runner
 from rosphere.clue.reading import named
 from rosphere.encoder import hub
 from rosphere.errors import InputError
@@ -16,7 +17,6 @@ from rosphere.preparation.groups import Tidy
 from rosphere.preparation.mining import Mining
 from rosphere.preparation.source import Source
 from rosphere.text import tokenizer
-from stages import runner
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,6 +10,9 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from pipeline.run import runner
+from pipeline.run.settings import at_least
+from rosphere.dimension.sizes import Size, encoder_config
 from rosphere.encoder import config as configs
 from rosphere.encoder import folder, hub
 from rosphere.encoder.config import EncoderConfig
@@ -25,9 +28,6 @@ from rosphere.training.loop import Callbacks
 from rosphere.training.optimizers import adamw
 from rosphere.training.schedule import Schedule
 from rosphere.training.streams import seed_everything
-from stages import runner
-from stages.config import at_least
-from stages.sizes import Size, encoder_config
 
 DATA = Path("data")
 MODELS = Path("models")

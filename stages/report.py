@@ -8,10 +8,10 @@ from typing import Any
 
 import pandas as pd
 
-from stages import runner
-from stages.page import changes, figures, headline, history, html, runs, similarity, tables, tasks
-from stages.page.figures import Figure
-from stages.page.ledger import Ledger, savings
+from pipeline.report import changes, figures, headline, history, html, runs, similarity, tables, tasks
+from pipeline.report.figures import Figure
+from pipeline.report.run_data import Ledger, savings
+from pipeline.run import runner
 
 REPORTS = Path("reports")
 

@@ -17,6 +17,8 @@ import torch
 from scipy import stats
 from torch import Tensor, nn
 
+from pipeline.run import runner
+from pipeline.run.settings import at_least
 from rosphere.encoder import folder
 from rosphere.similarity import (
     distillation,
@@ -42,8 +44,6 @@ from rosphere.training.checkpoint import History
 from rosphere.training.loop import Callbacks
 from rosphere.training.schedule import Schedule
 from rosphere.training.streams import seed_everything
-from stages import runner
-from stages.config import at_least
 
 DATA = Path("data")
 UNTRAINED, TARGET = Path("models/pretrain_wide"), Path("models/roformer_sim")

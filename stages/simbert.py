@@ -9,6 +9,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from pipeline.run import runner
+from pipeline.run.settings import at_least
 from rosphere.encoder import folder
 from rosphere.similarity import encoding, evaluators, gradient_cache, losses, pairs
 from rosphere.similarity import model as similarity
@@ -19,8 +21,6 @@ from rosphere.training import loop, processes
 from rosphere.training.loop import Callbacks
 from rosphere.training.schedule import Schedule
 from rosphere.training.streams import seed_everything
-from stages import runner
-from stages.config import at_least
 
 DATA = Path("data")
 SOURCE, TARGET = Path("models/pretrain_wide"), Path("models/simbert")

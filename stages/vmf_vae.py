@@ -10,7 +10,9 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from pipeline.run import runner
 from rosphere import vae
+from rosphere.dimension.sizes import rule
 from rosphere.encoder import folder
 from rosphere.errors import InputError
 from rosphere.text import reading
@@ -19,8 +21,6 @@ from rosphere.training.checkpoint import History
 from rosphere.training.schedule import Schedule
 from rosphere.training.streams import seed_everything
 from rosphere.vae import Crutches, Kappa, LatentAt, Sentences, SentenceVAE, Shape, Twin
-from stages import runner
-from stages.sizes import rule
 
 DATA = Path("data")
 LABELLED = DATA / "tasks" / "sentiment"

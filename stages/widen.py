@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.run import runner
+from rosphere.dimension.sizes import Size, encoder_config
 from rosphere.encoder import folder, masks
 from rosphere.pretraining import masked
 from rosphere.pretraining.packing import PackedRows
@@ -17,8 +19,6 @@ from rosphere.text.tokenizer import Tokenizer
 from rosphere.training import checkpoint
 from rosphere.widening import certificate, widen
 from rosphere.widening.moments import grow_moments
-from stages import runner
-from stages.sizes import Size, encoder_config
 
 DATA = Path("data")
 SOURCE, TARGET = Path("models/pretrain"), Path("models/widen")

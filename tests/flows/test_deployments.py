@@ -17,7 +17,7 @@ from ruamel.yaml import YAML
 
 from flows import environment
 from flows.deployments import GIVE_UP, POOL, QUEUE
-from stages import lease
+from pipeline.run import lease
 
 HOUSE = Path(__file__).resolve().parents[2]
 

@@ -21,7 +21,7 @@ stages:
 # What is held, by whom and when, is written down by the stages themselves.
 USE_PY = """
 import json, os, pathlib, sys, time
-from stages.lease import lease
+from pipeline.run.lease import lease
 
 def tell(what, device=None):
     with open("trace", "a") as trace:

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from flows import experiment
-from flows.alone import alone
 from flows.experiment import called, workspace
-from flows.graph import PlanError, discover
+from pipeline.workspace.graph import PlanError, discover
+from pipeline.workspace.lock import alone
 
 
 def git(root: Path, *arguments: str) -> str:

@@ -124,7 +124,7 @@ def test_a_second_run_in_the_same_workspace_is_refused(served_toy) -> None:
 
 def test_other_commands_keep_flows_and_one_another_away(served_toy) -> None:
     """As `make repro` does: the command becomes the holder, and lets go when it ends, however it does."""
-    command = [sys.executable, "-m", "flows.alone", sys.executable, "-c"]
+    command = [sys.executable, "-m", "pipeline.workspace.lock", sys.executable, "-c"]
     env = {**os.environ, "PYTHONPATH": str(HOUSE)}
     with subprocess.Popen([*command, "print(1, flush=True); input()"], cwd=served_toy.root, env=env,
                           stdin=subprocess.PIPE, stdout=subprocess.PIPE) as first:  # fmt: skip

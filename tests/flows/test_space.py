@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from flows.graph import PlanError
 from flows.space import grid, read, split
+from pipeline.workspace.graph import PlanError
 
 
 def test_choices_and_ranges() -> None:

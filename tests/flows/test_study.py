@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from flows import alone
-from flows.graph import PlanError
 from flows.space import read
 from flows.study import Study, found, opened
+from pipeline.workspace import lock
+from pipeline.workspace.graph import PlanError
 
 METRIC = "reports/a.json:loss"
 
@@ -48,7 +48,7 @@ def test_what_was_stopped_or_failed_is_tried_again(root: Path) -> None:
     study.tell(study.ask(), 3.0)
     study.tell(study.ask(), None)  # 1 fails
     study.ask()  # 2 is running when everything is killed
-    with alone.alone(root, "sweep-mine"):
+    with lock.alone(root, "sweep-mine"):
         assert [row["state"] for row in found(root, "mine").table()] == ["complete", "fail", "running"]
     assert [row["state"] for row in found(root, "mine").table()] == ["complete", "fail", "stopped"]
     assert finish(begun(root)) == [1, 2]

@@ -92,7 +92,7 @@ def test_a_bad_number_is_one_line_and_keeps_earlier_outputs(workspace: Path) -> 
     before = params.read_text(encoding="utf-8")
     params.write_text(before.replace("steps: 40", "steps: many"), encoding="utf-8")
     said = subprocess.run(
-        [sys.executable, "-m", "stages.check"], cwd=workspace, env=environment(), capture_output=True, text=True
+        [sys.executable, "-m", "pipeline.run.check"], cwd=workspace, env=environment(), capture_output=True, text=True
     )
     params.write_text(before, encoding="utf-8")
     assert said.returncode == 1

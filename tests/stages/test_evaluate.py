@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
+from pipeline.run import settings as config
 from rosphere.encoder import folder
 from rosphere.encoder.config import EncoderConfig
 from rosphere.encoder.model import MaskedLanguageModel
 from rosphere.errors import InputError
 from rosphere.text import tokenizer as tokenizers
 from rosphere.training.streams import seed_everything
-from stages import config
 from stages.evaluate import Evaluate, Pace
 from tests.stages.test_dag import environment
 

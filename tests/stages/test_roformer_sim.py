@@ -12,10 +12,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from pipeline.run import settings as config
 from rosphere.errors import InputError
 from rosphere.similarity.distillation import neighbour_distillation, similarity_distillation
 from rosphere.similarity.losses import info_nce
-from stages import config
 from stages.roformer_sim import RoformerSim
 
 ROOT = Path(__file__).parents[2]

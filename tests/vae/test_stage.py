@@ -11,13 +11,14 @@ import pytest
 import torch
 
 from benchmarks import vae as benchmark
+from pipeline.report import captions, figures
+from pipeline.report.run_data import Ledger
+from pipeline.run import settings as config
 from rosphere.errors import InputError
 from rosphere.text import reading
 from rosphere.text import tokenizer as tokenizers
 from rosphere.vae import Sentences, encode, view
-from stages import config, report, vmf_vae
-from stages.page import captions, figures
-from stages.page.ledger import Ledger
+from stages import report, vmf_vae
 from tests.vae.models import model, shaken
 
 PARAMS = Path(__file__).resolve().parents[2] / "params.yaml"

@@ -1,0 +1,142 @@
+"""Every figure in words: a title, what is drawn for those who do not see it, and in one sentence what it shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pipeline.report import activations as activation_curves
+from pipeline.report import dimension
+from pipeline.report.run_data import Ledger
+
+
+@dataclass(frozen=True, kw_only=True)
+class Caption:
+    title: str
+    description: str
+    says: str
+    stages: tuple[str, ...] = ()
+
+
+def pretraining(ledger: Ledger) -> Caption:
+    names = {"pretrain": "the narrow model", "pretrain_wide": "the widened model trained on"}
+    if ledger.scratch is not None:
+        names["pretrain_scratch"] = "the wide model from random weights"
+    ends = []
+    for stage, name in names.items():
+        last = ledger.curve(stage).dropna(subset=["dev_loss"]).iloc[-1]
+        ends.append(f"{name} ends at {last['dev_loss']:.3f} nats after {last['flops'] / 1e12:.3g} TFLOP")
+    return Caption(
+        title="Masked-token loss against compute",
+        description=f"Line chart of the dev loss over training compute, a line a run. {'; '.join(ends).capitalize()}.",
+        says="The widened run begins where the narrow one ended. Lower and more to the left is better.",
+        stages=tuple(names),
+    )
+
+
+def recall(ledger: Ledger) -> Caption:
+    return _encoders(ledger, "recall_at_1", "Paraphrases found first")
+
+
+def spearman(ledger: Ledger) -> Caption:
+    return _encoders(ledger, "spearman", "Agreement with grades")
+
+
+def _encoders(ledger: Ledger, key: str, title: str) -> Caption:
+    table = ledger.report("roformer_sim")["table"]
+    names = ("roformer_sim", "teacher", "untrained mean", "untrained [CLS]", "TF-IDF")
+    ours, best = table["roformer_sim"][key], max(names[1:], key=lambda name: float(table[name][key]))
+    rival = f"{best} ({table[best][key]:.3f})"
+    place = "is ahead of" if ours > table[best][key] else "is level with" if ours == table[best][key] else "is behind"
+    return Caption(
+        title=title,
+        description="Bar chart, an encoder a bar: " + ", ".join(f"{n} {table[n][key]:.3f}" for n in names) + ".",
+        says=f"The trained encoder, at {ours:.3f}, {place} {rival}, the best of the others.",
+        stages=("roformer_sim",),
+    )
+
+
+def kl(ledger: Ledger) -> Caption:
+    return _latent(ledger, "kl", "What the latent carries")
+
+
+def reconstruction(ledger: Ledger) -> Caption:
+    return _latent(ledger, "reconstruction", "What reconstruction costs")
+
+
+def _latent(ledger: Ledger, key: str, title: str) -> Caption:
+    curve, names = ledger.curve("vmf_vae"), ledger.report("vmf_vae")["models"]
+    last = {}
+    for number, name in enumerate(names):
+        known = curve[curve["model"] == number].dropna(subset=[key])[key]
+        last[name] = float(known.iloc[-1])
+    ends = ", ".join(f"{name} {value:.3g}" for name, value in last.items())
+    said = "Nats of KL a sentence" if key == "kl" else "Nats a sentence that are needed to write it again"
+    return Caption(
+        title=title,
+        description=f"Line chart over training steps, a line a model. At the end: {ends}.",
+        says=f"{said} in training batches; at the end {ends}.",
+        stages=("vmf_vae",),
+    )
+
+
+def sphere(ledger: Ledger) -> Caption:
+    found = ledger.sphere
+    assert found is not None
+    counts = {label: found["labels"].count(label) for label in sorted(set(found["labels"]))}
+    said = " and ".join(f"{count} with label {label}" for label, count in counts.items())
+    return Caption(
+        title="The latent sphere",
+        description=f"Scatter plot inside the unit circle: {said}.",
+        says="Held-out sentences along the labels' mean directions in the training data: the further the clouds lie "
+        "apart, the more of the label, which the model never saw, is in the latent.",
+        stages=("vmf_vae",),
+    )
+
+
+def tasks(ledger: Ledger) -> Caption:
+    reports = {name: ledger.task(name) for name in ledger.tasks}
+    each = (
+        f"{name} {r['score']:.3f}, baseline {r['baseline']:.3f}, majority {r['majority']:.3f}"
+        for name, r in reports.items()
+    )
+    above = ledger.above
+    named = f": {', '.join(above)}" if above else ""
+    return Caption(
+        title="Task scores beside baselines",
+        description=f"Bar chart, three bars a task: {'; '.join(each)}.",
+        says=f"The fine-tuned encoder is above both baselines on {len(above)} of {len(reports)} tasks{named}.",
+        stages=tuple(f"evaluate-{name}" for name in ledger.tasks),
+    )
+
+
+def vectors(ledger: Ledger) -> Caption:
+    knees = sorted(ledger.report("dimension")["knees"].items(), key=lambda item: int(item[0]))
+    said = "; ".join(f"{int(n):,} tokens: ring at {k['knee']:g}, rule {k['rule']}" for n, k in knees)
+    return Caption(
+        title="Loss against dimension",
+        description=f"Line chart of the skip-gram loss over the dimension, a line a vocabulary. {said}.",
+        says=dimension.knees(ledger),
+        stages=("dimension",),
+    )
+
+
+def heads(ledger: Ledger) -> Caption:
+    report = ledger.report("dimension")
+    return Caption(
+        title="Loss against head size",
+        description=f"Line chart of the masked-token loss over the head size at one width. The lowest loss is at "
+        f"{int(report['best_head_size'])}; the rule says {report['measured_head_rule']}.",
+        says=dimension.heads_say(ledger),
+        stages=("dimension",),
+    )
+
+
+def activations(ledger: Ledger) -> Caption:
+    rows = ledger.activations
+    assert rows is not None
+    each = ", ".join(f"{activation_curves.called(row['activation'])} {row['dev_loss']:.3f}" for row in rows)
+    return Caption(
+        title="Smoothness and quality",
+        description=f"Masked-token loss of the same small encoder by activation: {each}.",
+        says=activation_curves.sentence(rows),
+    )

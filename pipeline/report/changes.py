@@ -1,0 +1,169 @@
+"""What got better or worse since the last commit: the reports now beside those in HEAD, metric by metric.
+
+HEAD is that of the moment when the page was written, and the page names it: a commit by itself makes no stage stale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pipeline.report import history, html
+from pipeline.report.run_data import Ledger
+from pipeline.report.tables import Table
+
+Verdict = Literal["better", "worse", "changed"]
+LOWER = {
+    "dev_loss",
+    "dev_lm",
+    "reconstruction",
+    "bound_ppl",
+    "nll",
+    "nll_bound",
+    "ppl",
+    "negation_cosine",
+    "float32",  # the largest logit changes of widening
+    "float64",
+}
+HIGHER = {
+    "dev_accuracy",
+    "score",
+    "recall_at_1",
+    "recall_at_5",
+    "recall_at_10",
+    "mrr",
+    "spearman",
+    "paraphrase_nearer",
+    "token_accuracy",
+    "bleu",
+    "mutual_information",
+    "active_units",
+    "active_directions",
+    "distinct_1",
+    "distinct_2",
+}
+# Not ours to be better at: what a model was before training, and what it is held against.
+OTHERS = ("before", "untrained", "TF-IDF", "gaussian")
+FIRST = ("score", "dev_loss", "recall_at_1", "spearman", "token_accuracy", "ppl", "bound_ppl", "dev_accuracy")
+SHOWN = 12
+SIGNS = {"better": "▲", "worse": "▼", "changed": "◆"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """One metric that moved."""
+
+    stage: str
+    key: str  # "table.roformer_sim.recall_at_1"
+    before: float
+    now: float
+
+    @property
+    def direction(self) -> int:
+        """1 where more is better, -1 where less is, 0 where neither is known."""
+        *path, word = self.key.split(".")
+        if any(part.startswith(OTHERS) for part in path):
+            return 0
+        return (word in HIGHER) - (word in LOWER)
+
+    @property
+    def verdict(self) -> Verdict:
+        gain = self.direction * (self.now - self.before)
+        return "better" if gain > 0 else "worse" if gain < 0 else "changed"
+
+    @property
+    def relative(self) -> float:
+        return abs(self.now - self.before) / abs(self.before) if self.before else float("inf")
+
+    @property
+    def rank(self) -> tuple[int, int, int, float]:
+        """Known directions first, then results before details, each by the size of the change."""
+        word, depth = self.key.rpartition(".")[2], self.key.count(".")
+        place = FIRST.index(word) if word in FIRST else len(FIRST)
+        return (0 if self.direction else 1, depth, place, -self.relative)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    moved: list[Change]
+    same: int
+    new: int
+    gone: int
+
+
+def compared(ledger: Ledger) -> Comparison | None:
+    """None where HEAD has none of the reports."""
+    moved: list[Change] = []
+    same = new = gone = known = 0
+    for stage, name in ledger.files.items():
+        then = history.committed(ledger.folder, name)
+        if then is None:
+            continue
+        known += 1
+        old, now = dict(leaves(then)), dict(leaves(ledger.read(name)))
+        both = old.keys() & now.keys()
+        found = [Change(stage=stage, key=key, before=old[key], now=now[key]) for key in now if key in both]
+        moved += [change for change in found if change.before != change.now]
+        same += sum(change.before == change.now for change in found)
+        new, gone = new + len(now) - len(both), gone + len(old) - len(both)
+    return Comparison(moved=sorted(moved, key=lambda each: each.rank), same=same, new=new, gone=gone) if known else None
+
+
+def leaves(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:
+    """The numbers at the end of nested mappings, under keys joined by dots; lists are curves and not compared."""
+    for key, value in node.items():
+        if isinstance(value, dict):
+            yield from leaves(value, f"{prefix}{key}.")
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            yield f"{prefix}{key}", value
+
+
+def section(ledger: Ledger, addresses: Mapping[str, str]) -> list[str]:
+    commit, found = history.last(ledger.folder), compared(ledger)
+    if commit is None:
+        return [html.note("There is no git history here, so nothing is compared.")]
+    against = f"commit {commit.name} of {commit.date}, “{commit.subject}”"
+    if found is None:
+        return [html.note(f"Nothing is compared: the last commit ({against}) holds no reports.")]
+    if not found.moved and not found.new and not found.gone:
+        return [html.note(f"Every one of {found.same} numbers is as in {against}.")]
+    parts = [html.note(f"Against {against}: {counted(found)}.")]
+    if found.moved:
+        parts += [html.table(table(found.moved[:SHOWN]), addresses)]
+    if len(found.moved) > SHOWN:
+        rest = found.moved[SHOWN:]
+        parts.append(html.folded(f"the other {len(rest)} changes", html.table(table(rest), addresses)))
+    if any(change.verdict != "changed" for change in found.moved):
+        parts.append(
+            html.aside("Two runs are compared. Whether a small difference is chance, only more seeds can tell.")
+        )
+    return parts
+
+
+def counted(found: Comparison) -> str:
+    verdicts = [change.verdict for change in found.moved]
+    said = [f"{verdicts.count('better')} better", f"{verdicts.count('worse')} worse"]
+    more = {"changed without a better or worse": verdicts.count("changed"), "the same": found.same}
+    more |= {"new": found.new, "gone": found.gone}
+    return ", ".join([*said, *(f"{count} {word}" for word, count in more.items() if count)])
+
+
+def table(moved: list[Change]) -> Table:
+    rows = [
+        (
+            f"{SIGNS[each.verdict]} {each.verdict}",
+            each.stage,
+            each.key.replace("_", " ").replace(".", " › "),
+            f"{each.before:.6g}",
+            f"{each.now:.6g}",
+            _percent(each),
+        )
+        for each in moved
+    ]
+    head = ("", "stage", "metric", "before", "now", "change")
+    return Table(head=head, rows=rows, stages=[each.stage for each in moved], linked=4)
+
+
+def _percent(change: Change) -> str:
+    return f"{(change.now - change.before) / abs(change.before):+.1%}" if change.before else "from zero"

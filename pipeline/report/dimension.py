@@ -1,0 +1,62 @@
+"""The measured curves of the dimension stage: where more dimensions stop paying, next to where the rule says so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+
+from pipeline.report.palette import BLUE, MARKERS, SERIES
+from pipeline.report.run_data import Ledger
+
+NOISE = 0.01  # nats between two seeds of a short run
+
+
+def embeddings(axis: Axes, report: Mapping[str, Any], curve: pd.DataFrame) -> None:
+    """What is lost against the best dimension; a ring at nine tenths of the gain, a broken line at the rule."""
+    known = curve.dropna(subset=["dimension"])
+    for number, (size, rows) in enumerate(known.groupby("vocabulary")):
+        colour, marker = SERIES[number % len(SERIES)], MARKERS[number % len(MARKERS)]
+        found = report["knees"][str(int(size))]
+        lost = rows["dev_loss"] - rows["dev_loss"].min()
+        axis.plot(rows["dimension"], lost, marker=marker, color=colour, label=f"N = {int(size):,}")
+        knee = lost[rows["dimension"] == found["knee"]]
+        axis.plot([found["knee"]], knee, "o", ms=11, mfc="none", color=colour)
+        axis.axvline(found["rule"], color=colour, ls="--", lw=1)
+    axis.set_xscale("log", base=2)
+    axis.set_xticks(sorted(known["dimension"].unique()), [str(int(n)) for n in sorted(known["dimension"].unique())])
+    axis.set_xlabel("dimension (ring: 9/10 of the gain; dashes: the rule)")
+    axis.set_ylabel("loss above its best, nats")
+    axis.legend()
+
+
+def heads(axis: Axes, report: Mapping[str, Any], curve: pd.DataFrame) -> None:
+    known = curve.dropna(subset=["head_size"])
+    axis.plot(known["head_size"], known["head_dev_loss"], "o-", color=BLUE)
+    middle, spread = known["head_dev_loss"].mean(), report["head_loss_spread"]
+    axis.set_ylim(middle - max(spread, 10 * NOISE), middle + max(spread, 10 * NOISE))  # noise shall look like noise
+    axis.axvline(report["measured_head_rule"], color=BLUE, ls="--", lw=1)
+    axis.set_xscale("log", base=2)
+    axis.set_xticks(known["head_size"], [str(int(size)) for size in known["head_size"]])
+    axis.set_xlabel(f"head size at one width (dashes: the rule, L = {report['measured_sequence']})")
+    axis.set_ylabel("masked-token loss on dev, nats")
+
+
+def knees(ledger: Ledger) -> str:
+    """Where the dimensions stop paying, beside the rule, in one sentence."""
+    found = sorted(ledger.report("dimension")["knees"].items(), key=lambda item: int(item[0]))
+    parts = [f"{int(k['knee'])} at {int(n):,} tokens (the rule: {k['rule']})" for n, k in found]
+    below = sum(k["knee"] <= k["rule"] for _, k in found)
+    verdict = {len(found): "the rule is on the safe side", 0: "the rule asks for too little"}.get(
+        below, "they disagree"
+    )
+    return f"Nine tenths of what dimensions bring are there at {', '.join(parts)}: {verdict}."
+
+
+def heads_say(ledger: Ledger) -> str:
+    report = ledger.report("dimension")
+    spread, best = report["head_loss_spread"], int(report["best_head_size"])
+    said = f"{best} being the best" if spread > NOISE else "which is noise"
+    return f"Head sizes differ by {spread:.3f} nats, {said}."

@@ -1,0 +1,183 @@
+"""The figures of the report, as SVG files: one panel each, so that a phone can show them one below the other."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.patches import Circle
+
+from pipeline.report import activations as activation_curves
+from pipeline.report import captions, svg
+from pipeline.report import dimension as dimension_curves
+from pipeline.report.captions import Caption
+from pipeline.report.palette import BLUE, GREY, MARKERS, SERIES, SKY, VERMILION
+from pipeline.report.run_data import Ledger
+
+matplotlib.use("Agg")
+
+from matplotlib import pyplot as plt  # noqa: E402 - the backend is chosen first, for machines without a screen
+
+WIDTH, HEIGHT = 5.0, 3.2  # inches: letters of 9.5 points can still be read where the page is 380 px wide
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    path: Path
+    caption: Caption
+
+
+@contextmanager
+def drawing(path: Path, height: float = HEIGHT) -> Iterator[Axes]:
+    """An axis to draw on, and afterwards the file. The same numbers give the same bytes."""
+    with matplotlib.rc_context(svg.SETTINGS), warnings.catch_warnings():
+        # Chinese names are drawn by the browser, in a font of its own; here they are only measured.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        figure, axis = plt.subplots(figsize=(WIDTH, height), layout="constrained")
+        try:
+            yield axis
+            figure.savefig(path, format="svg", metadata=svg.METADATA)
+        finally:
+            plt.close(figure)
+
+
+def pretraining(ledger: Ledger, path: Path) -> None:
+    names = [("pretrain", "narrow", SKY), ("pretrain_wide", "widened, trained on", BLUE)]
+    if ledger.scratch is not None:
+        names.append(("pretrain_scratch", "wide from random weights", VERMILION))
+    with drawing(path) as axis:
+        for (name, label, colour), marker in zip(names, MARKERS, strict=False):
+            curve = ledger.curve(name).dropna(subset=["dev_loss"])
+            curve = curve[curve["flops"] > 0]  # an untrained model's loss would press all others together
+            axis.plot(curve["flops"] / 1e12, curve["dev_loss"], marker=marker, label=label, color=colour)
+        axis.set_xlabel("training compute, TFLOP")
+        axis.set_ylabel("masked-token loss on dev, nats")
+        axis.legend()
+
+
+def vectors(ledger: Ledger, path: Path) -> None:
+    with drawing(path) as axis:
+        dimension_curves.embeddings(axis, ledger.report("dimension"), ledger.curve("dimension"))
+
+
+def heads(ledger: Ledger, path: Path) -> None:
+    with drawing(path) as axis:
+        dimension_curves.heads(axis, ledger.report("dimension"), ledger.curve("dimension"))
+
+
+def activations(ledger: Ledger, path: Path) -> None:
+    rows = ledger.activations
+    assert rows is not None
+    with drawing(path) as axis:
+        activation_curves.draw(axis, rows)
+
+
+def recall(ledger: Ledger, path: Path) -> None:
+    _encoders(ledger, path, "recall_at_1", "recall@1 on held-out groups")
+
+
+def spearman(ledger: Ledger, path: Path) -> None:
+    _encoders(ledger, path, "spearman", "Spearman's correlation with the grades")
+
+
+def _encoders(ledger: Ledger, path: Path, key: str, label: str) -> None:
+    table = ledger.report("roformer_sim")["table"]
+    colours = {
+        "roformer_sim": BLUE,
+        "teacher": SKY,
+        "untrained mean": GREY,
+        "untrained [CLS]": GREY,
+        "TF-IDF": VERMILION,
+    }
+    with drawing(path, height=2.4) as axis:
+        names = list(colours)[::-1]
+        bars = axis.barh(names, [table[name][key] for name in names], color=[colours[name] for name in names])
+        axis.bar_label(bars, fmt="%.3f", padding=4)
+        axis.margins(x=0.16)
+        axis.grid(visible=False, axis="y")
+        axis.set_xlabel(label)
+
+
+def kl(ledger: Ledger, path: Path) -> None:
+    _latent(ledger, path, "kl", "KL(q(z|x) || p(z)), nats a sentence")
+
+
+def reconstruction(ledger: Ledger, path: Path) -> None:
+    _latent(ledger, path, "reconstruction", "reconstruction, nats a sentence")
+
+
+def _latent(ledger: Ledger, path: Path, key: str, label: str) -> None:
+    curve, names = ledger.curve("vmf_vae"), ledger.report("vmf_vae")["models"]
+    with drawing(path) as axis:
+        for number, name in enumerate(names):
+            known = curve[curve["model"] == number].dropna(subset=[key])
+            colour, marker = SERIES[number % len(SERIES)], MARKERS[number % len(MARKERS)]
+            every = max(1, len(known) // 8)
+            axis.plot(known["step"], known[key], label=name, color=colour, marker=marker, markevery=every)
+        axis.set_xlabel("step")
+        axis.set_ylabel(label)
+        axis.legend()
+
+
+def sphere(ledger: Ledger, path: Path) -> None:
+    found = ledger.sphere
+    assert found is not None
+    with drawing(path, height=WIDTH) as axis:
+        axis.add_patch(Circle((0, 0), 1, fill=False, color=GREY))
+        for number, label in enumerate(sorted(set(found["labels"]))):
+            points = [p for p, name in zip(found["points"], found["labels"], strict=True) if name == label]
+            x, y = zip(*points, strict=True)
+            colour, marker = SERIES[number % len(SERIES)], MARKERS[number % len(MARKERS)]
+            axis.scatter(x, y, s=12, alpha=0.8, linewidths=0, label=f"label {label}", color=colour, marker=marker)
+        axis.set_aspect("equal")
+        axis.set_xlabel("along the first label's mean direction")
+        axis.set_ylabel("along the rest of the second's")
+        axis.figure.legend(loc="outside upper center", ncols=4)
+
+
+def tasks(ledger: Ledger, path: Path) -> None:
+    reports = {f"{name}\n{r['metric']}": r for name in ledger.tasks if (r := ledger.task(name))}
+    kinds = (("score", "rosphere", BLUE), ("baseline", "baseline", VERMILION), ("majority", "majority", GREY))
+    with drawing(path, height=1.1 + 0.62 * max(len(reports), 1)) as axis:
+        for place, (key, label, colour) in enumerate(kinds):
+            heights = [y + 0.27 * (place - 1) for y in range(len(reports))]
+            bars = axis.barh(heights, [report[key] for report in reports.values()], 0.24, label=label, color=colour)
+            axis.bar_label(bars, fmt="%.3f", padding=3, fontsize=7.5)
+        axis.set_yticks(range(len(reports)), list(reports))
+        axis.invert_yaxis()
+        axis.margins(x=0.12)
+        axis.grid(visible=False, axis="y")
+        axis.figure.legend(loc="outside upper center", ncols=3)
+
+
+FIGURES: Mapping[str, tuple[Callable[[Ledger, Path], None], Callable[[Ledger], Caption]]] = {
+    "pretraining": (pretraining, captions.pretraining),
+    "recall": (recall, captions.recall),
+    "spearman": (spearman, captions.spearman),
+    "kl": (kl, captions.kl),
+    "reconstruction": (reconstruction, captions.reconstruction),
+    "sphere": (sphere, captions.sphere),
+    "tasks": (tasks, captions.tasks),
+    "vectors": (vectors, captions.vectors),
+    "heads": (heads, captions.heads),
+    "activations": (activations, captions.activations),
+}
+
+
+def draw(ledger: Ledger, folder: Path) -> dict[str, Figure]:
+    """All figures that there is something for, by name."""
+    folder.mkdir(parents=True, exist_ok=True)
+    absent = {name for name, found in (("sphere", ledger.sphere), ("activations", ledger.activations)) if not found}
+    absent |= set() if ledger.tasks else {"tasks"}
+    drawn = {}
+    for name, (drawer, captioned) in FIGURES.items():
+        if name not in absent:
+            drawn[name] = Figure(path=folder / f"{name}.svg", caption=captioned(ledger))
+            drawer(ledger, drawn[name].path)
+            svg.finish(drawn[name].path, title=drawn[name].caption.title, description=drawn[name].caption.description)
+    return drawn

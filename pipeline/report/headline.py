@@ -1,0 +1,166 @@
+"""What a reader should know who reads nothing else: what was trained, what it can do, what is beaten, what not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from pipeline.report import html
+from pipeline.report.run_data import Ledger, savings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contest:
+    """One of our figures beside what it has to beat. A draw is not a win."""
+
+    what: str
+    ours: float
+    theirs: float
+    against: str
+    stage: str
+    lower: bool = False  # whether less is better
+    digits: int = 3
+
+    @property
+    def won(self) -> bool:
+        return self.ours < self.theirs if self.lower else self.ours > self.theirs
+
+    def markup(self, address: str | None) -> str:
+        """One line of HTML."""
+        ours, theirs = (f"{value:.{self.digits}f}" for value in (self.ours, self.theirs))
+        against = html.escape(f"against {theirs} of {self.against}")
+        return f"{html.escape(self.what)}: <b>{html.linked(ours, address)}</b> {against}"
+
+
+def contests(ledger: Ledger) -> list[Contest]:
+    return [*_pretraining(ledger), *_similarity(ledger), *_vae(ledger), *_tasks(ledger)]
+
+
+def _pretraining(ledger: Ledger) -> Iterator[Contest]:
+    wide = ledger.report("pretrain_wide")["dev_loss"]
+    rivals = {"the narrow model it grew from": ledger.report("pretrain")["dev_loss"]}
+    if ledger.scratch is not None:
+        rivals["the same shape from random weights, for equal FLOPs"] = ledger.scratch["dev_loss"]
+    for name, loss in rivals.items():
+        yield Contest(what="masked-token loss", ours=wide, theirs=loss, against=name, stage="pretrain_wide", lower=True)
+
+
+def _similarity(ledger: Ledger) -> Iterator[Contest]:
+    report = ledger.report("roformer_sim")
+    for key, what in (
+        ("recall_at_1", "paraphrase found first (recall@1)"),
+        ("spearman", "rank correlation with grades"),
+    ):
+        for name, said in (("untrained mean", "the encoder before this training"), ("TF-IDF", "TF-IDF")):
+            rival = report["table"][name][key]
+            yield Contest(what=what, ours=report[key], theirs=rival, against=said, stage="roformer_sim")
+
+
+def _vae(ledger: Ledger) -> Iterator[Contest]:
+    vmf, twin = ledger.report("vmf_vae")["vmf"], ledger.gaussian
+    if twin is None:
+        return
+    for key, what, lower, digits in (
+        ("token_accuracy", "VAE: tokens reconstructed", False, 3),
+        ("bound_ppl", "VAE: bound on the perplexity", True, 1),
+    ):
+        yield Contest(
+            what=what,
+            ours=vmf[key],
+            theirs=twin[key],
+            against="the Gaussian twin",
+            stage="vmf_vae",
+            lower=lower,
+            digits=digits,
+        )
+
+
+def _tasks(ledger: Ledger) -> Iterator[Contest]:
+    for name in ledger.tasks:
+        report = ledger.task(name)
+        for key, said in (("majority", "the majority baseline"), ("baseline", report["baseline_name"])):
+            yield Contest(
+                what=f"{name} ({report['metric']})",
+                ours=report["score"],
+                theirs=report[key],
+                against=said,
+                stage=f"evaluate-{name}",
+            )
+
+
+def trained(ledger: Ledger) -> str:
+    """What was made, of what."""
+    tokens = ledger.report("prepare")["corpus"]["train"]["tokens"]
+    widen = ledger.report("widen")
+    sizes, gap = widen["parameters"], widen["max_logit_gap"]["float64"]
+    count = len(ledger.tasks)
+    each = "" if not count else " and a model for one task" if count == 1 else f" and models for {count} tasks"
+    return (
+        f"A masked language model of {amount(sizes['before'])} parameters was trained on a corpus of {amount(tokens)} "
+        f"tokens of Chinese text, widened to {amount(sizes['after'])} parameters, which changed no logit by more than "
+        f"about {gap:.0e}, and trained on. From it were made a sentence encoder that also writes paraphrases, a text "
+        f"VAE on the sphere{each}."
+    )
+
+
+def able(ledger: Ledger) -> str:
+    """What it can do, in shares of held-out data."""
+    wide, sim, vae = ledger.report("pretrain_wide"), ledger.report("roformer_sim"), ledger.report("vmf_vae")["vmf"]
+    said = (
+        f"On held-out text it guesses {wide['dev_accuracy']:.0%} of the masked tokens, finds a paraphrase first for "
+        f"{sim['recall_at_1']:.0%} of sentences, and gives back {vae['token_accuracy']:.0%} of a sentence's tokens "
+        "from its point on the sphere"
+    )
+    scores = [f"{r['score']:.3f} {r['metric']} on {name}" for name in ledger.tasks if (r := ledger.task(name))]
+    return f"{said}. Tasks: {', '.join(scores)}." if scores else f"{said}."
+
+
+def amount(number: float) -> str:
+    """1941118 as "1.9 million"."""
+    for size, word in ((1e9, "billion"), (1e6, "million"), (1e3, "thousand")):
+        if number >= size:
+            return f"{number / size:.3g} {word}"
+    return f"{number:g}"
+
+
+def tiles(ledger: Ledger) -> list[html.Tile]:
+    wide, sim = ledger.report("pretrain_wide"), ledger.report("roformer_sim")
+    found = [
+        html.Tile(
+            label="masked-token loss",
+            value=f"{wide['dev_loss']:.3f}",
+            beside=f"narrow {ledger.report('pretrain')['dev_loss']:.3f}",
+            stage="pretrain_wide",
+        ),
+        html.Tile(
+            label="paraphrase found first",
+            value=f"{sim['recall_at_1']:.1%}",
+            beside=f"TF-IDF {sim['table']['TF-IDF']['recall_at_1']:.1%}",
+            stage="roformer_sim",
+        ),
+    ]
+    if ledger.scratch is not None:
+        saved = savings(ledger)
+        value, beside = ("none", "the control came out better") if saved is None else (f"{saved:.0%}", "of its FLOPs")
+        found.insert(1, html.Tile(label="saved against the control", value=value, beside=beside, stage="pretrain_wide"))
+    if ledger.tasks:
+        value = f"{len(ledger.above)} of {len(ledger.tasks)}"
+        found.append(html.Tile(label="tasks above both baselines", value=value, beside="on dev rows", stage=""))
+    return found
+
+
+def section(ledger: Ledger, addresses: Mapping[str, str]) -> list[str]:
+    every = contests(ledger)
+    won, lost = [each for each in every if each.won], [each for each in every if not each.won]
+    return [
+        html.lead(trained(ledger)),
+        html.lead(able(ledger)),
+        html.tiles(tiles(ledger), addresses),
+        html.note(f"{len(won)} of {len(every)} comparisons are won. A draw counts as not beaten."),
+        html.columns(*(_listed(title, each, addresses) for title, each in (("Beaten", won), ("Not beaten", lost)))),
+    ]
+
+
+def _listed(title: str, every: list[Contest], addresses: Mapping[str, str]) -> str:
+    rows = [each.markup(addresses.get(each.stage)) for each in every]
+    return html.checklist(f"{title} ({len(every)})", rows, won=title == "Beaten")

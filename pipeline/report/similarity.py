@@ -1,0 +1,98 @@
+"""Sentence similarity on the page: retrieval, graded pairs beside published figures, negation, generation, examples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pipeline.report import html
+from pipeline.report.run_data import Ledger
+from pipeline.report.tables import Table
+
+STAGE = "roformer_sim"
+MEASURES = {
+    "recall_at_1": "recall@1",
+    "recall_at_10": "recall@10",
+    "mrr": "MRR",
+    "spearman": "Spearman",
+    "alignment": "alignment",
+    "uniformity": "uniformity",
+}
+# RoFormer-Sim small and its supervised successor on the test sets (kexue.fm/archives/8541).
+PUBLISHED = {
+    "atec test": "0.371 / 0.512",
+    "bq test": "0.468 / 0.731",
+    "lcqmc test": "0.713 / 0.789",
+    "pawsx test": "0.058 / 0.564",
+    "stsb test": "0.713 / 0.763",
+}
+WRITTEN = {
+    "sentences": "sentences kept, of all sources",
+    "distinct_1": "distinct characters",
+    "distinct_2": "distinct bigrams",
+    "self_similarity": "overlap among those of one source",
+    "overlap_with_source": "overlap with the source",
+    "cosine_with_source": "cosine with the source",
+}
+
+
+def section(ledger: Ledger, addresses: Mapping[str, str]) -> list[str]:
+    report, shown = ledger.report("roformer_sim"), ledger.examples("roformer_sim")
+    return [
+        html.table(retrieval(report), addresses),
+        *_graded(report, addresses),
+        html.note(probe(report)),
+        html.folded(
+            "nearest held-out sentences, for the first one of the first held-out groups",
+            html.beside(shown["neighbours"], "sentence", "nearest"),
+        ),
+        html.folded(
+            "paraphrases written by the model for the same sentences, best first by its own similarity",
+            html.beside(shown["paraphrases"], "sentence", "output"),
+        ),
+        html.folded("how varied the paraphrases are", html.table(generation(report), addresses)),
+    ]
+
+
+def retrieval(report: Mapping[str, Any]) -> Table:
+    rows = [(name, *(f"{values[key]:.3f}" for key in MEASURES)) for name, values in report["table"].items()]
+    return Table(head=("encoder", *MEASURES.values()), rows=rows, stages=(STAGE,))
+
+
+def _graded(report: Mapping[str, Any], addresses: Mapping[str, str]) -> Sequence[str]:
+    """Nothing where the data have no graded pairs of their own."""
+    if not report["graded"]:
+        return []
+    text = (
+        "Spearman's correlation with people's grades: as it is, whitened, whitened to fewer dimensions (whitening is "
+        "fitted on training sentences only). Published: RoFormer-Sim small without and with supervision, on the test "
+        "sets; its model has 6 layers of 384 and was trained on some 40 million pairs."
+    )
+    return [html.note(text), html.table(graded(report["graded"]), addresses)]
+
+
+def graded(sets: Mapping[str, Mapping[str, Mapping[str, float]]]) -> Table:
+    """A row per encoder and pooling, a column per set and split."""
+    names = sorted(sets)
+    encoders = list(dict.fromkeys(encoder for name in names for encoder in sets[name]))
+    rows = [(each, *(" / ".join(f"{v:.3f}" for v in sets[name][each].values()) for name in names)) for each in encoders]
+    rows.append(("published, without / with supervision", *(PUBLISHED.get(name, "") for name in names)))
+    return Table(head=("vectors", *names), rows=rows, stages=(STAGE,))
+
+
+def probe(report: Mapping[str, Any]) -> str:
+    found = report["negation"]
+    return (
+        f"Negation: a paraphrase is nearer than the sentence's negation in {found['paraphrase_nearer']:.0%} of the "
+        f"probe; mean cosine {found['paraphrase_cosine']:.3f} with the paraphrase, {found['negation_cosine']:.3f} with "
+        "the negation."
+    )
+
+
+def generation(report: Mapping[str, Any]) -> Table:
+    values = report["generation"]
+    return Table(
+        head=("what is written", "value"),
+        rows=[(said, f"{values[key]:.4g}") for key, said in WRITTEN.items()],
+        stages=(STAGE,),
+    )

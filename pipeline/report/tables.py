@@ -1,0 +1,195 @@
+"""The numbers of the report as tables: a title, a head, rows of text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.report.run_data import Ledger, savings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """`stages`: where each row comes from, as many as rows, or where all of them do."""
+
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    stages: Sequence[str] = ()
+    linked: int = -1  # the column whose cells link to the rows' runs
+
+    def markdown(self) -> str:
+        lines = ["| " + " | ".join(self.head) + " |", "|" + " --- |" * len(self.head)]
+        return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in self.rows])
+
+
+STAGES = {"widening": "widen", "pretraining": "pretrain_wide", "RoFormer-Sim": "roformer_sim", "vMF-VAE": "vmf_vae"}
+
+
+def main(ledger: Ledger) -> Table:
+    """One line per system: what it should do and what it did."""
+    widen, wide, sim = ledger.report("widen"), ledger.report("pretrain_wide"), ledger.report("roformer_sim")
+    narrow, vae = ledger.report("pretrain"), ledger.report("vmf_vae")["vmf"]
+    gap, table = widen["max_logit_gap"], sim["table"]
+    rows = [
+        ("widening", "largest logit change, float64 / float32", f"{gap['float64']:.1e} / {gap['float32']:.1e}"),
+        ("widening", "dev loss before / after widening", f"{narrow['dev_loss']:.4f} / {wide['dev_loss_at_start']:.4f}"),
+        (
+            "pretraining",
+            "dev loss narrow / widened and trained on",
+            f"{narrow['dev_loss']:.3f} / {wide['dev_loss']:.3f}",
+        ),
+        *_control(ledger),
+        (
+            "RoFormer-Sim",
+            "recall@1 on held-out groups (untrained mean / TF-IDF)",
+            _against(sim, table, "recall_at_1"),
+        ),
+        (
+            "RoFormer-Sim",
+            "Spearman with the grades (untrained mean / TF-IDF)",
+            _against(sim, table, "spearman"),
+        ),
+        ("vMF-VAE", "KL measured / closed form, nats", f"{vae['kl']:.3f} / {vae['kl_closed_form']:.3f}"),
+        *_twin(ledger),
+        *(_task(ledger, name) for name in ledger.tasks),
+    ]
+    stages = [STAGES.get(system, f"evaluate-{system.rpartition(' ')[2]}") for system, _, _ in rows]
+    return Table(head=("system", "measure", "value"), rows=rows, stages=stages)
+
+
+def _against(sim: Mapping[str, Any], table: Mapping[str, Mapping[str, float]], key: str) -> str:
+    """The trained encoder's value, and in brackets what it is held against."""
+    return f"{sim[key]:.3f} ({table['untrained mean'][key]:.3f} / {table['TF-IDF'][key]:.3f})"
+
+
+def _control(ledger: Ledger) -> list[tuple[str, str, str]]:
+    if ledger.scratch is None:
+        return []
+    saved = savings(ledger)
+    said = "none: the control came out better" if saved is None else f"{saved:.0%}"
+    return [
+        ("pretraining", "dev loss from random weights, equal FLOPs", f"{ledger.scratch['dev_loss']:.3f}"),
+        ("pretraining", "FLOPs saved at the control's final loss", said),
+    ]
+
+
+def _twin(ledger: Ledger) -> list[tuple[str, str, str]]:
+    if ledger.gaussian is None:
+        return []
+    vmf = ledger.report("vmf_vae")["vmf"]
+    return [
+        ("vMF-VAE", "KL of the Gaussian twin, nats", f"{ledger.gaussian['kl']:.3f}"),
+        (
+            "vMF-VAE",
+            "token accuracy of reconstruction, vMF / Gaussian",
+            f"{vmf['token_accuracy']:.3f} / {ledger.gaussian['token_accuracy']:.3f}",
+        ),
+    ]
+
+
+def _task(ledger: Ledger, name: str) -> tuple[str, str, str]:
+    report = ledger.task(name)
+    beaten = "" if report["score"] > report["baseline"] else ", which is NOT beaten"
+    kind = "CLUE" if report["clue"] else "sample task"
+    chosen = ", epoch chosen on these rows" if report.get("selected_on_dev") else ""
+    measure = f"{report['metric']} (majority / {report['baseline_name']}{beaten}){chosen}"
+    return (
+        f"{kind} {name}",
+        measure,
+        f"{report['score']:.3f} ({report['majority']:.3f} / {report['baseline']:.3f})",
+    )
+
+
+VAE_ROWS = {
+    "reconstruction": "reconstruction, nats a sentence",
+    "kl": "KL, nats a sentence (Monte Carlo)",
+    "kl_closed_form": "KL, nats a sentence (closed form)",
+    "kl_std": "KL, standard deviation over sentences",
+    "bound_ppl": "bound on the perplexity per token",
+    "nll": "-log p(x) by importance sampling, nats a sentence*",
+    "nll_bound": "-ELBO from the same draws*",
+    "ppl": "perplexity per token by importance sampling*",
+    "effective_draws": "effective number of the importance draws*",
+    "token_accuracy": "token accuracy",
+    "bleu": "BLEU-4 of reconstructions",
+    "mutual_information": "mutual information, nats",
+    "active_units": "active units",
+    "active_directions": "active directions",
+    "importance_draws": "* draws a sentence",
+    "importance_sentences": "* sentences",
+}
+
+
+def vae(ledger: Ledger) -> Table:
+    report = ledger.report("vmf_vae")
+    kinds = [name for name, value in report.items() if isinstance(value, dict)]
+    kinds.sort(key=report.get("models", ["vmf", *kinds]).index)
+    rows = [(label, *(f"{report[kind][key]:.4g}" for kind in kinds)) for key, label in VAE_ROWS.items()]
+    return Table(head=("held-out sentences", *kinds), rows=rows, stages=("vmf_vae",))
+
+
+def widening(ledger: Ledger) -> Table:
+    report = ledger.report("widen")
+    rows = [
+        ("largest logit change, float64", f"{report['max_logit_gap']['float64']:.2e}"),
+        ("largest logit change, float32", f"{report['max_logit_gap']['float32']:.2e}"),
+        ("standard deviation of the logits", f"{report['logit_std']:.3f}"),
+        *(
+            (
+                name.replace("_", " ") + ", before and after",
+                f"{report[name]['before']:,.0f} → {report[name]['after']:,.0f}",
+            )
+            for name in ("parameters", "flops_per_token")
+        ),
+        ("distance of the copies (0: they can never part)", f"{report['copies_distance']:.3f}"),
+    ]
+    return Table(head=("certificate", "value"), rows=rows, stages=("widen",))
+
+
+def dimension(ledger: Ledger) -> Table:
+    report = ledger.report("dimension")
+    rows = [
+        (
+            "token vectors",
+            f"{report['vocabulary']} tokens",
+            f"{report['embedding_log_formula']:.1f}",
+            str(report["embedding_rule"]),
+            str(report["embedding_size"]),
+        ),
+        (
+            "attention heads",
+            f"{report['sequence']} positions",
+            f"{report['head_log_formula']:.1f}",
+            str(report["head_rule"]),
+            str(report["head_size"]),
+        ),
+    ]
+    return Table(
+        head=("what", "N", "8.33 log N", "smallest n by the exact rule", "chosen"), rows=rows, stages=("dimension",)
+    )
+
+
+def data(ledger: Ledger) -> Table:
+    report = ledger.report("prepare")
+    rows = [(key.replace("_", " "), str(value)) for key, value in report["text"].items()]
+    rows += [(f"{split}: {key}", str(n)) for split, counts in report["corpus"].items() for key, n in counts.items()]
+    rows += [("vocabulary", str(report["vocabulary"]))]
+    rows += [(f"pairs: {key.replace('_', ' ')}", str(value)) for key, value in report["pairs"].items()]
+    rows += [(f"task {n}: {key.replace('_', ' ')}", str(v)) for n, c in report["tasks"].items() for key, v in c.items()]
+    return Table(head=("data", "count"), rows=rows, stages=("prepare",))
+
+
+def speed(ledger: Ledger) -> Table:
+    rows = []
+    for name in ledger.stages:
+        values = ledger.speed(name)
+        rate = values.get("steps_per_second")
+        report = ledger.report(name) if name.startswith("pretrain") else {}
+        tokens = f"{rate * report['tokens'] / report['steps']:,.0f}" if rate and "tokens" in report else ""
+        memory = values.get("peak_gpu_memory_mib", values["peak_memory_mib"])
+        precision = f"{values['precision']}: {values['precision_reason']}" if "precision" in values else ""
+        seconds, steps = f"{values['seconds']:.1f}", f"{rate:.2f}" if rate else ""
+        rows.append((name, seconds, steps, tokens, f"{memory:,.0f}", precision))
+    head = ("stage", "seconds", "steps/s", "tokens/s", "peak MiB", "precision of training")
+    return Table(head=head, rows=rows, stages=ledger.stages, linked=0)

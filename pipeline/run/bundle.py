@@ -1,0 +1,226 @@
+"""Some stages on a machine that keeps nothing: for so many minutes, then all that was made packed to be carried home.
+
+    python -m pipeline.run.bundle run --minutes 9 --out DIR STAGE ...    STAGE: pretrain, widen, evaluate@tnews, ...
+    python -m pipeline.run.bundle take DIR                               unpacks what was packed, here or there
+
+Neither DVC nor Prefect nor MLflow is needed. Stages run in the order given, by their commands in dvc.yaml. When time is
+up, the one that runs saves its state and is packed with its checkpoint: take the folder in at the next machine, give
+the same command, and it goes on where it was; what was finished is not done again while params.yaml stays as it is. At
+home `python -m pipeline.tracking sync` delivers the metrics to MLflow, and `dvc commit -f STAGE ...` tells DVC that the
+outputs are those of their stages.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import tarfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.run import settings as config
+from pipeline.run.identity import ITEM, fingerprint, out_path, read_by
+from pipeline.tracking.recording import COURIER
+from rosphere import files
+from rosphere.errors import InputError
+
+PARAMS, GRAPH, STATE = Path("params.yaml"), Path("dvc.yaml"), Path(".run/pieces.json")
+ALWAYS = (Path(".run/ckpt"), Path(".run/spool"), STATE)  # checkpoints, what MLflow is to be told, what is finished
+SAVING = 60.0  # seconds for a stage to save after it was asked to stop
+UNFINISHED = 3  # our exit code when time was up
+BLOCK = 1 << 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One stage as dvc.yaml declares it."""
+
+    name: str
+    command: list[str]
+    made: list[Path]  # outputs, metrics and plots
+
+
+def step(name: str, stages: Mapping[str, Any]) -> Step:
+    """The stage ``name`` of dvc.yaml's ``stages``; `evaluate@tnews` is the item tnews of the matrix of `evaluate`."""
+    word, _, item = name.partition("@")
+    if word not in stages:
+        raise InputError(f"{GRAPH}: no stage {word!r}; there are {', '.join(stages)}")
+    entry = stages[word]
+    if bool(item) != ("matrix" in entry):
+        raise InputError(f"{name}: expected {f'{word}@ITEM' if 'matrix' in entry else f'{word} without an item'}")
+    filled = json.loads(
+        ITEM.sub(item, json.dumps({key: entry.get(key, []) for key in ("cmd", "outs", "metrics", "plots")}))
+    )
+    outs = [out for kind in ("outs", "metrics", "plots") for out in filled[kind]]
+    paths = [out_path(out) for out in outs]
+    command = shlex.split(filled["cmd"].removeprefix("exec "))
+    return Step(name=name, command=[sys.executable if command[0] == "python" else command[0], *command[1:]], made=paths)
+
+
+def declared(names: Sequence[str]) -> list[Step]:
+    """The stages of dvc.yaml that have these names.
+
+    Raises:
+        InputError: there is no such stage.
+    """
+    stages = config.read(GRAPH)["stages"]
+    return [step(name, stages) for name in names]
+
+
+def run(steps: Sequence[Step], seconds: float) -> bool:
+    """Whether all of the stages are finished, by this piece or an earlier one.
+
+    Raises:
+        subprocess.CalledProcessError: a stage failed.
+    """
+    end = time.monotonic() + seconds
+    for each in steps:
+        if _finished(each):
+            print(f"{each.name}: finished by an earlier piece", flush=True)
+        elif not _run(each, end - time.monotonic()):
+            return False
+        else:
+            _note(each)
+    return True
+
+
+def _run(each: Step, seconds: float) -> bool:
+    """Whether the stage came to its end in so many seconds."""
+    if seconds <= 0:
+        return False
+    # What MLflow is to be told goes home in the spool: a database here would not.
+    environment = {**os.environ, "DVC_STAGE": each.name, COURIER: "0"}
+    process = subprocess.Popen(each.command, env=environment)
+    try:
+        code = process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGTERM)  # the stage saves and leaves, unless it has just come to its end
+        try:
+            return process.wait(SAVING) == 0
+        except subprocess.TimeoutExpired:
+            process.kill()  # its last checkpoint stands
+            process.wait()
+            return False
+    if code:
+        raise subprocess.CalledProcessError(code, each.command)
+    return True
+
+
+def _key(each: Step) -> str:
+    """Changes with params.yaml and with what the stage reads: then a finished stage is none."""
+    return fingerprint([each.name, PARAMS.read_text(encoding="utf-8"), read_by(Path(), each.name)])[:16]
+
+
+def _known() -> dict[str, str]:
+    return dict(json.loads(STATE.read_text(encoding="utf-8"))) if STATE.is_file() else {}
+
+
+def _finished(each: Step) -> bool:
+    return _known().get(each.name) == _key(each) and all(path.exists() for path in each.made)
+
+
+def _note(each: Step) -> None:
+    files.write_text(STATE, json.dumps(_known() | {each.name: _key(each)}, indent=1) + "\n")
+
+
+def pack(steps: Sequence[Step], out: Path, part: int) -> list[Path]:
+    """Everything these stages made, in files of at most ``part`` bytes; piece.json says what they are, last."""
+    out.mkdir(parents=True, exist_ok=True)
+    for old in out.glob("piece.*"):
+        old.unlink()
+    wanted = [path for path in (*(path for each in steps for path in each.made), *ALWAYS) if path.exists()]
+    whole = out / "piece.tar.whole"
+    with tarfile.open(whole, "w") as archive:
+        for path in dict.fromkeys(wanted):
+            archive.add(path, filter=lambda entry: None if entry.name.endswith(".lock") else entry)
+    digests = {}
+    for number, content in enumerate(_blocks(whole, part)):
+        path = out / f"piece.tar.{number:03}"
+        path.write_bytes(content)
+        digests[path.name] = hashlib.sha256(content).hexdigest()
+    whole.unlink()
+    files.write_text(out / "piece.json", json.dumps({"parts": digests}, indent=1) + "\n")
+    return [out / name for name in digests]
+
+
+def _blocks(path: Path, size: int) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while block := file.read(size):
+            yield block
+
+
+def take(folder: Path) -> int:
+    """Unpacks a packed piece into the workspace; how many files. Nothing is touched unless every part is whole.
+
+    Raises:
+        InputError: no piece, a part is missing or not what was packed, an entry that leads out of the workspace.
+    """
+    try:
+        parts = json.loads((folder / "piece.json").read_text(encoding="utf-8"))["parts"]
+    except FileNotFoundError:
+        raise InputError(f"{folder}: expected a packed piece, there is no piece.json") from None
+    for name, digest in parts.items():
+        path = folder / name
+        if not path.is_file():
+            raise InputError(f"{path}: a part of the piece is missing")
+        if hashlib.sha256(path.read_bytes()).hexdigest() != digest:
+            raise InputError(f"{path}: not what was packed; fetch it again")
+    whole = Path(".run") / "piece.tar"
+    whole.parent.mkdir(exist_ok=True)
+    try:
+        with whole.open("wb") as file:
+            for name in parts:
+                for block in _blocks(folder / name, BLOCK):
+                    file.write(block)
+        with tarfile.open(whole) as archive:
+            archive.extractall(".", filter="data")
+            return len(archive.getmembers())
+    except tarfile.TarError as error:
+        raise InputError(f"{folder}: {error}") from error
+    finally:
+        whole.unlink(missing_ok=True)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    words = parser.add_subparsers(dest="word", required=True)
+    one = words.add_parser("run", help="run stages and pack what they made")
+    one.add_argument("stages", nargs="+", metavar="STAGE")
+    one.add_argument("--minutes", type=float, required=True, help="for the stages; packing comes on top")
+    one.add_argument("--out", type=Path, required=True, help="folder for the packed piece")
+    one.add_argument("--part", type=int, default=16, help="MiB of a packed file at most")
+    words.add_parser("take", help="unpack a piece").add_argument("folder", type=Path)
+    return parser.parse_args()
+
+
+def main() -> None:
+    options = _arguments()
+    try:
+        if options.word == "take":
+            print(f"{options.folder}: {take(options.folder)} files taken")
+            return
+        steps = declared(options.stages)
+        try:
+            said: int | str | None = None if run(steps, 60 * options.minutes) else UNFINISHED
+        except subprocess.CalledProcessError as error:
+            said = f"error: {shlex.join(error.cmd)} ended with exit code {error.returncode}; what there is, is packed"
+        parts = pack(steps, options.out, options.part * BLOCK)
+    except InputError as error:
+        sys.exit(f"error: {error}")
+    print(f"{options.out}: {len(parts)} files of at most {options.part} MiB")
+    if said == UNFINISHED:
+        print("time was up: take this folder in and give the same command to go on", file=sys.stderr)
+    sys.exit(said)
+
+
+if __name__ == "__main__":
+    main()

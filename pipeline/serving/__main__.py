@@ -1,0 +1,5 @@
+"""python -m pipeline.serving --help"""
+
+from pipeline.serving.packaging import main
+
+main()

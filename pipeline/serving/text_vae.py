@@ -1,0 +1,54 @@
+"""What MLflow runs to serve a text VAE; pipeline/serving/packaging.py puts it into the model's folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlflow.models import set_model
+from mlflow.pyfunc.model import PythonModel, PythonModelContext
+
+from rosphere.errors import InputError
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+TASKS = ("encode", "interpolate")
+
+
+class Served(PythonModel):
+    """Texts in; points of the latent space, or sentences on the way from one to another, out."""
+
+    def load_context(self, context: PythonModelContext) -> None:
+        from rosphere import vae
+        from rosphere.text.tokenizer import Tokenizer
+        from rosphere.training import processes
+
+        folder = Path(context.artifacts["model"])
+        self.model, self.tokenizer = vae.load(folder).to(processes.device()), Tokenizer(folder)
+
+    def predict(
+        self, context: PythonModelContext, model_input: DataFrame, params: dict[str, Any] | None = None
+    ) -> DataFrame:
+        import pandas
+
+        from rosphere import vae
+
+        wish = params or {}
+        task = wish.get("task", "encode")
+        if task not in TASKS:
+            raise InputError(f"task: expected one of {', '.join(TASKS)}, got {task!r}")
+        texts = list(model_input["text"])
+        if task == "encode":
+            points = vae.encode(self.model, self.tokenizer, texts)
+            return pandas.DataFrame({"vector": points.double().tolist()})
+        if "other" not in model_input or model_input["other"].isna().any():
+            raise InputError("other: expected a text to go to in every row")
+        ways = [
+            vae.interpolate(self.model, self.tokenizer, first, last, steps=wish.get("steps", 7))
+            for first, last in zip(texts, model_input["other"], strict=True)
+        ]
+        return pandas.DataFrame({"way": [[sentence for _, sentence in way] for way in ways]})
+
+
+set_model(Served())

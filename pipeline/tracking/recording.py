@@ -1,0 +1,240 @@
+"""Tracking that never costs a run: a stage writes to its spool, a courier process carries it to MLflow.
+
+Telling the tracker something is one appended line; no stage waits for MLflow, imports it or fails with
+it. What the courier cannot deliver stays in `.run/spool` until
+
+    python -m pipeline.tracking sync
+
+ROSPHERE_TRACKING=0 switches all of it off, ROSPHERE_SYSTEM_METRICS=0 the samples of the machine alone.
+ROSPHERE_SWEEP=<name> puts the pipeline's run under a run of that name. See docs/tracking.md.
+"""
+
+import argparse
+import json
+import math
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from pipeline.run import identity
+from pipeline.run import settings as config
+from pipeline.run.identity import Identity
+from pipeline.run.signals import Stopped
+from pipeline.tracking import run_log, uploader
+from pipeline.tracking.promotion import Champion
+from pipeline.tracking.run_log import Spool
+from rosphere.errors import InputError
+
+PATIENCE_SECONDS = 5.0  # how long a finished stage waits for its courier, to say if something was left
+PARAMS = Path("params.yaml")
+FLOW_RUN = "ROSPHERE_FLOW_RUN"  # the id of the flow run that a stage is part of
+COURIER = "ROSPHERE_COURIER"  # 0: the spool stays for `python -m pipeline.tracking sync`
+CERTIFICATES = {"widen": (Path("reports/widen.json"), Path("models/widen/widening.json"))}  # of what comes after it
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tracking:
+    """Section `tracking` of params.yaml: what MLflow is told besides parameters and metrics."""
+
+    system_metrics: float = 10.0  # seconds from sample to sample; 0: none
+    log_models: bool = True
+    models: dict[str, Champion] = field(default_factory=dict)  # by stage
+
+    def __post_init__(self) -> None:
+        if not (self.system_metrics == 0 or self.system_metrics >= 1):
+            raise InputError(f"system_metrics: expected 0 or 1 second and more, got {self.system_metrics}")
+
+
+class Tracker:
+    """The stage's end: tell what happened, at the price of appending a line."""
+
+    def __init__(
+        self,
+        name: str,
+        spool: Spool | None,
+        process: "subprocess.Popen[bytes] | None",
+        rule: Champion | None = None,
+        certificates: tuple[Path, ...] = (),
+    ) -> None:
+        self._name, self._spool, self._process = name, spool, process
+        self._rule, self._certificates = rule, certificates
+        self._warned = False
+        self._told: tuple[int, dict[str, float]] = (0, {})  # the last step, and the metrics told there
+
+    def metrics(self, step: int, values: Mapping[str, float]) -> None:
+        """The values at one step of a loop."""
+        if values:
+            numbers = {key: float(value) for key, value in values.items()}
+            self._told = (step, {**(self._told[1] if self._told[0] == step else {}), **numbers})
+            self._tell(lambda spool: spool.write("metrics", step=step, values=numbers))
+
+    def artifact(self, path: Path) -> None:
+        """A file or folder as it is now."""
+        self._tell(lambda spool: spool.artifact(path))
+
+    def final(self, step: int, report: Mapping[str, Any]) -> None:
+        """The stage's result: its numeric leaves become metrics of the run and of its parent."""
+        values = run_log.numbers(report)
+        told = self._told[1] if self._told[0] == step else {}
+        known = [key for key, value in values.items() if key in told and math.isclose(told[key], value, rel_tol=1e-5)]
+        self._tell(lambda spool: spool.write("final", step=step, values=values, known=known))
+
+    def model(self, folder: Path) -> None:
+        """The model this stage made, if it is one that params.yaml wants registered."""
+        rule = self._rule
+        if rule is not None and folder.is_dir() and any(folder.iterdir()):
+            self._tell(lambda spool: spool.model(folder, self._certificates, asdict(rule)))
+
+    def end(self, status: str) -> None:
+        """Close the run as FINISHED, FAILED or KILLED, and give the courier a moment to deliver."""
+        self._tell(lambda spool: spool.write("end", status=status))
+        if self._spool is not None:
+            self._spool.close()
+            if status != "KILLED":  # who is told to leave does not wait; the courier sees it go
+                self._see_off(self._spool.path)
+
+    def _tell(self, write: Callable[[Spool], None]) -> None:
+        if self._spool is None:
+            return
+        try:
+            write(self._spool)
+        except OSError as error:  # a full disk must not end a training run
+            self._warn(f"not recorded: {error}")
+
+    def _see_off(self, path: Path) -> None:
+        if self._process is None:
+            return self._warn(f"mlflow is not installed: kept in {path}")
+        try:
+            self._process.communicate(b"over", timeout=PATIENCE_SECONDS)
+        except subprocess.TimeoutExpired:
+            return self._warn("still being delivered, in the background")
+        if self._process.returncode:
+            reason = uploader.last_words(path)
+            self._warn(f"{reason}: kept in {path}; `python -m pipeline.tracking sync` sends it")
+
+    def _warn(self, message: str) -> None:
+        if not self._warned:
+            print(f"warning: {self._name}: tracking: {message}", file=sys.stderr, flush=True)
+        self._warned = True
+
+
+@contextmanager
+def tracked(me: Identity, devices: tuple[str, ...]) -> Iterator[Tracker]:
+    """Track the block as one run of the stage `me` on the GPUs `devices`."""
+    tracker = _begin(me, devices)
+    status = "FAILED"
+    try:
+        yield tracker
+        status = "FINISHED"
+    except Stopped:
+        status = "KILLED"
+        raise
+    finally:
+        tracker.end(status)
+
+
+def _begin(me: Identity, devices: tuple[str, ...]) -> Tracker:
+    if os.environ.get("ROSPHERE_TRACKING") == "0":
+        return Tracker(me.name, None, None)
+    stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
+    name = f"{stamp}-{me.name.replace('@', '_')}-{me.stage_fp[:12]}-{os.getpid()}"
+    try:
+        settings = _settings()
+        told = Spool(run_log.folder(me.home) / name)
+        told.write("start", **_introduction(me, devices), system_metrics=settings.system_metrics)
+        delivering = find_spec("mlflow") and os.environ.get(COURIER) != "0"
+        process = uploader.start(told.path) if delivering else None
+        rule = settings.models.get(me.name) if settings.log_models else None
+        return Tracker(me.name, told, process, rule, _certificates(me))
+    except (OSError, ValueError) as error:  # a full disk, an upstream report that is no JSON
+        tracker = Tracker(me.name, None, None)
+        tracker._warn(f"not recorded: {error}")
+        return tracker
+
+
+def _settings() -> Tracking:
+    """The section `tracking`, or its defaults where there is none."""
+    known = PARAMS.is_file() and "tracking" in config.read(PARAMS)
+    settings = config.load(PARAMS, "tracking", Tracking) if known else Tracking()
+    off = os.environ.get("ROSPHERE_SYSTEM_METRICS") == "0"
+    return replace(settings, system_metrics=0.0) if off else settings
+
+
+def _certificates(me: Identity) -> tuple[Path, ...]:
+    """The proofs that upstream stages left of what this stage's model has grown from."""
+    return tuple(path for stage, paths in CERTIFICATES.items() if stage in me.upstream for path in paths)
+
+
+def _introduction(me: Identity, devices: tuple[str, ...]) -> dict[str, Any]:
+    data = {path: value for path, value in me.deps.items() if path.split("/")[0] == "data"}
+    return {
+        "stage": me.name,
+        "stage_fp": me.stage_fp,
+        "pipeline_fp": me.pipeline_fp,
+        "params": me.params or me.pipeline_params,
+        "pipeline_params": me.pipeline_params,
+        "deps": me.deps,
+        "data": data,
+        "home": str(me.home),
+        "devices": devices,
+        "sweep": os.environ.get("ROSPHERE_SWEEP", ""),
+        "upstream": _upstream(me.upstream_metrics),
+        "upstream_stages": me.upstream,
+        "tags": {
+            "host": socket.gethostname(),
+            "pid": str(os.getpid()),
+            "device": "cuda:" + ",".join(devices) if devices else "cpu",
+            **({"dataset.hash": identity.fingerprint(data)[:32]} if data else {}),
+            **_flow_run(),
+            **_git(),
+        },
+    }
+
+
+def _upstream(files: Mapping[str, tuple[str, ...]]) -> dict[str, float]:
+    """The numbers of every upstream stage's JSON reports, under `<stage>/<key>`."""
+    found: dict[str, float] = {}
+    for stage, paths in files.items():
+        for path in map(Path, paths):
+            if path.suffix == ".json" and path.is_file():
+                report = json.loads(path.read_text(encoding="utf-8"))
+                found.update(run_log.numbers({stage.replace("@", "/"): report}))
+    return found
+
+
+def _flow_run() -> dict[str, str]:
+    """The Prefect flow run that this stage is part of, if it is."""
+    return {"prefect.flow_run": run} if (run := os.environ.get(FLOW_RUN)) else {}
+
+
+def _git() -> dict[str, str]:
+    """Commit and dirty flag as tags; none outside a repository."""
+    if shutil.which("git") is None:
+        return {}
+    head = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True)
+    if head.returncode:
+        return {}
+    status = ["git", "--no-optional-locks", "status", "--porcelain", "--untracked-files=no"]
+    changes = subprocess.run(status, capture_output=True, text=True)
+    return {
+        "mlflow.source.git.commit": head.stdout.strip(),
+        "git.dirty": str(bool(changes.stdout.strip())).lower(),
+    }
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line: `sync` delivers what is left; 1 if something still is."""
+    parser = argparse.ArgumentParser(prog="python -m pipeline.tracking", description="Deliver runs to MLflow.")
+    commands = parser.add_subparsers(required=True)
+    commands.add_parser("sync", help="deliver what is left in .run/spool")
+    parser.parse_args(arguments)
+    return 1 if uploader.sync(identity.home(identity.workspace(Path.cwd()))) else 0

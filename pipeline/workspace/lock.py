@@ -1,0 +1,89 @@
+"""One pipeline run at a time in a workspace, whoever starts it: `make repro`, a flow, an experiment of this name.
+
+    python -m pipeline.workspace.lock COMMAND ...
+
+runs the command in this workspace, alone, and refuses to while another run works there.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+from pipeline.workspace.graph import PlanError
+
+
+@contextmanager
+def alone(root: Path, name: str | None = None) -> Iterator[None]:
+    """Hold this workspace, or the experiment of this name, against other pipeline runs.
+
+    The kernel lets go of it whatever ends us.
+
+    Raises:
+        PlanError: another pipeline run holds it.
+    """
+    with _taken(root, name):
+        yield
+
+
+def held(root: Path, name: str) -> bool:
+    """Whether a process is inside `alone` with this name."""
+    file = _lock(root, name)
+    if not file.is_file():
+        return False
+    with file.open(encoding="utf-8") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def _lock(root: Path, name: str | None) -> Path:
+    return root / ".run" / (f"experiment-{name}.lock" if name else "pipeline.lock")
+
+
+def _taken(root: Path, name: str | None) -> TextIO:
+    """The lock file, open and locked.
+
+    Raises:
+        PlanError: another pipeline run holds it.
+    """
+    file = _lock(root, name)
+    file.parent.mkdir(exist_ok=True)
+    handle = file.open("a+", encoding="utf-8")
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        handle.seek(0)
+        holder = handle.read().strip()
+        handle.close()
+        where = f"on the experiment {name} of {root}" if name else f"in {root}"
+        raise PlanError(f"another pipeline run (process {holder}) is working {where}") from None
+    handle.truncate(0)
+    handle.write(f"{os.getpid()}\n")
+    handle.flush()
+    return handle
+
+
+def main() -> int:
+    command = sys.argv[1:]
+    if not command:
+        print(__doc__, file=sys.stderr)
+        return 2
+    try:
+        handle = _taken(Path.cwd(), None)
+    except PlanError as error:
+        print(error, file=sys.stderr)
+        return 1
+    os.set_inheritable(handle.fileno(), True)  # the command becomes this process and holds the lock to its end
+    os.execvp(command[0], command)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,147 @@
+"""What the page says of the last commit, from small repositories."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from pipeline.report import changes, history
+from pipeline.report.changes import Change
+from pipeline.report.run_data import Ledger
+from stages import report
+from tests.pipeline.report.toy_reports import TASKS, put, write
+
+
+def git(folder: Path, *arguments: str) -> None:
+    name = ["-c", "user.name=x", "-c", "user.email=x@localhost", "-c", "commit.gpgsign=false"]
+    subprocess.run(["git", *name, *arguments], cwd=folder, check=True, capture_output=True)
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    """Reports in a repository, all of them committed."""
+    found = write(tmp_path / "reports")
+    git(tmp_path, "init", "-q")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-q", "-m", "The <first> run")
+    return found
+
+
+def change(key: str, before: float, now: float) -> Change:
+    return Change(stage="any", key=key, before=before, now=now)
+
+
+@pytest.mark.parametrize(
+    ("key", "before", "now", "verdict"),
+    [
+        ("dev_loss", 5.0, 4.0, "better"),
+        ("dev_loss", 4.0, 5.0, "worse"),
+        ("score", 0.5, 0.6, "better"),
+        ("table.roformer_sim.recall_at_1", 0.6, 0.5, "worse"),
+        ("vmf.bound_ppl", 700.0, 600.0, "better"),
+        ("max_logit_gap.float64", 1e-14, 1e-3, "worse"),
+        ("flops", 1e12, 2e12, "changed"),  # neither better nor worse
+        ("baseline", 0.5, 0.6, "changed"),  # not ours
+        ("table.TF-IDF.recall_at_1", 0.5, 0.6, "changed"),
+        ("table.untrained mean whitened.spearman", 0.5, 0.6, "changed"),
+        ("before.spearman", 0.5, 0.6, "changed"),
+        ("gaussian_free_bits.token_accuracy", 0.5, 0.6, "changed"),
+    ],
+)
+def test_the_direction_of_a_metric(key: str, before: float, now: float, verdict: str) -> None:
+    assert change(key, before, now).verdict == verdict
+
+
+def test_the_important_comes_first() -> None:
+    moved = [
+        change("flops", 1.0, 9.0),
+        change("vmf.token_accuracy", 0.1, 0.9),
+        change("dev_loss", 5.0, 4.9),
+        change("score", 0.5, 0.51),
+        change("score", 0.5, 0.9),
+    ]
+    ranked = [(each.key, each.now) for each in sorted(moved, key=lambda each: each.rank)]
+    assert ranked == [("score", 0.9), ("score", 0.51), ("dev_loss", 4.9), ("vmf.token_accuracy", 0.9), ("flops", 9.0)]
+
+
+def test_only_numbers_are_compared() -> None:
+    node = {"a": 1, "b": {"c.d": 0.5, "e": True, "f": "x", "g": [1, 2], "h": None}}
+    assert dict(changes.leaves(node)) == {"a": 1, "b.c.d": 0.5}
+
+
+def test_what_moved_is_told_with_its_direction_in_words(ledger: Ledger) -> None:
+    put(ledger.folder / "pretrain.json", {**ledger.report("pretrain"), "dev_loss": 4.0, "flops": 5e12})
+    put(
+        ledger.folder / "tasks" / "sentiment.json",
+        {**ledger.task("sentiment"), "score": 0.45, "dev_rows": 50, "extra": 1},
+    )
+    found = changes.compared(ledger)
+    assert found is not None
+    assert (found.new, found.gone) == (1, 0) and found.same > 50
+    assert changes.table(found.moved).rows == [
+        ("▼ worse", "evaluate-sentiment", "score", "0.9", "0.45", "-50.0%"),
+        ("▲ better", "pretrain", "dev loss", "5", "4", "-20.0%"),
+        ("◆ changed", "pretrain", "flops", "4e+12", "5e+12", "+25.0%"),
+    ]
+    page = "".join(changes.section(ledger, {}))
+    counts = f"1 better, 1 worse, 1 changed without a better or worse, {found.same} the same, 1 new."
+    assert counts in page and "“The &lt;first&gt; run”" in page
+    assert '<td class="worse">▼ worse</td>' in page and '<td class="better">▲ better</td>' in page
+
+
+def test_from_zero_there_is_no_percentage() -> None:
+    assert changes.table([change("score", 0.0, 0.5)]).rows[0][-1] == "from zero"
+    assert changes.table([change("loss_gap", -2.0, -1.0)]).rows[0][-1] == "+50.0%"
+
+
+def test_a_long_list_is_folded(ledger: Ledger) -> None:
+    vmf = {key: value + 1 for key, value in ledger.report("vmf_vae")["vmf"].items()}
+    put(ledger.folder / "vmf_vae.json", {**ledger.report("vmf_vae"), "vmf": vmf})
+    assert len(vmf) > changes.SHOWN
+    page = "".join(changes.section(ledger, {}))
+    assert f"<summary>the other {len(vmf) - changes.SHOWN} changes</summary>" in page
+
+
+def test_nothing_changed_is_one_sentence(ledger: Ledger) -> None:
+    (said,) = changes.section(ledger, {})
+    assert "numbers is as in commit" in said
+
+
+def test_a_new_task_is_new_and_a_broken_commit_no_reason_to_fail(ledger: Ledger) -> None:
+    put(ledger.folder / "widen.json", "{")
+    git(ledger.folder, "commit", "-qam", "broken")
+    put(ledger.folder / "widen.json", {"max_logit_gap": {"float64": 0.0}})
+    put(ledger.folder / "tasks" / "new.json", ledger.task("sentiment"))
+    more = Ledger(folder=ledger.folder, tasks=[*TASKS, "new"])
+    found = changes.compared(more)
+    assert found is not None and not found.moved and not found.new
+
+
+def test_without_git_or_without_reports_in_it_one_sentence_says_so(tmp_path: Path) -> None:
+    ledger = write(tmp_path / "reports")
+    if history.last(tmp_path) is None:  # else the temporary folder itself lies in a repository
+        assert changes.section(ledger, {}) == [
+            '<p class="note">There is no git history here, so nothing is compared.</p>'
+        ]
+        assert report.origin(ledger) == "Written outside a git repository."
+    git(tmp_path, "init", "-q")
+    git(tmp_path, "commit", "-q", "--allow-empty", "-m", "empty")
+    (said,) = changes.section(ledger, {})
+    assert "holds no reports" in said
+    assert report.origin(ledger).startswith("Written at commit ")
+
+
+def test_a_machine_without_git(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    assert history.last(ledger.folder) is None
+    assert history.committed(ledger.folder, "widen.json") is None
+
+
+def test_what_was_committed_is_read_from_the_commit(ledger: Ledger) -> None:
+    before = json.loads((ledger.folder / "widen.json").read_text())
+    put(ledger.folder / "widen.json", {"changed": 1})
+    assert history.committed(ledger.folder, "widen.json") == before
+    assert history.committed(ledger.folder, "absent.json") is None

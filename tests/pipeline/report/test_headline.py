@@ -1,0 +1,77 @@
+"""The first words of the page: what is claimed must follow from the reports."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.report import headline
+from pipeline.report.headline import Contest
+from pipeline.report.run_data import Ledger
+from tests.pipeline.report.toy_reports import TASKS, put, write
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    return write(tmp_path / "reports")
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "lower", "won"),
+    [
+        (0.6, 0.5, False, True),
+        (0.5, 0.5, False, False),
+        (0.4, 0.5, False, False),
+        (4.0, 5.0, True, True),
+        (5, 5, True, False),
+    ],
+)
+def test_a_draw_is_not_a_win(ours: float, theirs: float, lower: bool, won: bool) -> None:
+    assert Contest(what="x", ours=ours, theirs=theirs, against="y", stage="s", lower=lower).won is won
+
+
+def test_every_rival_is_named_and_nothing_is_hidden(ledger: Ledger) -> None:
+    found = {(each.what, each.against): each.won for each in headline.contests(ledger)}
+    assert len(found) == 12
+    assert found["masked-token loss", "the same shape from random weights, for equal FLOPs"] is True  # 3.5 and 4.0
+    assert found["paraphrase found first (recall@1)", "TF-IDF"] is False
+    assert found["VAE: bound on the perplexity", "the Gaussian twin"] is False  # 11 and 4.5: less is better
+    assert found["cluener (f1)", "the majority baseline"] is False
+    page = "".join(headline.section(ledger, {"evaluate-cluener": "http://x/#1"}))
+    assert "5 of 12 comparisons are won." in page
+    assert "<h3>Beaten (5)</h3>" in page and "<h3>Not beaten (7)</h3>" in page
+    assert '<i>✗</i>cluener (f1): <b><a href="http://x/#1">0.300</a></b> against 0.500 of TF-IDF' in page
+
+
+def test_rivals_that_were_switched_off_are_not_spoken_of(ledger: Ledger) -> None:
+    put(ledger.folder / "pretrain_scratch.json", {"enabled": False})
+    put(ledger.folder / "vmf_vae.json", {"vmf": ledger.report("vmf_vae")["vmf"], "models": ["vmf"]})
+    page = "".join(headline.section(Ledger(folder=ledger.folder, tasks=[]), {}))
+    assert "random weights" not in page and "Gaussian" not in page and "task" not in page.lower().replace("tasks:", "")
+    assert "saved against" not in page
+
+
+def test_the_words_of_the_lead(ledger: Ledger) -> None:
+    assert headline.trained(ledger) == (
+        "A masked language model of 1 thousand parameters was trained on a corpus of 99 tokens of Chinese text, "
+        "widened to 4 thousand parameters, which changed no logit by more than about 1e-14, and trained on. From it "
+        "were made a sentence encoder that also writes paraphrases, a text VAE on the sphere and models for 2 tasks."
+    )
+    assert headline.able(ledger).endswith("Tasks: 0.900 accuracy on sentiment, 0.300 f1 on cluener.")
+    one = Ledger(folder=ledger.folder, tasks=TASKS[:1])
+    assert headline.trained(one).endswith("and a model for one task.")
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [(99, "99"), (1000, "1 thousand"), (739_582, "740 thousand"), (1_941_118, "1.94 million"), (4e10, "40 billion")],
+)
+def test_amounts(number: float, said: str) -> None:
+    assert headline.amount(number) == said
+
+
+def test_the_tile_of_the_tasks_counts_both_baselines(ledger: Ledger) -> None:
+    assert headline.tiles(ledger)[-1].value == "1 of 2"
+    put(ledger.folder / "tasks" / "sentiment.json", {**ledger.task("sentiment"), "majority": 0.95})
+    assert headline.tiles(ledger)[-1].value == "0 of 2"

@@ -1,0 +1,145 @@
+"""A small folder of reports as the stages write them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pipeline.report import similarity, tables
+from pipeline.report.run_data import Ledger
+
+TASKS = ["sentiment", "cluener"]
+ENCODERS = ["roformer_sim", "teacher", "untrained [CLS]", "untrained mean", "TF-IDF"]
+RUN = "0123456789abcdef"
+
+
+def put(path: Path, value: Any) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False), encoding="utf-8")
+
+
+def measures(kl: float) -> dict[str, float]:
+    return {key: kl + place for place, key in enumerate(tables.VAE_ROWS)} | {"kl": kl, "kl_closed_form": kl + 0.001}
+
+
+def trained(loss: float, flops: float) -> dict[str, float]:
+    counts = {"steps": 100, "tokens": 102_400, "flops": flops, "parameters": 4000}
+    return {"dev_loss": loss, "dev_accuracy": 0.25, "dev_loss_at_start": 5.0, **counts}
+
+
+def analysed(name: str) -> dict[str, Any]:
+    metric, size = ("accuracy", 2) if name == "sentiment" else ("f1", 20)
+    label = {"name": {"甲<i>": [[0, 3]]}} if name == "cluener" else "0"
+    return {
+        "confusion": [[f"{n:02}", f"{n + shift:02}", size - n] for n in range(size) for shift in (0, 1)],
+        "classes": [{"label": "00", "precision": 0.5, "recall": 0.25, "f1": 1 / 3, "gold": 7}],
+        "lengths": [
+            {"from": 0, "to": 16, "rows": 30, metric: 0.75},
+            {"from": 1024, "to": None, "rows": 20, metric: 0.5},
+        ],
+        "wrong_rows": 9,
+        "wrong": [{"row": 4, "texts": ["长" * 500, "错<u>"], "gold": label, "prediction": "1"}],
+    }
+
+
+def write(folder: Path) -> Ledger:
+    table = {
+        name: {**dict.fromkeys(similarity.MEASURES, 0.5), "recall_at_1": 0.1 * n} for n, name in enumerate(ENCODERS, 1)
+    }
+    vmf = {
+        "reconstructions": [{"input": "甲<b>", "output": "甲&"}, {"input": "乙", "output": ""}],
+        "interpolation": ["从甲", "到乙"],
+        "samples": ["样本", ""],
+        "neighbours": [{"input": "甲", "output": ["乙", "丙"]}],
+    }
+    reports = {
+        "prepare": {
+            "source": {"documents": "x"},
+            "text": {"read": 12, "dropped_short": 3},
+            "vocabulary": 77,
+            "corpus": {"train": {"documents": 9, "tokens": 99}},
+            "pairs": {"gold_pairs": 4},
+            "tasks": {"sentiment": {"train": 8, "train_dropped_overlap": 2}},
+        },
+        "dimension": {
+            "vocabulary": 77,
+            "embedding_rule": 30,
+            "embedding_log_formula": 36.2,
+            "embedding_size": 32,
+            "sequence": 128,
+            "head_rule": 33,
+            "head_log_formula": 40.4,
+            "head_size": 64,
+            "measured_sequence": 64,
+            "measured_head_rule": 35,
+            "best_head_size": 32.0,
+            "head_loss_spread": 0.25,
+            "knees": {"50": {"rule": 30, "knee": 32.0}, "1077": {"rule": 58, "knee": 8.0}},
+        },
+        "pretrain": trained(5.0, 4e12),
+        "widen": {
+            "max_logit_gap": {"float64": 1.2e-14, "float32": 3.5e-6},
+            "logit_std": 1.5,
+            "copies_distance": 0.25,
+            "parameters": {"before": 1000, "after": 4000},
+            "flops_per_token": {"before": 10, "after": 40},
+        },
+        "pretrain_wide": trained(3.5, 10e12),
+        "pretrain_scratch": trained(4.0, 10e12),
+        "simbert": {},
+        "roformer_sim": {
+            **table["roformer_sim"],
+            "table": table,
+            "graded": {
+                "stsb test": {"[CLS]": {"none": 0.6, "whitened": 0.5}, "TF-IDF": {"none": 0.55}},
+                "mine dev": {"[CLS]": {"none": 0.4, "whitened": 0.3}, "TF-IDF": {"none": 0.2}},
+            },
+            "negation": {"paraphrase_nearer": 0.75, "paraphrase_cosine": 0.9, "negation_cosine": 0.8},
+            "generation": dict.fromkeys(similarity.WRITTEN, 0.25),
+        },
+        "vmf_vae": {"vmf": measures(7.0), "gaussian": measures(0.5), "models": ["vmf", "gaussian"]},
+    }
+    for name, value in reports.items():
+        put(folder / f"{name}.json", value)
+    for name, score in zip(TASKS, (0.9, 0.3), strict=True):
+        put(
+            folder / "tasks" / f"{name}.json",
+            {
+                "metric": "accuracy" if name == "sentiment" else "f1",
+                "score": score,
+                "majority": 0.4,
+                "baseline": 0.5,
+                "baseline_name": "TF-IDF",
+                "train_rows": 200,
+                "dev_rows": 50,
+                "clue": name == "cluener",
+            },
+        )
+        put(folder / "predictions" / name / "analysis.json", analysed(name))
+    put(folder / "examples" / "vmf_vae.json", {"vmf": vmf})
+    put(
+        folder / "examples" / "roformer_sim.json",
+        {
+            "neighbours": [{"input": "怎么退货", "nearest": ["如何退货", "退货流程"]}],
+            "paraphrases": [{"input": "怎么退货", "output": []}],
+        },
+    )
+    spent = {"seconds": 60.0, "steps_per_second": 2.5, "peak_memory_mib": 1234.5}
+    in_fp32 = {"precision": "fp32", "precision_reason": "no bf16 matrix unit"}
+    for name in Ledger(folder=folder, tasks=TASKS).stages:
+        put(folder / "speed" / f"{name}.json", {**spent, **(in_fp32 if name == "pretrain" else {}), "run": RUN})
+    put(folder / "speed" / "prepare.json", {"seconds": 12.25, "peak_memory_mib": 99.6, "run": RUN})
+    for name, losses in (("pretrain", (7.0, 5.0)), ("pretrain_wide", (5.0, 3.0)), ("pretrain_scratch", (7.0, 4.0))):
+        start = 4e12 if name == "pretrain_wide" else 0.0
+        lines = [f"0,{start},7.5,{losses[0]}", f"50,{start + 1e12},7.0,", f"100,{start + 4e12},6.0,{losses[1]}"]
+        put(folder / "curves" / f"{name}.csv", "\n".join(["step,flops,loss,dev_loss", *lines]) + "\n")
+    measured = ["50,8,5,5.5,,", "50,32,4,4.5,,", "1077,8,5,6.5,,", "1077,32,4,7.0,,", ",,,,16,5.25", ",,,,32,5.0"]
+    head = "vocabulary,dimension,train_loss,dev_loss,head_size,head_dev_loss"
+    put(folder / "curves" / "dimension.csv", "\n".join([head, *measured]) + "\n")
+    for name in ("simbert", "roformer_sim", *(f"evaluate-{task}" for task in TASKS)):
+        columns = "step,recall_at_1,spearman,dev_lm,distillation,loss"
+        put(folder / "curves" / f"{name}.csv", f"{columns}\n0,0.1,0.2,5.0,,\n10,,,,0.5,3.0\n20,0.2,0.3,4.0,0.4,2.0\n")
+    rows = ["model,step,kl,reconstruction", "0,1,7,20", "0,2,,", "0,3,7,18", "1,1,3,20", "1,2,0.5,19"]
+    put(folder / "curves" / "vmf_vae.csv", "\n".join(rows) + "\n")
+    return Ledger(folder=folder, tasks=TASKS)

@@ -1,0 +1,158 @@
+"""Stages in pieces: what one machine leaves unfinished the next one goes on with."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from pipeline.run import bundle
+from rosphere.errors import InputError
+
+REPOSITORY = Path(__file__).parents[3]
+# Counts to its number, a file a count; asked to stop it keeps its count in a checkpoint.
+COUNTER = """
+import os, pathlib, signal, sys, time
+name, goal = os.environ["DVC_STAGE"], int(sys.argv[1])
+kept = pathlib.Path(".run/ckpt") / name / "count"
+kept.parent.mkdir(parents=True, exist_ok=True)
+count = int(kept.read_text()) if kept.exists() else 0
+print(f"{name} begins at {count}, courier {os.environ['ROSPHERE_COURIER']}", flush=True)
+def stop(*_):
+    kept.write_text(str(count))
+    sys.exit(143)
+signal.signal(signal.SIGTERM, stop)
+while count < goal:
+    time.sleep(0.05)
+    count += 1
+target = pathlib.Path("models") / name.partition("@")[0]
+target.mkdir(parents=True, exist_ok=True)
+(target / "count.bin").write_bytes(bytes(3 * 2**20))
+pathlib.Path(f"{name}.json").write_text(str(count))
+"""
+GRAPH = """
+stages:
+  short: {cmd: python count.py 1, outs: [models/short], metrics: [short.json: {cache: false}]}
+  long: {cmd: exec python count.py 60, outs: [models/long], metrics: [long.json: {cache: false}]}
+  broken: {cmd: python -c "raise SystemExit(5)", outs: [models/broken]}
+  each:
+    matrix: {task: [a, b]}
+    cmd: python count.py ${item.task}1
+    metrics: ["each@${item.task}.json": {cache: false}]
+"""
+
+
+def machine(folder: Path) -> Path:
+    folder.mkdir()
+    (folder / "dvc.yaml").write_text(GRAPH)
+    (folder / "count.py").write_text(COUNTER)
+    (folder / "params.yaml").write_text("seed: 8\n")
+    return folder
+
+
+def piece_of(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "pipeline.run.bundle", *arguments]
+    env = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=120)
+
+
+def test_a_stage_goes_on_at_the_next_machine(tmp_path: Path) -> None:
+    first, second, out = machine(tmp_path / "first"), machine(tmp_path / "second"), tmp_path / "out"
+    asked = ("run", "short", "long", "--out", str(out), "--part", "1")
+
+    done = piece_of(first, *asked, "--minutes", "0.025")
+    assert done.returncode == bundle.UNFINISHED, done.stderr
+    assert "time was up" in done.stderr
+    assert (first / "short.json").exists() and not (first / "long.json").exists()
+    assert all(path.stat().st_size <= bundle.BLOCK for path in out.iterdir())
+    assert len(list(out.glob("piece.tar.*"))) >= 3
+    counted = int((first / ".run/ckpt/long/count").read_text())
+    assert 0 < counted < 60
+
+    assert piece_of(second, "take", str(out)).returncode == 0
+    assert (second / "models/short/count.bin").read_bytes() == (first / "models/short/count.bin").read_bytes()
+    done = piece_of(second, *asked, "--minutes", "1")
+    assert done.returncode == 0, done.stderr
+    assert "short: finished by an earlier piece" in done.stdout
+    assert f"long begins at {counted}" in done.stdout
+    assert (second / "long.json").read_text() == "60"
+
+
+def test_a_finished_stage_is_done_again_under_other_params(tmp_path: Path) -> None:
+    folder = machine(tmp_path / "machine")
+    asked = ("run", "short", "--minutes", "1", "--out", str(tmp_path / "out"))
+    assert "short begins at 0, courier 0" in piece_of(folder, *asked).stdout
+    assert "finished by an earlier piece" in piece_of(folder, *asked).stdout
+    (folder / "params.yaml").write_text("seed: 9\n")
+    assert "short begins at 0, courier 0" in piece_of(folder, *asked).stdout
+
+
+def test_what_was_made_before_a_failure_is_packed(tmp_path: Path) -> None:
+    folder, out = machine(tmp_path / "machine"), tmp_path / "out"
+    done = piece_of(folder, "run", "short", "broken", "--minutes", "1", "--out", str(out))
+    assert done.returncode == 1
+    assert "ended with exit code 5; what there is, is packed" in done.stderr
+    other = machine(tmp_path / "other")
+    assert piece_of(other, "take", str(out)).returncode == 0
+    assert (other / "models/short/count.bin").exists()
+
+
+def test_the_item_of_a_matrix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(machine(tmp_path / "machine"))
+    [found] = bundle.declared(["each@b"])
+    assert found.command == [sys.executable, "count.py", "b1"]
+    assert found.made == [Path("each@b.json")]
+    for wrong, message in [
+        ("each", "each: expected each@ITEM"),
+        ("short@a", "short@a: expected short without an item"),
+        ("tall", "dvc.yaml: no stage 'tall'; there are short, long, broken, each"),
+    ]:
+        with pytest.raises(InputError, match=message):
+            bundle.declared([wrong])
+
+
+def test_the_stages_of_the_pipeline_are_understood(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(REPOSITORY)
+    [pretrain, evaluate] = bundle.declared(["pretrain", "evaluate@faq"])
+    assert pretrain.command == [sys.executable, "-m", "stages.pretrain", "pretrain"]
+    assert Path("models/pretrain") in pretrain.made and Path("reports/curves/pretrain.csv") in pretrain.made
+    assert evaluate.command == [sys.executable, "-m", "stages.evaluate", "faq"]
+    assert Path("reports/tasks/faq.json") in evaluate.made
+
+
+def test_a_piece_that_is_not_whole_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, out = machine(tmp_path / "machine"), tmp_path / "out"
+    monkeypatch.chdir(folder)
+    with pytest.raises(InputError, match="expected a packed piece, there is no piece.json"):
+        bundle.take(tmp_path)
+    (folder / "short.json").write_text("1")
+    [part] = bundle.pack(bundle.declared(["short"]), out, bundle.BLOCK)
+    whole = part.read_bytes()
+    part.write_bytes(whole[:-1] + b"x")
+    with pytest.raises(InputError, match="piece.tar.000: not what was packed"):
+        bundle.take(out)
+    part.unlink()
+    with pytest.raises(InputError, match="a part of the piece is missing"):
+        bundle.take(out)
+
+
+def test_nothing_is_unpacked_outside_the_workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(machine(tmp_path / "machine"))
+    out = tmp_path / "out"
+    out.mkdir()
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        tar.addfile(tarfile.TarInfo("../escaped"), io.BytesIO())
+    (out / "piece.tar.000").write_bytes(archive.getvalue())
+    digest = hashlib.sha256(archive.getvalue()).hexdigest()
+    (out / "piece.json").write_text(json.dumps({"parts": {"piece.tar.000": digest}}))
+    with pytest.raises(InputError, match="outside"):
+        bundle.take(out)
+    assert not (tmp_path / "escaped").exists()

@@ -1,0 +1,137 @@
+"""The MLflow model: what it answers is what the library says, and what it refuses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas
+import pytest
+import torch
+
+from pipeline.serving import packaging
+from rosphere import vae
+from rosphere.encoder import folder as encoder_folder
+from rosphere.encoder.config import EncoderConfig
+from rosphere.encoder.model import MaskedLanguageModel
+from rosphere.errors import InputError
+from rosphere.similarity import encoding, generation
+from rosphere.similarity import model as similarity
+from rosphere.similarity.model import SimilarityModel
+from rosphere.text import tokenizer
+from rosphere.text.tokenizer import Tokenizer
+from rosphere.vae import SentenceVAE, Shape
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # of MLflow
+TEXTS, OTHERS = ["怎么退货", "今天天气不错"], ["如何退货", "卡"]
+
+
+@pytest.fixture(scope="module")
+def pieces(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    pieces = tmp_path_factory.mktemp("pieces")
+    tokenizer.save(tokenizer.train([*TEXTS, *OTHERS], size=99, minimum=1), pieces)
+    return pieces
+
+
+@pytest.fixture(scope="module")
+def language(pieces: Path) -> MaskedLanguageModel:
+    torch.manual_seed(0)
+    config = EncoderConfig(
+        vocab_size=len(Tokenizer(pieces)),
+        embedding_size=12,
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=20,
+    )
+    return MaskedLanguageModel(config)
+
+
+@pytest.fixture(scope="module")
+def encoder(pieces: Path, language: MaskedLanguageModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("encoder")
+    similarity.save(SimilarityModel(language), folder, tokenizer=pieces)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def target(encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    target = tmp_path_factory.mktemp("served") / "model"
+    packaging.save(encoder, target)
+    return target
+
+
+def test_what_is_served_is_what_the_library_says(encoder: Path, target: Path) -> None:
+    from mlflow import pyfunc
+
+    served = pyfunc.load_model(str(target))
+    model, pieces = similarity.load(encoder), Tokenizer(encoder)
+    one, two = (encoding.encode(model, pieces, texts) for texts in (TEXTS, OTHERS))
+    found = served.predict(pandas.DataFrame({"text": TEXTS, "other": OTHERS}))
+    np.testing.assert_allclose(found["cosine"], (one * two).sum(1), atol=1e-6)
+    asked = {"task": "generate", "samples": 6, "count": 2, "top_p": 1.0, "seed": 3}
+    written = served.predict(pandas.DataFrame({"text": TEXTS}), params=asked)
+    expected = generation.paraphrases_of_each(model, pieces, TEXTS, samples=6, keep=2, top_p=1.0, seed=3)
+    assert written["paraphrases"].tolist() == [[sentence for sentence, _ in each] for each in expected]
+    assert written["cosines"].tolist() == [[cosine for _, cosine in each] for each in expected]
+
+
+def test_the_folder_holds_a_signature_an_example_and_no_pickle(target: Path) -> None:
+    from mlflow.models import Model
+
+    about = Model.load(str(target))
+    assert [column.name for column in about.signature.inputs] == ["text", "other"]
+    assert about.load_input_example(str(target)).columns.tolist() == ["text", "other"]
+    assert not list(target.rglob("*.pkl"))
+
+
+def test_refusals(encoder: Path, target: Path, tmp_path: Path) -> None:
+    from mlflow import pyfunc
+
+    served = pyfunc.load_model(str(target))
+    with pytest.raises(InputError, match="other: expected a text to compare with in every row"):
+        served.predict(pandas.DataFrame({"text": TEXTS}))
+    with pytest.raises(InputError, match="task: expected one of encode, similar, generate, got 'sing'"):
+        served.predict(pandas.DataFrame({"text": TEXTS}), params={"task": "sing"})
+    with pytest.raises(InputError, match="exists already"):
+        packaging.save(encoder, target)
+    with pytest.raises(InputError, match="expected one of modules.json, vae.json, config.json, found none"):
+        packaging.save(tmp_path, tmp_path / "new")
+
+
+def test_a_pretrained_encoder_is_served(pieces: Path, language: MaskedLanguageModel, tmp_path: Path) -> None:
+    from mlflow import pyfunc
+
+    encoder_folder.save(language, tmp_path / "model", tokenizer=pieces)
+    packaging.save(tmp_path / "model", tmp_path / "served")
+    served = pyfunc.load_model(str(tmp_path / "served"))
+    found = served.predict(pandas.DataFrame({"text": TEXTS}))
+    expected = encoding.mean_pooled(encoder_folder.load(tmp_path / "model"), Tokenizer(pieces), TEXTS)
+    np.testing.assert_allclose(np.stack(found["vector"].tolist()), expected, atol=1e-6)
+    with pytest.raises(InputError, match="task: expected encode, got 'similar'"):
+        served.predict(pandas.DataFrame({"text": TEXTS}), params={"task": "similar"})
+
+
+def test_a_text_vae_is_served(pieces: Path, language: MaskedLanguageModel, tmp_path: Path) -> None:
+    from mlflow import pyfunc
+
+    torch.manual_seed(1)
+    shape = Shape(kind="vmf", latent=5, kappa=20.0, decoder_layers=1, decoder_width=16, word_dropout=0.0)
+    vae.save(
+        SentenceVAE(language, shape, mask_token=Tokenizer(pieces).mask).eval(), tmp_path / "model", tokenizer=pieces
+    )
+    packaging.save(tmp_path / "model", tmp_path / "served")
+    served = pyfunc.load_model(str(tmp_path / "served"))
+    model, words = vae.load(tmp_path / "model"), Tokenizer(pieces)
+    both = pandas.DataFrame({"text": TEXTS, "other": OTHERS})
+    found = np.stack(served.predict(both)["vector"].tolist())
+    np.testing.assert_allclose(found, vae.encode(model, words, TEXTS), atol=1e-6)
+    np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-6)
+    ways = served.predict(both, params={"task": "interpolate", "steps": 4})["way"].tolist()
+    assert [len(way) for way in ways] == [4, 4]
+    for way, first, last in zip(ways, TEXTS, OTHERS, strict=True):
+        assert way == [sentence for _, sentence in vae.interpolate(model, words, first, last, steps=4)]
+    with pytest.raises(InputError, match="other: expected a text to go to in every row"):
+        served.predict(pandas.DataFrame({"text": TEXTS}), params={"task": "interpolate"})
+    with pytest.raises(InputError, match="task: expected one of encode, interpolate, got 'sing'"):
+        served.predict(both, params={"task": "sing"})

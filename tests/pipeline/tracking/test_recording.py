@@ -1,0 +1,480 @@
+"""Whatever happens to the tracker or the trainer, the run goes on and its points arrive once."""
+
+import json
+import multiprocessing
+import os
+import resource
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from pipeline.run.identity import Identity
+from pipeline.tracking import recording, run_log, uploader
+from pipeline.tracking.run_log import Spool
+
+mlflow = pytest.importorskip("mlflow")
+psutil = pytest.importorskip("psutil")
+
+REPOSITORY = Path(__file__).parents[3]
+TRAINER = """
+import sys, time
+from pathlib import Path
+from pipeline.run.identity import Identity
+from pipeline.tracking.recording import tracked
+
+me = Identity(name="train", home=Path.cwd(), stage_fp=sys.argv[1], pipeline_fp=sys.argv[1], params={},
+              pipeline_params={}, deps={}, upstream_metrics={}, gpus=0)
+with tracked(me, ()) as tracker:
+    for step in range(1, 6):
+        tracker.metrics(step, {"loss": step / 10, "third": step / 3})
+    print("told", flush=True)
+    time.sleep(float(sys.argv[2]))
+    tracker.final(5, {"loss": 0.25, "third": 1.66667, "of": {"体育": 1}})
+"""
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One workspace, with one SQLite store, for the whole module: creating a store takes seconds."""
+    return tmp_path_factory.mktemp("a home")  # with a space, which MLflow itself loses at times
+
+
+@pytest.fixture(scope="module")
+def store(home: Path) -> Iterator[Any]:
+    from pipeline.tracking.mlflow.runs import Store
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        yield Store(home)
+
+
+@pytest.fixture(autouse=True)
+def environment(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(home)
+    monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
+    monkeypatch.setenv("ROSPHERE_COURIER_NICENESS", "0")  # these tests wait for it
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME", "ROSPHERE_TRACKING"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in uploader.ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+
+
+def me(home: Path, name: str, pipeline: str, **changed: Any) -> Identity:
+    told: dict[str, Any] = {
+        "stage_fp": f"{pipeline}-{name}",
+        "params": {name: {"lr": 0.1}},
+        "pipeline_params": {"seed": 1, "train": {"lr": 0.1}, "evaluate": {"tasks": ["a", "b"]}},
+        "deps": {"data/raw.txt": "abc"},
+        "upstream_metrics": {},
+        "gpus": 0,
+    }
+    return Identity(name=name, home=home, pipeline_fp=pipeline, **(told | changed))
+
+
+def spooled(who: Identity, pid: int | None = None) -> Spool:
+    """The spool of a run that has begun, of another process if `pid` is given."""
+    told = Spool(run_log.folder(who.home) / f"{time.monotonic_ns()}-{who.name}")
+    introduction = recording._introduction(who, ("3",))
+    if pid is not None:
+        introduction["tags"]["pid"] = str(pid)
+    told.write("start", **introduction)
+    return told
+
+
+def dead_pid() -> int:
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+def runs(home: Path, query: str) -> list[Any]:
+    client = mlflow.MlflowClient(f"sqlite:///{home}/mlflow.db")
+    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+    return list(client.search_runs(experiments, query))
+
+
+def points(home: Path, run: Any, key: str) -> list[tuple[int, float]]:
+    client = mlflow.MlflowClient(f"sqlite:///{home}/mlflow.db")
+    return sorted((m.step, m.value) for m in client.get_metric_history(run.info.run_id, key))
+
+
+def test_stages_of_one_configuration_share_a_parent(home: Path, store: Any, tmp_path: Path) -> None:
+    figure = tmp_path / "figure.txt"
+    figure.write_text("a curve")
+    upstream = tmp_path / "prepare.json"
+    upstream.write_text('{"rows": {"kept": 9}, "source": "sample"}')
+    train = spooled(me(home, "train", "shared", upstream_metrics={"prepare": (str(upstream),)}))
+    one = spooled(me(home, "evaluate@one", "shared"))
+    for told in (train, one):
+        told.write("metrics", step=1, values={"loss": 2.0})
+        assert not store.deliver(told.path, over=False)
+    [parent] = runs(home, "tags.`pipeline.fp` = 'shared'")
+    assert parent.info.status == "RUNNING"
+    train.artifact(figure)
+    figure.unlink()  # what was logged is what was there
+    train.write("final", step=1, values={"loss": 2.0})
+    train.write("end", status="FINISHED")
+    one.write("final", step=1, values={"accuracy": 0.75})
+    one.write("end", status="FINISHED")
+    assert store.deliver(train.path, over=True)
+    assert runs(home, "tags.`pipeline.fp` = 'shared'")[0].info.status == "RUNNING"
+    assert store.deliver(one.path, over=True)
+
+    [parent] = runs(home, "tags.`pipeline.fp` = 'shared'")
+    children = runs(home, f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'")
+    assert {run.info.run_name: run.info.status for run in children} == {
+        "train": "FINISHED",
+        "evaluate@one": "FINISHED",
+    }
+    assert parent.info.status == "FINISHED"
+    assert parent.data.params == {"seed": "1", "train.lr": "0.1", "evaluate.tasks": '["a", "b"]'}
+    assert parent.data.metrics == {"train/loss": 2.0, "evaluate/one/accuracy": 0.75, "prepare/rows/kept": 9.0}
+    [child] = [run for run in children if run.info.run_name == "train"]
+    assert child.data.params == {"train.lr": "0.1"}
+    expected = {"stage": "train", "stage.fp": "shared-train", "device": "cuda:3", "dep.data/raw.txt": "abc"}
+    assert expected.items() <= child.data.tags.items()
+    assert child.data.tags["host"] == socket.gethostname()
+    assert "mlflow.source.git.commit" not in child.data.tags  # the workspace is no git repository
+    client = mlflow.MlflowClient(f"sqlite:///{home}/mlflow.db")
+    assert [file.path for file in client.list_artifacts(child.info.run_id)] == ["figure.txt"]
+    assert (home / "mlartifacts").is_dir()
+
+
+def test_data_tables_and_samples_of_the_machine_are_told(home: Path, store: Any, tmp_path: Path) -> None:
+    report = tmp_path / "examples.json"
+    report.write_text('{"paraphrases": [{"input": "卡", "output": ["银行卡", "借记卡"]}]}')
+    deps = {"data/pairs": "0123456789abcdef0123456789abcdef.dir", "stages/train.py": "9"}
+    told = spooled(me(home, "train", "rich", deps=deps))
+    for _ in range(2):  # logged twice, as after a lost answer
+        told.artifact(report)
+    samples = run_log.open_end(told.path / run_log.SYSTEM)
+    for step in range(3):
+        run_log.append(samples, "metrics", {"step": step, "values": {"system/cpu_utilization_percentage": 50.0 + step}})
+    os.close(samples)
+    told.write("end", status="FINISHED")
+    assert store.deliver(told.path, over=True)
+
+    [run] = runs(home, "tags.`stage.fp` = 'rich-train'")
+    for each in (run, *runs(home, "tags.`pipeline.fp` = 'rich'")):
+        assert [(one.dataset.name, one.dataset.digest) for one in each.inputs.dataset_inputs] == [*deps.items()][:1]
+    assert len(run.data.tags["dataset.hash"]) == 32
+    assert points(home, run, "system/cpu_utilization_percentage") == [(0, 50.0), (1, 51.0), (2, 52.0)]
+    client = mlflow.MlflowClient(f"sqlite:///{home}/mlflow.db")
+    with store._store.as_default():
+        table = client.load_table(run.info.experiment_id, "tables/examples/paraphrases.json", [run.info.run_id])
+    assert table.values.tolist() == [["卡", "银行卡\n借记卡"]]
+
+
+def test_stages_restored_from_the_cache_are_linked(home: Path, store: Any) -> None:
+    earlier = spooled(me(home, "train", "before"))
+    earlier.write("end", status="FINISHED")
+    assert store.deliver(earlier.path, over=True)
+    [source] = runs(home, "tags.`stage.fp` = 'before-train'")
+    upstream = {"train": "before-train", "never": "before-never", "prepare": "after-prepare"}
+    prepare = spooled(me(home, "prepare", "after"))  # runs in the pipeline itself
+    assert not store.deliver(prepare.path, over=False)
+    assert not store.deliver(spooled(me(home, "evaluate@one", "after", upstream=upstream)).path, over=False)
+    [parent] = runs(home, "tags.`pipeline.fp` = 'after'")
+    links = {key: value for key, value in parent.data.tags.items() if key.startswith("reused.")}
+    assert links == {"reused.train": source.info.run_id}
+    link = f"- [train](#/experiments/{source.info.experiment_id}/runs/{source.info.run_id})"
+    assert parent.data.tags["mlflow.note.content"].endswith("\n" + link)
+
+    again = spooled(me(home, "train", "after", stage_fp="before-train"))  # then somebody forces it
+    assert not store.deliver(again.path, over=False)
+    [parent] = runs(home, "tags.`pipeline.fp` = 'after'")
+    assert not [key for key in parent.data.tags if key.startswith("reused.")]
+    assert link not in parent.data.tags["mlflow.note.content"]
+
+
+def test_the_pipelines_of_a_sweep_lie_below_its_run(home: Path, store: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROSPHERE_SWEEP", "kappa's grid")
+    monkeypatch.setenv("ROSPHERE_FLOW_RUN", "0a1b")
+    members = [spooled(me(home, "train", name)) for name in ("swept1", "swept2")]
+    for told in members:
+        assert not store.deliver(told.path, over=False)
+    [sweep] = runs(home, "tags.role = 'sweep'")
+    assert (sweep.info.run_name, sweep.info.status) == ("kappa_s grid", "RUNNING")
+    below = runs(home, f"tags.`mlflow.parentRunId` = '{sweep.info.run_id}'")
+    assert {run.data.tags["pipeline.fp"] for run in below} == {"swept1", "swept2"}
+    assert {run.data.tags["sweep"] for run in below} == {"kappa_s grid"}
+    assert len(runs(home, "tags.`prefect.flow_run` = '0a1b' and tags.role = 'stage'")) == 2
+    for number, told in enumerate(members):
+        told.write("end", status="FINISHED")
+        assert store.deliver(told.path, over=True)
+        assert runs(home, "tags.role = 'sweep'")[0].info.status == ("RUNNING", "FINISHED")[number]
+
+
+def test_a_killed_stage_is_resumed_as_the_same_run(home: Path, store: Any) -> None:
+    killed = spooled(me(home, "train", "resumed"))
+    killed.write("metrics", step=1, values={"loss": 2.0})
+    with open(killed.path / "events.jsonl", "ab") as file:
+        file.write(b'{"kind": "metrics", "st')  # the kill came in mid-line
+    assert store.deliver(killed.path, over=True)
+    [before] = runs(home, "tags.`stage.fp` = 'resumed-train'")
+    assert before.info.status == "FAILED"
+
+    again = spooled(me(home, "train", "resumed"))
+    again.write("metrics", step=2, values={"loss": 1.0})
+    again.write("end", status="FINISHED")
+    assert store.deliver(again.path, over=True)
+    [after] = runs(home, "tags.`stage.fp` = 'resumed-train'")
+    assert (after.info.run_id, after.info.status) == (before.info.run_id, "FINISHED")
+    assert after.data.tags["resumed"] == "1"
+    assert points(home, after, "loss") == [(1, 2.0), (2, 1.0)]
+
+    anew = spooled(me(home, "train", "resumed"))  # a finished run is not continued
+    assert store.deliver(anew.path, over=True)
+    assert len(runs(home, "tags.`stage.fp` = 'resumed-train'")) == 2
+
+
+def test_runs_left_by_dead_processes_are_closed(home: Path, store: Any) -> None:
+    left = spooled(me(home, "train", "left"), pid=dead_pid())
+    alive = spooled(me(home, "train", "alive"))
+    store.deliver(alive.path, over=False)
+    store.deliver(left.path, over=False)  # and then its courier died as well
+    assert runs(home, "tags.`stage.fp` = 'left-train'")[0].info.status == "RUNNING"
+    store.deliver(spooled(me(home, "train", "next")).path, over=True)
+    assert runs(home, "tags.`stage.fp` = 'left-train'")[0].info.status == "FAILED"
+    assert runs(home, "tags.`pipeline.fp` = 'left'")[0].info.status == "FAILED"
+    assert runs(home, "tags.`stage.fp` = 'alive-train'")[0].info.status == "RUNNING"
+
+
+def test_what_is_sent_twice_is_kept_once(home: Path, store: Any) -> None:
+    told = spooled(me(home, "train", "twice"))
+    for step in range(2500):  # more than MLflow takes in one batch
+        told.write("metrics", step=step, values={"loss": step / 4, "rate": 1.0})
+    store.deliver(told.path, over=False)
+    sent = run_log.read_sent(told.path)
+    assert sent.offset == (told.path / "events.jsonl").stat().st_size
+    run_log.write_sent(told.path, run_log.Sent(uri=sent.uri, run=sent.run, parent=sent.parent))
+    assert store.deliver(told.path, over=True)
+    [run] = runs(home, "tags.`stage.fp` = 'twice-train'")
+    assert points(home, run, "loss") == [(step, step / 4) for step in range(2500)]
+
+
+def run_trainer(home: Path, fingerprint: str, seconds: float, **environment: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-c", TRAINER, fingerprint, str(seconds)],
+        env={**os.environ, **environment},
+        cwd=home,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def spools(home: Path, fingerprint: str) -> list[Path]:
+    return [path for path in run_log.folder(home).iterdir() if fingerprint in path.name]
+
+
+def wait_until_delivered(home: Path, fingerprint: str) -> None:
+    deadline = time.monotonic() + 120  # the courier is nice to whatever else this machine does
+    while spools(home, fingerprint):
+        assert time.monotonic() < deadline, "the courier did not deliver"
+        time.sleep(0.1)
+
+
+def test_the_courier_closes_the_run_of_a_trainer_killed_with_9(home: Path, store: Any) -> None:
+    trainer = run_trainer(home, "kill9", 60)
+    assert trainer.stdout is not None and trainer.stdout.readline() == "told\n"
+    trainer.send_signal(signal.SIGKILL)
+    trainer.communicate()
+    wait_until_delivered(home, "kill9")
+    [run] = runs(home, "tags.`stage.fp` = 'kill9'")
+    assert run.info.status == "FAILED"
+    assert points(home, run, "loss") == [(step, step / 10) for step in range(1, 6)]
+
+
+def test_runs_left_by_a_kill_of_trainer_and_courier_are_closed_at_the_next_start(home: Path, store: Any) -> None:
+    trainer = run_trainer(home, "kill99", 60)
+    assert trainer.stdout is not None and trainer.stdout.readline() == "told\n"
+    deadline = time.monotonic() + 120
+    while not runs(home, "tags.`stage.fp` = 'kill99' and attributes.status = 'RUNNING'"):
+        assert time.monotonic() < deadline, "the courier did not open the run"
+        time.sleep(0.2)
+    [courier_] = [
+        process
+        for process in psutil.Process(trainer.pid).children()
+        if "pipeline.tracking.uploader" in process.cmdline()
+    ]
+    for process in (courier_, trainer):
+        process.send_signal(signal.SIGKILL)
+    trainer.communicate()
+    courier_.wait()
+    assert runs(home, "tags.`stage.fp` = 'kill99'")[0].info.status == "RUNNING"
+    store.deliver(spooled(me(home, "train", "successor")).path, over=True)
+    assert runs(home, "tags.`stage.fp` = 'kill99'")[0].info.status == "FAILED"
+    uploader.sync(home)  # and what the dead could not send is not lost
+    [run] = runs(home, "tags.`stage.fp` = 'kill99'")
+    assert (run.info.status, len(points(home, run, "loss"))) == ("FAILED", 5)
+
+
+def test_without_a_server_the_run_is_kept_and_sync_delivers_it(
+    home: Path, store: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        nowhere = f"http://127.0.0.1:{free.getsockname()[1]}"
+    trainer = run_trainer(home, "absent", 0, MLFLOW_TRACKING_URI=nowhere)
+    out, err = trainer.communicate(timeout=60)
+    assert (trainer.returncode, out) == (0, "told\n")
+    assert err.startswith("warning: train: tracking: ") and err.count("\n") == 1
+    [kept] = spools(home, "absent")
+    deadline = time.monotonic() + 60
+    while uploader.sync(home):  # on a slow machine the courier may still be at its last attempt
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    assert f"{kept.name}: delivered" in capsys.readouterr().out
+    assert not kept.exists()
+    [run] = runs(home, "tags.`stage.fp` = 'absent'")
+    assert run.info.status == "FINISHED"
+    expected = [(step, step / 10) for step in range(1, 5)]
+    expected += [(5, 0.25), (5, 0.5)]  # the result beside the last of the series
+    assert points(home, run, "loss") == expected
+    assert points(home, run, "third") == [(step, step / 3) for step in range(1, 6)]  # the same, but for its rounding
+    assert run.data.metrics["of/体育"] == 1.0
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_two_processes_may_create_the_store_at_once(tmp_path: Path, store: Any) -> None:
+    for name in ("train", "evaluate@one", "evaluate@two", "report"):
+        told = spooled(me(tmp_path, name, "race"))
+        told.write("end", status="FINISHED")
+    fork = multiprocessing.get_context("fork")  # this process has MLflow imported already
+    both = [fork.Process(target=uploader.sync, args=(tmp_path,)) for _ in range(2)]
+    for process in both:
+        process.start()
+    for process in both:
+        process.join(60)
+    assert not list(run_log.folder(tmp_path).iterdir())
+    [parent] = runs(tmp_path, "tags.role = 'pipeline'")
+    children = runs(tmp_path, "tags.role = 'stage'")
+    assert len(children) == 4
+    assert {run.data.tags["mlflow.parentRunId"] for run in children} == {parent.info.run_id}
+    assert {run.info.status for run in [parent, *children]} == {"FINISHED"}
+
+
+@pytest.mark.parametrize("artifacts", [True, False])
+def test_a_copied_workspace_writes_into_itself(home: Path, store: Any, tmp_path: Path, artifacts: bool) -> None:
+    from pipeline.tracking.mlflow.store import Connection
+
+    (tmp_path / "note.txt").write_text("a note")
+    here = Connection(home)
+    run = here.create("moved", {"time": 0.0}, {}).info.run_id
+    here.client.log_artifact(run, str(tmp_path / "note.txt"))
+    copy = tmp_path / "copy %"
+    shutil.copytree(home, copy, ignore=None if artifacts else shutil.ignore_patterns("mlartifacts"))
+    before = (home / "mlflow.db").read_bytes()
+    there = Connection(copy)
+    experiment = there.client.get_experiment(there.experiment)
+    assert experiment.artifact_location == (copy / "mlartifacts").as_uri()
+    place = there.client.get_run(run).info.artifact_uri
+    assert place.startswith(((copy if artifacts else home) / "mlartifacts").as_uri() + "/")
+    assert Path(unquote(place.removeprefix("file://")), "note.txt").read_text() == "a note"
+    assert (home / "mlflow.db").read_bytes() == before
+
+
+def test_sync_leaves_the_living_alone(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    told = spooled(me(home, "train", "living"))
+    told.write("metrics", step=1, values={"loss": 1.0})
+    assert run_log.running(told.path)
+    assert uploader.sync(home) == 0
+    assert "still running" in capsys.readouterr().out
+    told.write("end", status="KILLED")
+    assert not run_log.running(told.path)
+
+
+def test_switched_off_nothing_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROSPHERE_TRACKING", "0")
+    with recording.tracked(me(tmp_path, "train", "off"), ()) as tracker:
+        tracker.metrics(1, {"loss": 1.0})
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_mlflow_the_run_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(recording, "find_spec", lambda name: None)
+    with (
+        pytest.raises(ZeroDivisionError),
+        recording.tracked(me(tmp_path, "train", "bare"), ("0", "1")) as tracker,
+    ):
+        tracker.metrics(7, {"loss": 1.0})
+        raise ZeroDivisionError
+    assert one_warning(capsys.readouterr().err, "mlflow is not installed")
+    [path] = run_log.folder(tmp_path).iterdir()
+    events, _ = run_log.read_events(path, 0)
+    assert [event["kind"] for event in events] == ["start", "metrics", "end"]
+    assert (events[0]["tags"]["device"], events[1]["step"], events[2]["status"]) == ("cuda:0,1", 7, "FAILED")
+
+
+def one_warning(text: str, part: str) -> bool:
+    return text.startswith("warning: train: tracking: ") and part in text and text.count("\n") == 1
+
+
+def test_a_full_disk_costs_points_but_neither_the_run_nor_whole_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(recording, "find_spec", lambda name: None)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with recording.tracked(me(tmp_path, "train", "full"), ()) as tracker:
+        [path] = run_log.folder(tmp_path).iterdir()
+        size = (path / "events.jsonl").stat().st_size
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size + 100, hard))
+        try:
+            for step in range(5):
+                tracker.metrics(step, {"loss": 0.5})
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    events, end = run_log.read_events(path, 0)
+    assert end == (path / "events.jsonl").stat().st_size  # no half line
+    assert [event["kind"] for event in events] == ["start", "metrics", "end"]
+    assert one_warning(capsys.readouterr().err, "not recorded: ")
+
+
+leaves = st.none() | st.booleans() | st.integers(-9, 9) | st.floats(allow_nan=False) | st.text(max_size=3)
+names = st.text(max_size=4) | st.text("./ -:@", max_size=5)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.dictionaries(names, leaves | st.dictionaries(names, leaves | st.lists(leaves, max_size=2)), max_size=4))
+@example({"a/../b": 1.0, "": 2, "//": 3, "全 部": {"F1@10%": 0.5}})
+def test_every_name_is_made_acceptable_to_mlflow(values: dict[str, Any]) -> None:
+    from mlflow.utils.validation import _validate_metric_name, _validate_param_name
+
+    from pipeline.tracking.mlflow.store import acceptable, flat
+
+    for key in run_log.numbers(values):
+        _validate_metric_name(acceptable(key))
+    for key, text in flat(values).items():
+        _validate_param_name(key)
+        assert isinstance(text, str)
+
+
+@given(st.lists(st.dictionaries(st.text(), st.floats(allow_nan=False) | st.text(), max_size=3), max_size=8))
+def test_events_are_read_as_written_whatever_the_block_size(
+    tmp_path_factory: pytest.TempPathFactory, contents: list[dict[str, Any]]
+) -> None:
+    told = Spool(tmp_path_factory.getbasetemp() / "spools" / str(time.monotonic_ns()))
+    for content in contents:
+        told.write("metrics", values=content)
+    told.close()
+    read, offset = [], 0
+    while True:
+        events, offset = run_log.read_events(told.path, offset, limit=7)
+        if not events:
+            break
+        read += events
+    assert json.dumps([event["values"] for event in read]) == json.dumps(contents)

@@ -1,0 +1,217 @@
+"""A stage's model becomes a version, and the champion moves when it should."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas
+import pytest
+import torch
+
+from pipeline.run.identity import Identity
+from pipeline.tracking import recording, run_log, uploader
+from pipeline.tracking.promotion import Champion
+from pipeline.tracking.run_log import Spool
+from rosphere.encoder.config import EncoderConfig
+from rosphere.encoder.model import MaskedLanguageModel
+from rosphere.similarity import model as similarity
+from rosphere.similarity.model import SimilarityModel
+from rosphere.text import tokenizer
+
+mlflow = pytest.importorskip("mlflow")
+pytestmark = pytest.mark.filterwarnings("ignore")  # of MLflow
+REPOSITORY = Path(__file__).parents[3]
+RULE = Champion(metric="recall", better="higher", spread=0.05, measured_on=["data/pairs"])
+EXAMPLE = pandas.DataFrame({"text": ["怎么退货", "怎么退货"], "other": ["如何退货", "今天天气不错"]})
+LOADED_ELSEWHERE = """
+import sys
+import numpy, pandas
+from mlflow import pyfunc
+model = pyfunc.load_model(sys.argv[1])
+import rosphere
+assert rosphere.__file__.startswith(sys.argv[1]), rosphere.__file__
+found = model.predict(pandas.read_json(sys.argv[2]))
+numpy.save(sys.argv[3], numpy.asarray(found["cosine"]))
+"""
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A workspace with a model and its certificate; everything here happens in it."""
+    home = tmp_path_factory.mktemp("a home")
+    pieces, folder = home / "pieces", home / "models" / "roformer_sim"
+    tokenizer.save(tokenizer.train(["怎么如何退货今天天气不错"], size=99, minimum=1), pieces)
+    torch.manual_seed(0)
+    config = EncoderConfig(
+        vocab_size=len(tokenizer.Tokenizer(pieces)),
+        embedding_size=12,
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=20,
+    )
+    similarity.save(SimilarityModel(MaskedLanguageModel(config)), folder, tokenizer=pieces)
+    (home / "reports").mkdir()
+    (home / "reports" / "widen.json").write_text('{"max_logit_gap": 1e-14}')
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(home)
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        for name, value in uploader.ENVIRONMENT.items():
+            patch.setenv(name, value)
+        yield home
+
+
+@pytest.fixture(scope="module")
+def store(home: Path) -> Any:
+    from pipeline.tracking.mlflow.runs import Store
+
+    return Store(home)
+
+
+def trained(home: Path, name: str, recall: float, data: str = "a") -> Spool:
+    """The spool of a finished run."""
+    me = Identity(
+        name="roformer_sim",
+        home=home,
+        stage_fp=name,
+        pipeline_fp=f"pipeline of {name}",
+        params={},
+        pipeline_params={},
+        deps={"data/pairs": data},
+        upstream_metrics={},
+        gpus=0,
+        upstream={"widen": "w"},
+    )
+    told = Spool(run_log.folder(home) / f"{time.monotonic_ns()}")
+    told.write("start", **recording._introduction(me, ()))
+    told.write("final", step=1, values={"recall": recall})
+    tracker = recording.Tracker("roformer_sim", told, None, RULE, recording._certificates(me))
+    tracker.model(home / "models" / "roformer_sim")
+    told.write("end", status="FINISHED")
+    return told
+
+
+def client(home: Path) -> Any:
+    return mlflow.MlflowClient(f"sqlite:///{home}/mlflow.db")
+
+
+def champion(home: Path) -> str:
+    return str(client(home).get_model_version_by_alias("roformer_sim", "champion").version)
+
+
+def test_versions_link_their_run_and_the_champion_moves_beyond_the_spread(home: Path, store: Any) -> None:
+    expected = []
+    for name, recall, data, holder, verdict in [
+        ("first", 0.25, "a", "1", "yes: recall 0.25, the first"),
+        ("same", 0.28125, "a", "1", "no: recall 0.28125 after 0.25, a gain of 0.03125, not more than the spread 0.05"),
+        ("better", 0.375, "a", "3", "yes: recall 0.375 after 0.25, a gain of 0.125, more than the spread 0.05"),
+        ("elsewhere", 0.9, "b", "3", "no: measured on another data/pairs than the champion: choose by hand"),
+    ]:
+        assert store.deliver(trained(home, name, recall, data).path, over=True)
+        assert champion(home) == holder, name
+        expected.append((name, verdict))
+    versions = sorted(client(home).search_model_versions("name = 'roformer_sim'"), key=lambda each: int(each.version))
+    assert [(each.tags["stage.fp"], each.tags["champion"]) for each in versions] == expected
+    for each in versions:
+        run = client(home).get_run(each.run_id)
+        assert run.data.tags["stage.fp"] == each.tags["stage.fp"]
+        assert each.tags["run"] == each.run_id
+        assert [output.model_id for output in run.outputs.model_outputs] == [each.source.rpartition("/")[2]]
+
+
+def test_a_model_delivered_twice_is_one_version(home: Path, store: Any) -> None:
+    before = len(client(home).search_model_versions("name = 'roformer_sim'"))
+    told = trained(home, "twice", 0.0)
+    for _ in range(2):  # the answer to the first attempt was lost
+        assert store.deliver(told.path, over=True)
+    assert len(client(home).search_model_versions("name = 'roformer_sim'")) == before + 1
+
+
+def test_large_files_are_linked_and_a_file_written_into_is_not_registered(
+    home: Path, store: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_log, "LINKED_BYTES", 100)
+    told = trained(home, "linked", 0.0)
+    weights = home / "models" / "roformer_sim" / "model.safetensors"
+    [kept] = told.path.rglob("roformer_sim/model.safetensors")
+    assert kept.samefile(weights)
+    copy = home / "copy"
+    shutil.copyfile(weights, copy)
+    copy.replace(weights)  # as the next run would, and DVC
+    before = len(client(home).search_model_versions("name = 'roformer_sim'"))
+    assert store.deliver(told.path, over=True)
+    assert len(client(home).search_model_versions("name = 'roformer_sim'")) == before + 1
+
+    told = trained(home, "spoilt", 0.0)
+    with weights.open("r+b") as file:
+        file.write(b"\0")
+    try:
+        assert store.deliver(told.path, over=True)
+    finally:
+        with weights.open("r+b") as file, kept.open("rb") as good:
+            file.write(good.read())
+    assert len(client(home).search_model_versions("name = 'roformer_sim'")) == before + 1
+    [run] = client(home).search_runs(["1"], "tags.`stage.fp` = 'spoilt'")
+    assert run.data.tags["model.roformer_sim"].startswith("not registered: its files were written to")
+
+
+def test_only_what_params_want_is_registered_and_only_of_runs_that_finished(home: Path, store: Any) -> None:
+    told = trained(home, "killed", 0.5)
+    text = (told.path / "events.jsonl").read_text().replace('"FINISHED"', '"KILLED"')
+    (told.path / "events.jsonl").write_text(text)
+    before = len(client(home).search_model_versions("name = 'roformer_sim'"))
+    assert store.deliver(told.path, over=True)
+    assert len(client(home).search_model_versions("name = 'roformer_sim'")) == before
+    unwanted = Spool(run_log.folder(home) / "unwanted")
+    recording.Tracker("roformer_sim", unwanted, None).model(home / "models" / "roformer_sim")
+    assert (unwanted.path / "events.jsonl").stat().st_size == 0
+
+
+def downloaded(home: Path, store: Any, tmp_path: Path) -> Path:
+    """The folder of a registered model."""
+    assert store.deliver(trained(home, tmp_path.name, 0.0).path, over=True)
+    [version] = client(home).search_model_versions(f"name = 'roformer_sim' and tags.`stage.fp` = '{tmp_path.name}'")
+    [place] = (home / "mlartifacts" / "models").glob(version.source.rpartition("/")[2])
+    return place / "artifacts"
+
+
+def test_a_registered_model_has_all_that_it_needs(home: Path, store: Any, tmp_path: Path) -> None:
+    from mlflow.models import Model
+
+    model = downloaded(home, store, tmp_path)
+    about = Model.load(str(model))
+    assert about.signature is not None and about.load_input_example(str(model)).equals(EXAMPLE)
+    pins = (model / "requirements.txt").read_text().splitlines()
+    assert "mlflow" in [pin.split("==")[0] for pin in pins] and not any("+" in pin for pin in pins)
+    assert (model / "artifacts" / "widen.json").read_text() == '{"max_logit_gap": 1e-14}'
+    assert (model / "code" / "rosphere" / "similarity" / "model.py").is_file()
+    assert not [path for path in model.rglob("*") if path.suffix in (".pkl", ".pickle", ".pyc")]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_a_fresh_environment_with_the_logged_requirements_reproduces_the_example(
+    home: Path, store: Any, tmp_path: Path
+) -> None:
+    """Needs the network; ROSPHERE_TEST_VENV names an environment of an earlier time to use instead of a new one."""
+    model = downloaded(home, store, tmp_path)
+    python = Path(os.environ.get("ROSPHERE_TEST_VENV", tmp_path / "venv")) / "bin" / "python"
+    if not python.exists():
+        subprocess.run([sys.executable, "-m", "venv", python.parents[1]], check=True)
+        install = [python, "-m", "pip", "install", "-q", "-r", model / "requirements.txt"]
+        if subprocess.run(install).returncode:
+            pytest.skip("the requirements cannot be installed here: no network?")
+    EXAMPLE.to_json(tmp_path / "example.json")
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    command = [python, "-c", LOADED_ELSEWHERE, model, tmp_path / "example.json", tmp_path / "found.npy"]
+    subprocess.run(command, check=True, env=environment, cwd=tmp_path)
+    expected = mlflow.pyfunc.load_model(str(model)).predict(EXAMPLE)
+    np.testing.assert_allclose(np.load(tmp_path / "found.npy"), expected["cosine"], atol=1e-6)
