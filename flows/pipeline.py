@@ -113,7 +113,7 @@ def require_sound(root: Path, commands: Commands, *, part: bool) -> None:
     Raises:
         PlanError: something there cannot work.
     """
-    if not (root / "stages" / "check.py").is_file():
+    if not (root / "pipeline" / "run" / "check.py").is_file():
         return
     lines: list[str] = []
     command = [sys.executable, "-m", "pipeline.run.check", *(["--part"] if part else [])]

@@ -293,7 +293,7 @@ np.save(folder / "theirs.npy", theirs)
 """
 
 
-def test_all_instruction_sets_give_the_same_vectors_here_and_in_sentence_transformers(
+def test_a_processor_without_amx_gives_the_same_vectors_here_and_in_sentence_transformers(
     tokens: Tokenizer, tmp_path: Path, offline: None
 ) -> None:
     shape = dataclasses.replace(
@@ -301,11 +301,10 @@ def test_all_instruction_sets_give_the_same_vectors_here_and_in_sentence_transfo
     )
     similarity.save(model := SimilarityModel(MaskedLanguageModel(shape)), tmp_path, tokenizer=tokens.folder)
     expected = encoding.encode(model, tokens, TEXTS)
-    for isa in ("DEFAULT", "AVX512_CORE_BF16", "AVX2"):  # with AMX where there is some, and without it anywhere
-        command = [sys.executable, "-c", WITHOUT_AMX, str(tmp_path), *TEXTS]
-        subprocess.run(command, check=True, env={**os.environ, "ONEDNN_MAX_CPU_ISA": isa}, cwd=HOUSE)
-        for name in ("ours", "theirs"):
-            np.testing.assert_allclose(np.load(tmp_path / f"{name}.npy"), expected, rtol=0, atol=1e-5)
+    command = [sys.executable, "-c", WITHOUT_AMX, str(tmp_path), *TEXTS]
+    subprocess.run(command, check=True, env={**os.environ, "ONEDNN_MAX_CPU_ISA": "AVX2"}, cwd=HOUSE)
+    for name in ("ours", "theirs"):
+        np.testing.assert_allclose(np.load(tmp_path / f"{name}.npy"), expected, rtol=0, atol=1e-5)
 
 
 def test_transformers_reads_the_language_model(

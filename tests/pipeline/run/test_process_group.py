@@ -220,10 +220,10 @@ def test_refuses_what_is_no_number_of_processes(
 LEAD = """
 import os, time
 from pathlib import Path
-from stages import group
+from pipeline.run import process_group
 from pipeline.run.runner import stage
 
-group.LAST_WORDS_SECONDS = 0.1
+process_group.LAST_WORDS_SECONDS = 0.1
 with stage("train", divides=True):
     if "{follower}" == "fails" and os.environ["RANK"] == "1":
         os._exit(3)

@@ -454,11 +454,11 @@ names = st.text(max_size=4) | st.text("./ -:@", max_size=5)
 def test_every_name_is_made_acceptable_to_mlflow(values: dict[str, Any]) -> None:
     from mlflow.utils.validation import _validate_metric_name, _validate_param_name
 
-    from pipeline.tracking.mlflow.store import acceptable, flat
+    from pipeline.tracking.mlflow.store import acceptable, as_params
 
     for key in run_log.numbers(values):
         _validate_metric_name(acceptable(key))
-    for key, text in flat(values).items():
+    for key, text in as_params(values).items():
         _validate_param_name(key)
         assert isinstance(text, str)
 
