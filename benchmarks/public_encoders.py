@@ -26,11 +26,16 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):  # before NumPy: more 
     os.environ.setdefault(_name, "1")  # other's way, one of these encoders forty times slower
 
 from rosphere.errors import InputError  # noqa: E402
-from rosphere.similarity import encoding, evaluators, retrieval, teachers  # noqa: E402
+from rosphere.similarity import (  # noqa: E402
+    encoding,
+    evaluators,
+    retrieval,  # noqa: E402
+    teachers,
+)
 from rosphere.similarity import model as similarity  # noqa: E402
 from rosphere.similarity.evaluators import Graded  # noqa: E402
 from rosphere.similarity.pairs import Groups  # noqa: E402
-from rosphere.similarity.retrieval import Vectors, unit  # noqa: E402
+from rosphere.similarity.vectors import Vectors, unit  # noqa: E402
 from rosphere.text.tokenizer import Tokenizer  # noqa: E402
 
 Encode = Callable[[list[str]], Vectors]

@@ -21,14 +21,20 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from rosphere import files, vae
+from rosphere import files
 from rosphere.encoder.config import EncoderConfig
 from rosphere.encoder.model import MaskedLanguageModel
 from rosphere.errors import InputError
 from rosphere.text.tokenizer import Tokenizer
 from rosphere.training.schedule import Schedule
 from rosphere.training.streams import seed_everything
-from rosphere.vae import Crutches, Sentences, SentenceVAE, Shape
+from rosphere.vae import measures, training
+from rosphere.vae.likelihood import measure_likelihood
+from rosphere.vae.measures import reconstruction_bleu
+from rosphere.vae.model import SentenceVAE, Shape
+from rosphere.vae.objective import Objective
+from rosphere.vae.sentences import Sentences
+from rosphere.vae.variants import Regularizers, variant
 
 SIZES = {"tiny": (64, 1), "small": (128, 2), "medium": (256, 4)}  # width and layers, of the encoder and of the decoder
 TWINS = ("vmf_learned", "gaussian", "gaussian_annealed", "gaussian_free_bits", "gaussian_bn")
@@ -84,7 +90,7 @@ class Bench:
     train: Sentences
     dev: Sentences
 
-    def model(self, name: str, size: str, seed: int) -> tuple[SentenceVAE, vae.Objective]:
+    def model(self, name: str, size: str, seed: int) -> tuple[SentenceVAE, Objective]:
         """``name`` is that of a twin, or vmf-KAPPA."""
         width, layers = SIZES[size]
         kappa = float(name.removeprefix("vmf-")) if name.startswith("vmf-") else 1.0
@@ -96,7 +102,7 @@ class Bench:
             decoder_width=width,
             word_dropout=self.protocol.word_dropout,
         )
-        shape, objective = vae.variant("vmf" if name.startswith("vmf-") else name, shape, Crutches())
+        shape, objective = variant("vmf" if name.startswith("vmf-") else name, shape, Regularizers())
         seed_everything(seed)
         language = MaskedLanguageModel(
             EncoderConfig(
@@ -119,7 +125,7 @@ class Bench:
             return dict(json.loads(done.read_text()))
         protocol, (model, objective) = self.protocol, self.model(name, size, seed)
         pace = Schedule(steps=protocol.steps, learning_rate=protocol.rate, log_every=50, checkpoint_every=200)
-        history = vae.train(
+        history = training.train(
             model,
             self.train,
             pace,
@@ -140,9 +146,9 @@ class Bench:
         size, weighed = self.protocol.rows, self.dev.batches(self.protocol.rows, self.protocol.importance_sentences)
         batches = self.dev.batches(size, self.protocol.sentences)
         return {
-            **vae.measure(model, batches),
-            **vae.measure_likelihood(model, weighed, draws=self.protocol.draws),
-            "bleu": vae.reconstruction_bleu(model, batches, cls=self.tokenizer.cls, sep=self.tokenizer.sep),
+            **measures.measure(model, batches),
+            **measure_likelihood(model, weighed, draws=self.protocol.draws),
+            "bleu": reconstruction_bleu(model, batches, cls=self.tokenizer.cls, sep=self.tokenizer.sep),
         }
 
 

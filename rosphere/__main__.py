@@ -160,15 +160,16 @@ def _shown(text: str, ranked: Sequence[tuple[str, float]], *, as_json: bool, tit
 
 def interpolate(options: argparse.Namespace) -> None:
     """Sentences on the way from one to another, decoded from points between theirs."""
-    from rosphere import vae
     from rosphere.text.tokenizer import Tokenizer
     from rosphere.training import processes
+    from rosphere.vae import folder
+    from rosphere.vae.decoding import interpolate
 
-    model, tokenizer = vae.load(there(options.model)), Tokenizer(options.model)
+    model, tokenizer = folder.load(there(options.model)), Tokenizer(options.model)
     tokenizer.require(model.encoder.config.vocab_size, model=options.model)
     model.to(processes.device())
     first, last = options.first, options.last
-    found = vae.interpolate(model, tokenizer, first, last, steps=options.steps, longest=options.longest)
+    found = interpolate(model, tokenizer, first, last, steps=options.steps, longest=options.longest)
     for share, sentence in found:
         print(f"{share:.3f}\t{sentence}")
 

@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
 
 from pipeline.run import runner
 from pipeline.run.settings import at_least
 from rosphere.encoder import folder
-from rosphere.similarity import encoding, evaluators, gradient_cache, losses, pairs
+from rosphere.similarity import gradient_cache, losses, pairs
 from rosphere.similarity import model as similarity
 from rosphere.similarity.model import SimilarityModel
 from rosphere.similarity.pairs import Groups
+from rosphere.similarity.training import dev_batch, dev_losses
 from rosphere.text.tokenizer import Tokenizer
 from rosphere.training import loop, processes
 from rosphere.training.loop import Callbacks
@@ -24,8 +24,8 @@ from rosphere.training.streams import seed_everything
 
 DATA = Path("data")
 SOURCE, TARGET = Path("models/pretrain_wide"), Path("models/simbert")
-LM_PAIRS = 256  # held-out pairs that measure the generation
 EXACT = 1e-4  # a gradient further from the direct one than rounding explains
+WATCHED = ("dev_contrastive", "dev_lm")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,21 +37,11 @@ class Simbert:
     mask_rate: float
     scale: float
     dropout: float
-    measured: int
     check: bool
     schedule: Schedule
 
     def __post_init__(self) -> None:
-        at_least(self, pairs=1, chunk=1, longest=4, measured=1)
-
-
-@torch.no_grad()
-def lm_loss(model: SimilarityModel, groups: Groups, settings: Simbert, seed: int) -> float:
-    """Mean generation loss per token of held-out pairs, sources without noise."""
-    size = min(LM_PAIRS, len(groups))
-    batch = pairs.training_batch(groups, 0, pairs=size, noise=0.0, rate=0.0, seed=seed)
-    batch = batch.to(next(model.parameters()).device)
-    return sum(float(model(chunk)[1]()) for chunk in batch.split(settings.chunk))
+        at_least(self, pairs=1, chunk=1, longest=4)
 
 
 def main() -> None:
@@ -64,8 +54,6 @@ def main() -> None:
         seed_everything(seed)
         model = SimilarityModel(folder.load(SOURCE, dropout=settings.dropout))
         tokenizer.require(model.language.config.vocab_size, model=SOURCE)
-        measure = evaluators.benchmark(train, dev, DATA / "pairs" / "gold.jsonl", most=settings.measured)
-        encode = partial(encoding.encode, model, tokenizer, longest=settings.longest + 2)
         loss = partial(losses.info_nce, scale=settings.scale)
         batches = partial(
             pairs.training_batch,
@@ -82,9 +70,6 @@ def main() -> None:
             )
             return {"loss": contrast + lm, "contrastive": contrast, "lm": lm}
 
-        def evaluate() -> dict[str, float]:
-            return {**measure(encode(measure.texts)), "dev_lm": lm_loss(model, dev, settings, seed)}
-
         if settings.check:
             seed_everything(seed)
             error = gradient_cache.gradient_error(
@@ -93,6 +78,7 @@ def main() -> None:
             job.report({"gradient_error": error})
             if error > EXACT:
                 raise ArithmeticError(f"the accumulated gradient of batch 0 is off by {error:.1e} of its norm")
+        watched = partial(dev_losses, model, dev_batch(dev, seed), chunk=settings.chunk, scale=settings.scale)
         history = loop.fit(
             model,
             batches,
@@ -100,15 +86,13 @@ def main() -> None:
             settings.schedule,
             seed=seed,
             folder=job.checkpoint,
-            callbacks=Callbacks(progress=job.progress, stopping=job.stopping, evaluate=evaluate),
+            callbacks=Callbacks(progress=job.progress, stopping=job.stopping, evaluate=watched),
             precision=job.precision(model.language.config.hidden_size),
         )
         similarity.save(model, TARGET, tokenizer=DATA / "tokenizer")
         job.curve(history)
-        final, before = history[-1], history[0]
-        names = ("recall_at_1", "recall_at_5", "recall_at_10", "mrr", "spearman", "alignment", "uniformity", "dev_lm")
-        job.report({name: final[name] for name in names})
-        job.report({"before": {name: before[name] for name in names if name in before}})
+        job.report({name: history[-1][name] for name in WATCHED})
+        job.report({"before": {name: history[0][name] for name in WATCHED if name in history[0]}})
         job.report({"sentences_cut": {"train": train.cut, "dev": dev.cut}})
 
 

@@ -148,12 +148,14 @@ def test_a_stage_names_no_code_that_it_does_not_run(word: str) -> None:
 def test_one_word_names_everything(word: str) -> None:
     stage = pipeline()[word]
     metrics = [next(iter(entry)) for entry in stage.get("metrics", [])]  # type: ignore[attr-defined]
-    expected = "reports/tasks/${item.task}.json" if word == "evaluate" else f"reports/{word}.json"
+    item = next(iter(stage.get("matrix", {})), None)  # type: ignore[attr-defined]
+    folder = "tasks" if word == "evaluate" else word
+    expected = f"reports/{folder}/${{item.{item}}}.json" if item else f"reports/{word}.json"
     assert word == "report" or expected in metrics
     assert word in params() or word == "report"
     outs = [out if isinstance(out, str) else next(iter(out)) for out in stage.get("outs", [])]  # type: ignore[attr-defined]
     models = [out for out in outs if out.startswith("models/")]
-    assert models in ([], [f"models/{word}"])
+    assert models in ([], [f"models/{word}/${{item.{item}}}" if item else f"models/{word}"])
 
 
 def test_every_section_of_params_is_read_and_typed() -> None:

@@ -27,8 +27,20 @@ from rosphere.encoder.hub import REPOSITORY
 from rosphere.encoder.precision import Requested
 from rosphere.errors import UNUSABLE, InputError, told
 from rosphere.preparation import local, sample
+from rosphere.pretraining.recipe import Narrow, Wide
 from rosphere.widening.sizes import widened
-from stages import dimension, evaluate, pretrain, roformer_sim, simbert, vmf_vae, widen
+from stages import (
+    dimension,
+    evaluate,
+    evaluate_paraphrases,
+    evaluate_similarity,
+    evaluate_vae,
+    pretrain_scratch,
+    roformer_sim,
+    simbert,
+    vmf_vae,
+    widen,
+)
 from stages.prepare import Prepare
 
 PARAMS, GRAPH, SOURCES = Path("params.yaml"), Path("dvc.yaml"), Path("data/sources")
@@ -40,13 +52,16 @@ SECTIONS: dict[str, Any] = {
     "sizes": dict[str, Size],
     "prepare": Prepare,
     "dimension": dimension.Dimension,
-    "pretrain": pretrain.Pretrain,
+    "pretrain": Narrow,
     "widen": widen.Widen,
-    "pretrain_wide": pretrain.Continued,
-    "pretrain_scratch": pretrain.Scratch,
+    "pretrain_wide": Wide,
+    "pretrain_scratch": pretrain_scratch.Scratch,
     "simbert": simbert.Simbert,
     "roformer_sim": roformer_sim.RoformerSim,
+    "evaluate_similarity": evaluate_similarity.EvaluateSimilarity,
+    "evaluate_paraphrases": evaluate_paraphrases.EvaluateParaphrases,
     "vmf_vae": vmf_vae.VmfVae,
+    "evaluate_vae": evaluate_vae.EvaluateVae,
     "evaluate": evaluate.Evaluate,
     "tracking": Tracking,
 }
@@ -72,7 +87,7 @@ def check(path: Path, *, everything: bool = True) -> dict[str, Any]:
     return sections
 
 
-def _check_sizes(sizes: dict[str, Size], narrow: pretrain.Pretrain, grown: widen.Widen) -> None:
+def _check_sizes(sizes: dict[str, Size], narrow: Narrow, grown: widen.Widen) -> None:
     """The sizes are known, and the one can be grown into the other."""
     old = encoder_config(sizes, narrow.size, vocabulary=VOCABULARY, dropout=0.0)
     if not grown.size:
@@ -92,7 +107,7 @@ def _check_sizes(sizes: dict[str, Size], narrow: pretrain.Pretrain, grown: widen
         raise InputError(f"params.yaml: widen.size: {narrow.size} to {grown.size}: {error}") from error
 
 
-def _check_models(narrow: pretrain.Pretrain, student: roformer_sim.RoformerSim) -> None:
+def _check_models(narrow: Narrow, student: roformer_sim.RoformerSim) -> None:
     """What others made is there; what stages make may come."""
     if narrow.init and not (Path(narrow.init).is_dir() or REPOSITORY.fullmatch(narrow.init)):
         raise InputError(f"params.yaml: pretrain.init: no such folder, nor a hub name: {narrow.init}")
@@ -102,7 +117,7 @@ def _check_models(narrow: pretrain.Pretrain, student: roformer_sim.RoformerSim) 
             raise InputError(f"params.yaml: roformer_sim.{key}: no such file or folder: {name}")
 
 
-def _check_control(narrow: pretrain.Pretrain, grown: widen.Widen) -> None:
+def _check_control(narrow: Narrow, grown: widen.Widen) -> None:
     """The control has the shape and the FLOPs of a widened run from random weights; nothing else has one."""
     if narrow.init or not grown.size:
         got = f"pretrain.init: {narrow.init}" if narrow.init else "widen.size: null"

@@ -173,10 +173,10 @@ class Job:
 
     @property
     def report_path(self) -> Path:
-        """reports/<word>.json; for `evaluate@<task>` reports/tasks/<task>.json."""
-        if self.word == "evaluate" and self.item:
-            return Path("reports/tasks") / f"{self.item}.json"
-        return Path("reports") / f"{self.name.replace('@', '-')}.json"
+        """reports/<word>.json; of an item reports/<word>/<item>.json, of a task reports/tasks/<task>.json."""
+        if self.item is None:
+            return Path("reports") / f"{self.word}.json"
+        return Path("reports") / ("tasks" if self.word == "evaluate" else self.word) / f"{self.item}.json"
 
     def close(self) -> None:
         """End of the work: final metrics to the tracker, then the report file, atomically."""
@@ -187,7 +187,7 @@ class Job:
             self._tracker.final(self._step, self._report)
             text = json.dumps(self._report, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False)
             files.write_text(self.report_path, text + "\n")
-        self._tracker.model(Path("models") / self.word)
+        self._tracker.models(Path("models"))
 
 
 @contextmanager

@@ -20,19 +20,20 @@ class Served(PythonModel):
     """Texts in; points of the latent space, or sentences on the way from one to another, out."""
 
     def load_context(self, context: PythonModelContext) -> None:
-        from rosphere import vae
         from rosphere.text.tokenizer import Tokenizer
         from rosphere.training import processes
+        from rosphere.vae import folder
 
-        folder = Path(context.artifacts["model"])
-        self.model, self.tokenizer = vae.load(folder).to(processes.device()), Tokenizer(folder)
+        place = Path(context.artifacts["model"])
+        self.model, self.tokenizer = folder.load(place).to(processes.device()), Tokenizer(place)
 
     def predict(
         self, context: PythonModelContext, model_input: DataFrame, params: dict[str, Any] | None = None
     ) -> DataFrame:
         import pandas
 
-        from rosphere import vae
+        from rosphere.vae import latents
+        from rosphere.vae.decoding import interpolate
 
         wish = params or {}
         task = wish.get("task", "encode")
@@ -40,12 +41,12 @@ class Served(PythonModel):
             raise InputError(f"task: expected one of {', '.join(TASKS)}, got {task!r}")
         texts = list(model_input["text"])
         if task == "encode":
-            points = vae.encode(self.model, self.tokenizer, texts)
+            points = latents.encode(self.model, self.tokenizer, texts)
             return pandas.DataFrame({"vector": points.double().tolist()})
         if "other" not in model_input or model_input["other"].isna().any():
             raise InputError("other: expected a text to go to in every row")
         ways = [
-            vae.interpolate(self.model, self.tokenizer, first, last, steps=wish.get("steps", 7))
+            interpolate(self.model, self.tokenizer, first, last, steps=wish.get("steps", 7))
             for first, last in zip(texts, model_input["other"], strict=True)
         ]
         return pandas.DataFrame({"way": [[sentence for _, sentence in way] for way in ways]})

@@ -11,9 +11,11 @@ from rosphere.errors import InputError
 class Champion:
     """A version takes the alias if its metric is better by more than the spread, measured on the same data."""
 
+    measured_by: str  # the stage whose run brings the metric, and registers the model
     metric: str
     better: Literal["higher", "lower"]
     spread: float | str  # how far runs that differ only in their seed lie apart: a number, or a metric that says it
+    folder: str = ""  # below models/; that of the model's name if none is said
     measured_on: list[str] = field(default_factory=list)  # dependencies of the stage without which nothing compares
 
     def __post_init__(self) -> None:

@@ -21,6 +21,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,7 @@ class Tracking:
 
     system_metrics: float = 10.0  # seconds from sample to sample; 0: none
     log_models: bool = True
-    models: dict[str, Champion] = field(default_factory=dict)  # by stage
+    models: dict[str, Champion] = field(default_factory=dict)  # by the name they are registered under
 
     def __post_init__(self) -> None:
         if not (self.system_metrics == 0 or self.system_metrics >= 1):
@@ -62,11 +63,11 @@ class Tracker:
         name: str,
         spool: Spool | None,
         process: "subprocess.Popen[bytes] | None",
-        rule: Champion | None = None,
+        rules: Mapping[str, Champion] | None = None,
         certificates: tuple[Path, ...] = (),
     ) -> None:
         self._name, self._spool, self._process = name, spool, process
-        self._rule, self._certificates = rule, certificates
+        self._rules, self._certificates = dict(rules or {}), certificates
         self._warned = False
         self._told: tuple[int, dict[str, float]] = (0, {})  # the last step, and the metrics told there
 
@@ -88,11 +89,14 @@ class Tracker:
         known = [key for key, value in values.items() if key in told and math.isclose(told[key], value, rel_tol=1e-5)]
         self._tell(lambda spool: spool.write("final", step=step, values=values, known=known))
 
-    def model(self, folder: Path) -> None:
-        """The model this stage made, if it is one that params.yaml wants registered."""
-        rule = self._rule
-        if rule is not None and folder.is_dir() and any(folder.iterdir()):
-            self._tell(lambda spool: spool.model(folder, self._certificates, asdict(rule)))
+    def models(self, place: Path) -> None:
+        """The models below `place` that this stage has measured, if params.yaml wants them registered."""
+        for name, rule in self._rules.items():
+            folder = place / (rule.folder or name)
+            if folder.is_dir() and any(folder.iterdir()):
+                self._tell(
+                    partial(Spool.model, name=name, source=folder, certificates=self._certificates, rule=asdict(rule))
+                )
 
     def end(self, status: str) -> None:
         """Close the run as FINISHED, FAILED or KILLED, and give the courier a moment to deliver."""
@@ -153,8 +157,9 @@ def _begin(me: Identity, devices: tuple[str, ...]) -> Tracker:
         told.write("start", **_introduction(me, devices), system_metrics=settings.system_metrics)
         delivering = find_spec("mlflow") and os.environ.get(COURIER) != "0"
         process = uploader.start(told.path) if delivering else None
-        rule = settings.models.get(me.name) if settings.log_models else None
-        return Tracker(me.name, told, process, rule, _certificates(me))
+        wanted = settings.models if settings.log_models else {}
+        rules = {name: rule for name, rule in wanted.items() if rule.measured_by == me.name}
+        return Tracker(me.name, told, process, rules, _certificates(me))
     except (OSError, ValueError) as error:  # a full disk, an upstream report that is no JSON
         tracker = Tracker(me.name, None, None)
         tracker._warn(f"not recorded: {error}")

@@ -58,13 +58,13 @@ class Spool:
             shutil.copyfile(source, kept)
         self.write("artifact", path=str(kept.relative_to(self.path)))
 
-    def model(self, source: Path, certificates: Sequence[Path], rule: Mapping[str, Any]) -> None:
-        """Note the model folder `source` for the registry, with the certificates that exist and its champion's rule.
+    def model(self, name: str, source: Path, certificates: Sequence[Path], rule: Mapping[str, Any]) -> None:
+        """Note the folder `source` for the registry as model `name`, with the certificates that exist and its rule.
 
         Large files are linked: they cost nothing, and they are still there when the folder has been deleted. Whoever
         writes into such a file instead of replacing it changes the link too, which the times in the event give away.
         """
-        kept = self._place() / source.name
+        kept = self._place() / name
         shutil.copytree(source, kept, copy_function=_copy_or_link)
         beside = [certificate for certificate in certificates if certificate.is_file()]
         for certificate in beside:

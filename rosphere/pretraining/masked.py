@@ -20,6 +20,7 @@ from rosphere.encoder import masks
 from rosphere.encoder.model import MaskedLanguageModel
 from rosphere.errors import InputError
 from rosphere.pretraining.packing import PackedRows
+from rosphere.text.corruption import corrupt
 from rosphere.text.tokenizer import Tokenizer
 
 
@@ -77,13 +78,6 @@ def mask(
         labels_M=torch.from_numpy(labels),
         predictions=len(labels),
     )
-
-
-def corrupt(ids_M: NDArray[np.int64], tokenizer: Tokenizer, generator: np.random.Generator) -> NDArray[np.int64]:
-    """What stands in the place of chosen tokens: 80 % [MASK], 10 % a random token, 10 % the token itself."""
-    fate = generator.random(len(ids_M))
-    masked = np.where(fate < 0.8, tokenizer.mask, ids_M)
-    return np.where(fate >= 0.9, generator.integers(0, len(tokenizer), len(ids_M)), masked)
 
 
 def batch(rows: PackedRows, numbers: NDArray[np.int64], *, rate: float, generator: np.random.Generator) -> Batch:

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 
 from rosphere.errors import InputError
 from rosphere.similarity import retrieval
 from rosphere.similarity.pairs import Groups
-from rosphere.similarity.retrieval import Rows, Vectors
+from rosphere.similarity.vectors import Rows, Vectors, unit
 from rosphere.text import reading
 
 Encode = Callable[[list[str]], Mapping[str, Vectors]]  # texts -> unit vectors by the name of the encoder
@@ -142,7 +143,7 @@ def correlations(
         for name, vectors in encode(each.texts).items():
             table[name] = {"none": each.spearman(vectors)}
             for how, (mean, matrix) in fitted[name].items():
-                table[name][how] = each.spearman(retrieval.unit((vectors - mean) @ matrix))
+                table[name][how] = each.spearman(unit((vectors - mean) @ matrix))
     return found
 
 
@@ -173,10 +174,28 @@ def negation(path: Path, encode: Callable[[list[str]], Vectors]) -> dict[str, fl
 def whitened(vectors_ND: Vectors, first: int, dimensions: int | None) -> Vectors:
     """The same vectors, whitened by the statistics of rows ``first`` and after: the training sentences."""
     mean, matrix = retrieval.whitening(vectors_ND[first:], dimensions)
-    return retrieval.unit((vectors_ND - mean) @ matrix)
+    return unit((vectors_ND - mean) @ matrix)
 
 
 def neighbours(vectors_ND: Vectors, texts: Sequence[str], queries: Sequence[int], count: int) -> list[list[str]]:
     """The ``count`` nearest texts of each query, itself left out."""
     order = np.argsort(-vectors_ND[list(queries)] @ vectors_ND.T, axis=1, kind="stable")
     return [[texts[n] for n in row if n != query][:count] for query, row in zip(queries, order, strict=True)]
+
+
+def compared(measure: Benchmark, vectors: dict[str, Vectors], dimensions: int) -> dict[str, dict[str, float]]:
+    """Every encoder as it is, whitened, and whitened to fewer dimensions; TF-IDF beside them."""
+    first = len(measure.queries)
+    table: dict[str, dict[str, float]] = {}
+    for name, each in vectors.items():
+        table[name] = measure(each)
+        table[f"{name} whitened"] = measure(whitened(each, first, None))
+        table[f"{name} whitened to {dimensions}"] = measure(whitened(each, first, dimensions))
+    table["TF-IDF"] = measure(retrieval.tf_idf(measure.texts[first:], measure.texts))
+    return table
+
+
+def agreement(student: Vectors, teacher: Vectors) -> float:
+    """Spearman's rank correlation of the two similarity matrices, over all pairs of different sentences."""
+    upper = np.triu_indices(len(student), 1)
+    return float(stats.spearmanr((student @ student.T)[upper], (teacher @ teacher.T)[upper]).statistic)

@@ -22,6 +22,7 @@ from rosphere.errors import InputError
 from rosphere.similarity.pairs import Batch
 
 DENSE = "2_Dense"
+AS_TRAINED = "pooler_as_trained.safetensors"  # in a folder whose saved pooler was whitened
 
 
 class SimilarityModel(nn.Module):
@@ -106,4 +107,20 @@ def load(folder: Path, *, dropout: float | None = None) -> SimilarityModel:
         raise InputError(f"{folder}: not a sentence encoder, {DENSE}/model.safetensors is missing")
     model = SimilarityModel(folders.load(folder, dropout=dropout))
     model.pooler.load_state_dict({n.removeprefix("linear."): t for n, t in load_file(weights).items()})
+    return model
+
+
+def save_pooler(model: SimilarityModel, folder: Path) -> None:
+    """The pooler as it is now, beside a model that is saved with another."""
+    folder.mkdir(parents=True, exist_ok=True)
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.pooler.state_dict().items()}
+    save_file(state, folder / AS_TRAINED, metadata={"format": "pt"})
+
+
+def load_as_trained(folder: Path) -> SimilarityModel:
+    """The model of a folder under the pooler that ``save_pooler`` kept there."""
+    model = load(folder)
+    if not (folder / AS_TRAINED).is_file():
+        raise InputError(f"{folder}: expected the pooler as it was trained, {AS_TRAINED} is missing")
+    model.pooler.load_state_dict(load_file(folder / AS_TRAINED))
     return model

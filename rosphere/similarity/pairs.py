@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rosphere.errors import InputError
-from rosphere.pretraining.masked import corrupt
 from rosphere.text import reading
+from rosphere.text.corruption import corrupt
 from rosphere.text.tokenising import tokenise
 from rosphere.text.tokenizer import Tokenizer
 

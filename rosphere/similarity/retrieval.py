@@ -6,16 +6,14 @@ Rows of vectors may be sparse (scipy.sparse.csr_array) wherever only their cosin
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse, stats
 
 from rosphere.errors import InputError
+from rosphere.similarity.vectors import Rows, Vectors
 
-Vectors = NDArray[np.floating]
-Rows = Any  # Vectors, or a csr_array
 NOWHERE = np.iinfo(np.int64).max
 
 
@@ -83,11 +81,6 @@ def uniformity(vectors_ND: Rows, *, most: int = 4096) -> float:
 def spearman(one_ND: Rows, other_ND: Rows, scores: Sequence[float]) -> float:
     """Spearman's rank correlation of cosine (unit rows) and score."""
     return float(stats.spearmanr(cosines(one_ND, other_ND), scores).statistic)
-
-
-def unit(vectors_ND: Vectors) -> Vectors:
-    lengths = np.linalg.norm(vectors_ND, axis=1, keepdims=True)
-    return np.asarray(vectors_ND / np.maximum(lengths, 1e-12))
 
 
 def whitening(vectors_ND: Vectors, dimensions: int | None = None) -> tuple[Vectors, Vectors]:

@@ -21,7 +21,7 @@ from rosphere.encoder.config import Kind
 from rosphere.errors import InputError
 from rosphere.similarity import encoding
 from rosphere.similarity import model as similarity
-from rosphere.similarity.retrieval import Vectors, unit
+from rosphere.similarity.vectors import Vectors, unit
 from rosphere.text.tokenizer import Tokenizer
 from rosphere.training import processes
 

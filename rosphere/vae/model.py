@@ -1,4 +1,9 @@
-"""The text VAE itself: encoder, posterior, prior, decoder.
+"""The text VAE itself: encoder, posterior, prior, decoder. Its latent lies on a sphere, where the KL cannot vanish.
+
+vMF: q(z|x) = vMF(mu(x), kappa), kappa fixed, p(z) uniform on S^{d-1}; then KL(q||p) is the same positive constant for
+every x and training is an auto-encoder's (Su 2021, kexue.fm/archives/8404; Xu and Durrett 2018, arXiv 1808.10805).
+With kappa "learned" for each sentence, or q = N(mu, diag sigma²) and p = N(0, I), nothing but the decoder's need keeps
+the KL from going to 0; the usual remedies for the Gaussian are in objective.py and heads.py.
 
 Shapes: B sentences, L tokens, H encoder width, D latent dimension, V vocabulary.
 """

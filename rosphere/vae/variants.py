@@ -1,4 +1,4 @@
-"""VAEs that are compared: the vMF with fixed kappa and its twins, by name."""
+"""VAEs that are compared: the vMF with fixed kappa and its baselines, by name."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Literal
 from rosphere.vae.model import Shape
 from rosphere.vae.objective import ELBO, Objective
 
-Twin = Literal["gaussian", "gaussian_annealed", "gaussian_free_bits", "gaussian_bn", "vmf_learned"]
+Variant = Literal["vmf", "gaussian", "gaussian_annealed", "gaussian_free_bits", "gaussian_bn", "vmf_learned"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Crutches:
-    """The settings of the twins that have any."""
+class Regularizers:
+    """The settings of the baselines that have any: KL annealing, free bits, batch normalisation of the means."""
 
     annealing: float = 0.5  # share of the run over which the KL's weight rises to 1
     free_bits: float = 0.1  # nats a coordinate that cost nothing
@@ -23,8 +23,8 @@ class Crutches:
         Objective(annealing=self.annealing, free_bits=self.free_bits)  # refuses what is none
 
 
-def variant(name: Literal["vmf"] | Twin, shape: Shape, crutches: Crutches) -> tuple[Shape, Objective]:
-    """The shape and the objective of this twin of the vMF of ``shape``: all else is the same."""
+def variant(name: Variant, shape: Shape, regularizers: Regularizers) -> tuple[Shape, Objective]:
+    """The shape and the objective of this variant of the vMF of ``shape``: all else is the same."""
     flat = replace(shape, kind="gaussian")
     match name:
         case "vmf":
@@ -34,8 +34,8 @@ def variant(name: Literal["vmf"] | Twin, shape: Shape, crutches: Crutches) -> tu
         case "gaussian":
             return flat, ELBO
         case "gaussian_annealed":
-            return flat, Objective(annealing=crutches.annealing)
+            return flat, Objective(annealing=regularizers.annealing)
         case "gaussian_free_bits":
-            return flat, Objective(free_bits=crutches.free_bits)
+            return flat, Objective(free_bits=regularizers.free_bits)
         case "gaussian_bn":
-            return replace(flat, gamma=crutches.gamma), ELBO
+            return replace(flat, gamma=regularizers.gamma), ELBO

@@ -13,6 +13,7 @@ from rosphere.errors import InputError
 from rosphere.similarity import evaluators, retrieval
 from rosphere.similarity.evaluators import Benchmark
 from rosphere.similarity.pairs import Groups
+from rosphere.similarity.vectors import unit
 from rosphere.text import reading, tokenizer
 from rosphere.text.tokenizer import Tokenizer
 
@@ -62,7 +63,7 @@ def test_a_sentence_of_both_sides_is_graded_as_the_held_out_one(tmp_path: Path) 
 
 def test_the_figures_are_those_of_retrieval(tmp_path: Path) -> None:
     found = built(tmp_path)
-    vectors = retrieval.unit(np.random.default_rng(0).standard_normal((10, 4)))
+    vectors = unit(np.random.default_rng(0).standard_normal((10, 4)))
     cosines = [float(vectors[a] @ vectors[b]) for a, b in found.pairs_P2]
     apart = np.argsort(np.argsort(cosines)) - np.argsort(np.argsort(found.scores))
     ranks = retrieval.ranks(vectors, found.group_of, np.arange(5))
@@ -145,7 +146,7 @@ def test_correlations_by_scipy_and_whitening_fitted_on_other_sentences(tmp_path:
     def encode(texts: list[str]) -> dict[str, Any]:
         for text in texts:
             table.setdefault(text, generator.standard_normal(4) + 2)
-        return {"random": retrieval.unit(np.stack([table[text] for text in texts]))}
+        return {"random": unit(np.stack([table[text] for text in texts]))}
 
     rows = [rated(f"甲{n}", f"乙{n % 5}", n % 4, "dev") for n in range(40)]
     fit_on = [f"训练{n}" for n in range(30)]
@@ -155,7 +156,7 @@ def test_correlations_by_scipy_and_whitening_fitted_on_other_sentences(tmp_path:
     one, two = (encode([str(row[key]) for row in rows])["random"] for key in ("sentence1", "sentence2"))
     for how, dimensions in (("none", 0), ("whitened", None), ("whitened to 2", 2)):
         mean, matrix = retrieval.whitening(encode(fit_on)["random"], dimensions)
-        first, second = (retrieval.unit((x - mean) @ matrix) if how != "none" else x for x in (one, two))
+        first, second = (unit((x - mean) @ matrix) if how != "none" else x for x in (one, two))
         expected = stats.spearmanr((first * second).sum(1), [row["score"] for row in rows]).statistic
         assert found["random"][how] == pytest.approx(expected)
     assert len(set(found["random"].values())) == 3
@@ -210,7 +211,7 @@ def test_whitening_is_measured_on_the_training_rows_alone() -> None:
     np.testing.assert_allclose(evaluators.whitened(shifted, 20, None)[20:], found[20:], atol=1e-12)
     mean, matrix = retrieval.whitening(vectors[20:])
     np.testing.assert_allclose(np.cov(((vectors[20:] - mean) @ matrix).T), np.eye(4), atol=1e-10)
-    np.testing.assert_allclose(found, retrieval.unit((vectors - mean) @ matrix), atol=1e-12)
+    np.testing.assert_allclose(found, unit((vectors - mean) @ matrix), atol=1e-12)
     assert evaluators.whitened(vectors, 20, 2).shape == (60, 2)
 
 

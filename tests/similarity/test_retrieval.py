@@ -10,10 +10,11 @@ from scipy import stats
 
 from rosphere.errors import InputError
 from rosphere.similarity import retrieval
+from rosphere.similarity.vectors import Vectors, unit
 
 
-def vectors(count: int, width: int, seed: int = 0) -> retrieval.Vectors:
-    return retrieval.unit(np.random.default_rng(seed).standard_normal((count, width)))
+def vectors(count: int, width: int, seed: int = 0) -> Vectors:
+    return unit(np.random.default_rng(seed).standard_normal((count, width)))
 
 
 @settings(deadline=None)
@@ -62,7 +63,7 @@ def test_ranks_are_the_loop_with_ties_by_order(count: int, groups: int, block: i
 
 
 def test_vectors_that_are_no_numbers_are_no_perfect_score() -> None:
-    vectors = retrieval.unit(np.random.default_rng(0).standard_normal((4, 3)))
+    vectors = unit(np.random.default_rng(0).standard_normal((4, 3)))
     vectors[2, 1] = np.nan
     with pytest.raises(InputError, match="vectors: expected finite numbers, 1 are not"):
         retrieval.ranks(vectors, np.array([0, 0, 1, 1]), np.arange(4))
@@ -124,7 +125,7 @@ def test_whitening_of_vectors_in_a_subspace_stays_finite() -> None:
 
 
 def test_unit_rows_and_the_zero_row() -> None:
-    found = retrieval.unit(np.array([[3.0, 4.0], [0.0, 0.0]]))
+    found = unit(np.array([[3.0, 4.0], [0.0, 0.0]]))
     assert found.tolist() == [[0.6, 0.8], [0.0, 0.0]]
 
 

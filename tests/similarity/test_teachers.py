@@ -17,7 +17,7 @@ from rosphere.errors import InputError
 from rosphere.similarity import encoding, teachers
 from rosphere.similarity import model as similarity
 from rosphere.similarity.model import SimilarityModel
-from rosphere.similarity.retrieval import unit
+from rosphere.similarity.vectors import unit
 from rosphere.text import tokenizer
 from rosphere.text.tokenizer import Tokenizer
 

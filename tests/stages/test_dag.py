@@ -19,7 +19,7 @@ import pytest
 from tests.shrink import shrink
 
 ROOT = Path(__file__).resolve().parents[2]
-ROOMS = ("rosphere", "stages", "data/sample", "data/sources", "dvc.yaml", "params.yaml", ".dvcignore")
+ROOMS = ("rosphere", "pipeline", "stages", "data/sample", "data/sources", "dvc.yaml", "params.yaml", ".dvcignore")
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +106,7 @@ def test_a_killed_pretraining_resumes_and_ends_as_if_nothing_had_happened(
 ) -> None:
     report, weights = workspace / "reports/pretrain.json", workspace / "models/pretrain/model.safetensors"
     untouched = report.read_bytes(), weights.read_bytes()
-    command = [sys.executable, "-m", "stages.pretrain", "pretrain"]
+    command = [sys.executable, "-m", "stages.pretrain"]
     # A run long enough to be caught; its own fingerprint keeps its checkpoint apart from the first run's.
     first = subprocess.Popen(command, cwd=workspace, env=environment(), stdout=subprocess.DEVNULL)
     saved = workspace / ".run" / "ckpt" / "pretrain"
@@ -128,7 +128,7 @@ TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--np
 @pytest.mark.parametrize(
     ("command", "processes"),
     [
-        ([*TORCHRUN, "-m", "stages.pretrain", "pretrain"], "1"),
+        ([*TORCHRUN, "-m", "stages.pretrain"], "1"),
         pytest.param([sys.executable, "-m", "dvc", "repro", "-f", "-s", "pretrain"], "2", marks=pytest.mark.slow),
     ],
     ids=["torchrun", "dvc"],

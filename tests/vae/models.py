@@ -9,7 +9,8 @@ import torch
 from rosphere.encoder.config import EncoderConfig
 from rosphere.encoder.model import MaskedLanguageModel
 from rosphere.text import batching
-from rosphere.vae import Batch, SentenceVAE, Shape
+from rosphere.vae.model import SentenceVAE, Shape
+from rosphere.vae.sentences import Batch
 
 PAD, CLS, SEP, MASK = 0, 2, 3, 4
 VOCABULARY = 26

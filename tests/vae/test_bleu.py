@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rosphere.errors import InputError
-from rosphere.vae import corpus_bleu
+from rosphere.vae.bleu import corpus_bleu
 
 WORDS = st.lists(st.integers(0, 4), max_size=9)
 

@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional as F
 
-from rosphere import vae
 from rosphere.__main__ import main
 from rosphere.errors import InputError
 from rosphere.text import tokenizer as tokenizers
 from rosphere.text.tokenizer import Tokenizer
-from rosphere.vae import Sentences
+from rosphere.vae import decoding, folder, latents
+from rosphere.vae.latents import geodesic, modes, neighbours
+from rosphere.vae.sentences import Sentences
 from tests.vae.models import CLS, KINDS, PAD, SEP, VOCABULARY, model, sentences, shaken
 
 CHARACTERS = [chr(0x4E00 + n) for n in range(VOCABULARY - 15)]
@@ -36,7 +37,7 @@ def units(*shape: int, seed: int = 0) -> Tensor:
 def test_geodesic_points_are_unit_and_evenly_spaced(dim: int, steps: int, seed: int) -> None:
     a, b = units(2, dim, seed=seed)
     assume(float((a + b).norm()) > 1e-6)
-    path = vae.geodesic(a, b, steps)
+    path = geodesic(a, b, steps)
     torch.testing.assert_close(path[[0, -1]], torch.stack((a, b)), rtol=0, atol=1e-9)
     torch.testing.assert_close(path.norm(dim=-1), torch.ones(steps, dtype=torch.float64), rtol=0, atol=1e-8)
     chords = (path[1:] - path[:-1]).norm(dim=-1)
@@ -46,27 +47,27 @@ def test_geodesic_points_are_unit_and_evenly_spaced(dim: int, steps: int, seed: 
 
 def test_the_geodesic_literal_and_of_a_point_with_itself() -> None:
     """From east to north in thirds: 0, 30, 60, 90 degrees."""
-    path = vae.geodesic(torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0]), 4)
+    path = geodesic(torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0]), 4)
     half, root = 0.5, math.sqrt(0.75)
     torch.testing.assert_close(path, torch.tensor([[1, 0], [root, half], [half, root], [0, 1]]), rtol=0, atol=1e-6)
     point = F.normalize(torch.randn(5), dim=-1)
-    assert torch.equal(vae.geodesic(point, point, 3), point.expand(3, -1))
+    assert torch.equal(geodesic(point, point, 3), point.expand(3, -1))
 
 
 def test_a_geodesic_keeps_its_digits_at_a_small_angle() -> None:
     a, b = torch.tensor([1.0, 0.0]), torch.tensor([1.0, 1e-5])
-    torch.testing.assert_close(vae.geodesic(a, b, 3)[1], torch.tensor([1.0, 5e-6]), rtol=1e-6, atol=1e-12)
+    torch.testing.assert_close(geodesic(a, b, 3)[1], torch.tensor([1.0, 5e-6]), rtol=1e-6, atol=1e-12)
 
 
 def test_between_opposite_points_there_is_no_shortest_way() -> None:
     a = units(1, 7)[0].float()
     with pytest.raises(InputError, match="opposite"):
-        vae.geodesic(a, -a, 5)
+        geodesic(a, -a, 5)
 
 
 def test_the_way_in_flat_space_is_straight() -> None:
     a, b = torch.tensor([0.0, 2.0]), torch.tensor([4.0, 0.0])
-    path = vae.path(model("gaussian"), a, b, 5)
+    path = latents.path(model("gaussian"), a, b, 5)
     torch.testing.assert_close(path, torch.tensor([[0, 2], [1, 1.5], [2, 1], [3, 0.5], [4, 0]]))
 
 
@@ -76,14 +77,14 @@ def test_the_way_in_flat_space_is_straight() -> None:
 def test_neighbours_are_those_of_the_largest_cosine() -> None:
     points, query = units(30, 6), units(4, 6, seed=1)
     expected = (query @ points.T).argsort(dim=1, descending=True)[:, :5]
-    assert torch.equal(vae.neighbours(query, points, 5), expected)
-    assert vae.neighbours(query, points[:2], 5).shape == (4, 2)
+    assert torch.equal(neighbours(query, points, 5), expected)
+    assert neighbours(query, points[:2], 5).shape == (4, 2)
 
 
 def test_neighbours_are_told_apart_where_all_points_are_near() -> None:
     points = torch.nn.functional.normalize(units(1, 32) + 1e-5 * torch.randn(300, 32), dim=-1)
     apart = (points.double()[:, None] - points.double()[None]).norm(dim=-1)
-    found = vae.neighbours(points, points, 3)
+    found = neighbours(points, points, 3)
     assert torch.equal(found[:, 0], torch.arange(300)), "each point is nearest to itself"
     torch.testing.assert_close(apart.gather(1, found), apart.sort(1).values[:, :3], rtol=1e-3, atol=0)
 
@@ -97,7 +98,7 @@ def test_the_view_is_the_projection_on_the_plane_of_the_two_means(dim: int, seed
     """By Gram and Schmidt, which the view does without."""
     points = units(20, dim, seed=seed)
     a, b = points[:8].mean(0), points[8:].mean(0)
-    found = vae.view(points, a, b)
+    found = latents.view(points, a, b)
     x = F.normalize(a, dim=0)
     rest = b - (b @ x) * x
     assume(float(rest.norm()) > 1e-3 and float(a.norm()) > 1e-3)
@@ -111,7 +112,7 @@ def test_the_view_is_the_projection_on_the_plane_of_the_two_means(dim: int, seed
 def test_a_view_along_one_direction_is_refused() -> None:
     points = torch.eye(4)
     with pytest.raises(ValueError, match="expected finite vectors other than 0"):
-        vae.view(points, points[0], 2 * points[0])
+        latents.view(points, points[0], 2 * points[0])
 
 
 # --- sentences to points
@@ -125,19 +126,19 @@ def test_modes_come_in_the_order_of_the_sentences_whatever_the_batches(
     with torch.no_grad():
         expected = found.posterior(batch).mode
     monkeypatch.setattr("rosphere.vae.latents.TOKENS_A_BATCH", 20)
-    modes = vae.modes(found, Sentences([[CLS, *words, SEP] for words in batch.words()], PAD))
-    torch.testing.assert_close(modes, expected, rtol=0, atol=1e-5)
+    points = modes(found, Sentences([[CLS, *words, SEP] for words in batch.words()], PAD))
+    torch.testing.assert_close(points, expected, rtol=0, atol=1e-5)
     if kind == "vmf":
-        torch.testing.assert_close(modes.norm(dim=1), torch.ones(15))
+        torch.testing.assert_close(points.norm(dim=1), torch.ones(15))
 
 
 # --- folders and the command line
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def saved(tmp_path: Path) -> Path:
     tokenizers.save([*tokenizers.SPECIALS, *tokenizers.UNUSED, *CHARACTERS], tmp_path / "tokenizer")
-    vae.save(shaken(model(latent=6)), tmp_path / "vmf_vae", tokenizer=tmp_path / "tokenizer")
+    folder.save(shaken(model(latent=6)), tmp_path / "vmf_vae", tokenizer=tmp_path / "tokenizer")
     return tmp_path / "vmf_vae"
 
 
@@ -147,8 +148,8 @@ def folder(tmp_path: Path) -> Path:
 )
 def test_a_saved_model_is_the_model(tmp_path: Path, changes: dict[str, object]) -> None:
     found, batch = shaken(model(**changes)), sentences()
-    vae.save(found, tmp_path, tokenizer=tmp_path)
-    read = vae.load(tmp_path)
+    folder.save(found, tmp_path, tokenizer=tmp_path)
+    read = folder.load(tmp_path)
     assert read.shape == found.shape and read.mask_token == found.mask_token and not read.training
     with torch.no_grad():
         one, other = (each.posterior(batch) for each in (found, read))
@@ -156,30 +157,30 @@ def test_a_saved_model_is_the_model(tmp_path: Path, changes: dict[str, object]) 
         assert torch.equal(found.reconstruction(one.mode, batch)[0], read.reconstruction(one.mode, batch)[0])
 
 
-def test_a_folder_that_is_none_or_of_another_version_is_refused(folder: Path, tmp_path: Path) -> None:
+def test_a_folder_that_is_none_or_of_another_version_is_refused(saved: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"not a text VAE, vae\.json is missing"):
-        vae.load(tmp_path)
-    settings_ = json.loads((folder / "vae.json").read_text())
+        folder.load(tmp_path)
+    settings_ = json.loads((saved / "vae.json").read_text())
     settings_["shape"]["radius"] = 1
-    (folder / "vae.json").write_text(json.dumps(settings_))
+    (saved / "vae.json").write_text(json.dumps(settings_))
     with pytest.raises(InputError, match=r"vae\.json: written by another version .*radius"):
-        vae.load(folder)
+        folder.load(saved)
     settings_["shape"] = {**settings_["shape"], "latent": 7}
     del settings_["shape"]["radius"]
-    (folder / "vae.json").write_text(json.dumps(settings_))
+    (saved / "vae.json").write_text(json.dumps(settings_))
     with pytest.raises(InputError, match=r"vae\.safetensors: .*size mismatch"):
-        vae.load(folder)
+        folder.load(saved)
 
 
-def test_interpolate_on_the_command_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_interpolate_on_the_command_line(saved: Path, capsys: pytest.CaptureFixture[str]) -> None:
     first, last = "".join(CHARACTERS[:4]), "".join(CHARACTERS[5:8])
-    main(["interpolate", first, last, "--model", str(folder), "--steps", "5", "--longest", "6"])
+    main(["interpolate", first, last, "--model", str(saved), "--steps", "5", "--longest", "6"])
     lines = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
     assert [share for share, _ in lines] == ["0.000", "0.250", "0.500", "0.750", "1.000"]
-    found, tokenizer = vae.load(folder), Tokenizer(folder)
-    ends = vae.encode(found, tokenizer, [first, last])
-    assert [lines[0][1], lines[-1][1]] == vae.texts(found, tokenizer, ends, longest=6)
-    expected = vae.texts(found, tokenizer, vae.geodesic(ends[0], ends[1], 5), longest=6)
+    found, tokenizer = folder.load(saved), Tokenizer(saved)
+    ends = latents.encode(found, tokenizer, [first, last])
+    assert [lines[0][1], lines[-1][1]] == decoding.texts(found, tokenizer, ends, longest=6)
+    expected = decoding.texts(found, tokenizer, geodesic(ends[0], ends[1], 5), longest=6)
     assert [text for _, text in lines] == expected
 
 
@@ -191,12 +192,12 @@ def test_interpolate_on_the_command_line(folder: Path, capsys: pytest.CaptureFix
         (["一", "丁", "--model", "nowhere"], "nowhere: no such folder"),
     ],
 )
-def test_what_cannot_be_interpolated_is_refused_in_one_line(folder: Path, arguments: list[str], message: str) -> None:
+def test_what_cannot_be_interpolated_is_refused_in_one_line(saved: Path, arguments: list[str], message: str) -> None:
     with pytest.raises(SystemExit, match=message):
-        main(["interpolate", "--model", str(folder), *arguments])
+        main(["interpolate", "--model", str(saved), *arguments])
 
 
-def test_a_split_without_a_short_sentence_is_refused(folder: Path, tmp_path: Path) -> None:
+def test_a_split_without_a_short_sentence_is_refused(saved: Path, tmp_path: Path) -> None:
     import numpy as np
 
     from rosphere.text import corpus
@@ -204,7 +205,7 @@ def test_a_split_without_a_short_sentence_is_refused(folder: Path, tmp_path: Pat
     lengths = (5, 3)
     documents = [(np.full(n, 20, np.uint16), np.ones(n, bool)) for n in lengths]
     corpus.write(documents, tmp_path / "split", vocab_size=VOCABULARY, shard_tokens=100)
-    tokenizer = Tokenizer(folder)
+    tokenizer = Tokenizer(saved)
     assert [len(row) for row in Sentences.read(tmp_path / "split", tokenizer, 6).rows] == [5]
     with pytest.raises(InputError, match="at most 2 tokens, there are none"):
         Sentences.read(tmp_path / "split", tokenizer, 4)

@@ -13,10 +13,15 @@ from torch import Tensor
 from torch.distributions import Categorical, Independent, MultivariateNormal, Normal
 from torch.nn import functional as F
 
-from rosphere import vae
 from rosphere.sphere.distributions import HypersphericalUniform, VonMisesFisher
-from rosphere.vae import SentenceVAE
-from rosphere.vae.likelihood import effective_draws
+from rosphere.vae import measures
+from rosphere.vae.bleu import corpus_bleu
+from rosphere.vae.decoding import decode
+from rosphere.vae.likelihood import effective_draws, log_marginal, log_weights, measure_likelihood
+from rosphere.vae.measures import reconstruction_bleu
+from rosphere.vae.model import SentenceVAE
+from rosphere.vae.objective import elbo
+from rosphere.vae.sentences import Batch
 from tests.vae.models import CLS, KINDS, SEP, model, parts, sentences, shaken
 
 # --- x = W z + b + noise, z ~ N(0, I): log p(x) = log N(x; b, W W' + s² I)
@@ -45,7 +50,7 @@ class Linear:
 def test_a_linear_gaussian_model_exactly() -> None:
     """From the true posterior every single weight is p(x)."""
     toy = Linear()
-    weights = vae.log_weights(toy.seen, toy.posterior(), toy.prior, draws=3)
+    weights = log_weights(toy.seen, toy.posterior(), toy.prior, draws=3)
     torch.testing.assert_close(weights, toy.exact().expand(3, 4), rtol=1e-10, atol=0)
     torch.testing.assert_close(effective_draws(weights), torch.full((4,), 3.0).double(), rtol=1e-9, atol=0)
 
@@ -54,8 +59,8 @@ def test_a_linear_gaussian_model_from_another_proposal() -> None:
     toy = Linear()
     true = toy.posterior()
     wrong = MultivariateNormal(true.mean + 0.2, covariance_matrix=2 * true.covariance_matrix)
-    weights = vae.log_weights(toy.seen, wrong, toy.prior, draws=20000)
-    found = vae.log_marginal(weights)
+    weights = log_weights(toy.seen, wrong, toy.prior, draws=20000)
+    found = log_marginal(weights)
     spread = ((weights - toy.exact()).exp().std(0) / math.sqrt(20000)).max()
     assert spread < 0.02
     torch.testing.assert_close(found, toy.exact(), rtol=0, atol=5 * float(spread))
@@ -83,14 +88,14 @@ def test_a_model_on_the_circle_by_numerical_integration(kappa: float) -> None:
         return Categorical(logits=z_MD @ vectors.T).log_prob(x[which_M])
 
     posterior = VonMisesFisher(F.normalize(vectors, dim=-1), kappa)
-    weights = vae.log_weights(seen, posterior, HypersphericalUniform(2), draws=40000, rows=12000)
+    weights = log_weights(seen, posterior, HypersphericalUniform(2), draws=40000, rows=12000)
     spread = (weights - torch.from_numpy(exact)).exp().std(0) / math.sqrt(40000)
-    found = vae.log_marginal(weights)
+    found = log_marginal(weights)
     assert ((found - torch.from_numpy(exact)).abs() <= 5 * spread + 1e-9).all()
     assert float(spread.min()) < 0.02
 
 
-def marginal_by_integration(found: SentenceVAE, batch: vae.Batch, points: int = 600) -> np.ndarray:
+def marginal_by_integration(found: SentenceVAE, batch: Batch, points: int = 600) -> np.ndarray:
     grid = 2 * math.pi * torch.arange(points) / points
     circle = torch.stack((grid.cos(), grid.sin()), dim=1)
     with torch.no_grad():
@@ -102,7 +107,7 @@ def marginal_by_integration(found: SentenceVAE, batch: vae.Batch, points: int = 
 def test_a_text_vae_on_the_circle_by_numerical_integration(kappa: float) -> None:
     found, batch = shaken(model(latent=2, kappa=kappa)), sentences(6)
     exact = marginal_by_integration(found, batch)
-    measured = vae.measure_likelihood(found, parts(batch, 4), draws=2000, rows=500)
+    measured = measure_likelihood(found, parts(batch, 4), draws=2000, rows=500)
     assert measured["nll"] == pytest.approx(-exact.mean(), abs=0.05)
     assert measured["ppl"] == pytest.approx(math.exp(-exact.sum() / batch.tokens), rel=0.02)
     assert measured["nll_bound"] > measured["nll"] + 0.05
@@ -113,9 +118,9 @@ def test_a_text_vae_on_the_circle_by_numerical_integration(kappa: float) -> None
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_bound_of_the_draws_is_the_elbo(kind: str) -> None:
     found, batch = shaken(model(kind, latent=3, kappa=5.0)), sentences(8)
-    measured = vae.measure_likelihood(found, [batch], draws=2000)
+    measured = measure_likelihood(found, [batch], draws=2000)
     with torch.no_grad():
-        losses = torch.stack([vae.elbo(found, batch)["loss"] for _ in range(300)])
+        losses = torch.stack([elbo(found, batch)["loss"] for _ in range(300)])
     error = 8 * float(losses.std()) / math.sqrt(300)  # of both, with room: the Monte Carlo KL has noise of its own
     assert measured["nll_bound"] == pytest.approx(float(losses.mean()), abs=error)
     assert error < 0.02 * measured["nll_bound"]
@@ -125,15 +130,15 @@ def test_more_draws_are_never_asked_for_at_once_than_there_is_room_for(monkeypat
     found, batch, seen = shaken(model()), sentences(7), []
     real = found.reconstruction
 
-    def watched(z: Tensor, some: vae.Batch) -> tuple[Tensor, Tensor]:
+    def watched(z: Tensor, some: Batch) -> tuple[Tensor, Tensor]:
         seen.append(len(z))
         return real(z, some)
 
     monkeypatch.setattr(found, "reconstruction", watched)
-    vae.measure_likelihood(found, [batch], draws=10, rows=30)
+    measure_likelihood(found, [batch], draws=10, rows=30)
     assert seen == [28, 28, 14]
     seen.clear()
-    vae.measure_likelihood(found, [batch], draws=2, rows=3)
+    measure_likelihood(found, [batch], draws=2, rows=3)
     assert seen == [7, 7], "a batch is not cut"
 
 
@@ -144,7 +149,7 @@ def test_more_draws_are_never_asked_for_at_once_than_there_is_room_for(monkeypat
 def test_the_kl_on_the_circle_against_scipy(kappa: float) -> None:
     """kappa I_1/I_0 - log I_0."""
     found = model(latent=2, kappa=kappa)
-    measured = vae.measure(found, [sentences(5)])
+    measured = measures.measure(found, [sentences(5)])
     expected = kappa * i1e(kappa) / i0e(kappa) - math.log(i0e(kappa)) - kappa
     assert measured["kl_closed_form"] == pytest.approx(expected, rel=1e-5)
     assert measured["kl_std"] == pytest.approx(0.0, abs=1e-7)
@@ -153,8 +158,8 @@ def test_the_kl_on_the_circle_against_scipy(kappa: float) -> None:
 def test_the_bleu_of_reconstructions_is_that_of_greedy_decoding_from_the_modes() -> None:
     found, batch = shaken(model()), sentences(9)
     with torch.no_grad():
-        written = vae.decode(found, found.posterior(batch).mode, cls=CLS, sep=SEP, longest=40)
+        written = decode(found, found.posterior(batch).mode, cls=CLS, sep=SEP, longest=40)
     short = [row[: 2 * batch.ids_BL.shape[1]] for row in written]
-    assert vae.reconstruction_bleu(found, [batch], cls=CLS, sep=SEP) == vae.corpus_bleu(short, batch.words())
+    assert reconstruction_bleu(found, [batch], cls=CLS, sep=SEP) == corpus_bleu(short, batch.words())
     ids = batch.ids_BL.tolist()
     assert batch.words() == [row[1 : row.index(SEP)] for row in ids]

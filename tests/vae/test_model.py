@@ -13,11 +13,13 @@ from torch import Tensor
 from torch.distributions import kl_divergence
 from torch.nn import functional as F
 
-from rosphere import vae
 from rosphere.errors import InputError, Interrupted
 from rosphere.sphere.distributions import HypersphericalUniform, VonMisesFisher
 from rosphere.training.schedule import Schedule
-from rosphere.vae import Batch, Objective, Sentences, heads
+from rosphere.vae import heads, training
+from rosphere.vae.decoding import decode
+from rosphere.vae.objective import ELBO, Objective, elbo
+from rosphere.vae.sentences import Batch, Sentences
 from tests.vae.models import CLS, KINDS, MASK, PAD, PLACES, SEP, VOCABULARY, model, sentences, shaken
 
 # --- posterior and prior
@@ -111,10 +113,10 @@ def test_normalised_means_bound_the_kl_from_below() -> None:
     found.head.location.weight.data *= 1e-2
     found.head.log_variance.weight.data.zero_()
     found.head.log_variance.bias.data.zero_()
-    kl = vae.elbo(found.train(), batch)["kl"].item()
+    kl = elbo(found.train(), batch)["kl"].item()
     assert kl == pytest.approx(0.5 * 6 * 0.36, rel=0.05)
     found.head.gamma = None
-    assert vae.elbo(found, batch)["kl"].item() < 0.1
+    assert elbo(found, batch)["kl"].item() < 0.1
 
 
 # --- the decoder
@@ -209,7 +211,7 @@ def test_word_dropout_hides_inputs_in_training_alone_and_never_the_first(monkeyp
 def test_greedy_decoding_is_the_best_token_of_full_passes(kind: str, at: str) -> None:
     found = shaken(model(kind, latent_at=at))
     z = found.prior().sample((5,))
-    written = vae.decode(found, z, cls=CLS, sep=SEP, longest=8)
+    written = decode(found, z, cls=CLS, sep=SEP, longest=8)
     for row, latent in zip(written, z, strict=True):
         ids = [CLS]
         with torch.no_grad():
@@ -240,10 +242,10 @@ def test_decoding_stops_at_sep(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(found, "logits", scripted)
     z = torch.zeros(3, 6)
-    assert vae.decode(found, z, cls=CLS, sep=SEP, longest=9) == [[7], [8, 8], [9, 9]]
+    assert decode(found, z, cls=CLS, sep=SEP, longest=9) == [[7], [8, 8], [9, 9]]
     assert calls == [[CLS] * 3, [7, 8, 9], [SEP, 8, 9]]
     calls.clear()
-    assert vae.decode(found, z, cls=CLS, sep=SEP, longest=2) == [[7], [8, 8], [9, 9]]
+    assert decode(found, z, cls=CLS, sep=SEP, longest=2) == [[7], [8, 8], [9, 9]]
 
 
 # --- training
@@ -258,7 +260,7 @@ def corpus(batch: Batch) -> Sentences:
 def test_twenty_sentences_are_learned(kind: str, at: str) -> None:
     found = model(kind, kappa=50.0, latent=8, latent_at=at)
     pace = Schedule(steps=60, learning_rate=5e-3, log_every=10, decay="constant")
-    history = vae.train(found, corpus(sentences()), pace, objective=vae.ELBO, rows=20, seed=0)
+    history = training.train(found, corpus(sentences()), pace, objective=ELBO, rows=20, seed=0)
     assert history[-1]["reconstruction"] < 0.9 * history[0]["reconstruction"]
     if kind == "vmf":
         assert history[-1]["kl"] == pytest.approx(history[0]["kl"], rel=1e-5) and history[0]["kl"] > 1
@@ -268,7 +270,7 @@ def test_twenty_sentences_are_learned(kind: str, at: str) -> None:
 @pytest.mark.parametrize("latent", [2, 16, 88])
 def test_gradients_are_finite_at_every_kappa_and_reach_the_encoder(kappa: Any, latent: int) -> None:
     found = model(kappa=kappa, latent=latent)
-    terms = vae.elbo(found, sentences())
+    terms = elbo(found, sentences())
     terms["loss"].backward()
     assert math.isfinite(float(terms["loss"].detach()))
     gradients = {name: p.grad for name, p in found.named_parameters() if p.grad is not None}
@@ -282,20 +284,20 @@ def test_every_kappa_trains_without_a_nan(kappa: Any) -> None:
     """fit itself refuses a loss that is not finite."""
     found = model(kappa=kappa, latent=16)
     pace = Schedule(steps=12, learning_rate=1e-2, log_every=4)
-    history = vae.train(found, corpus(sentences()), pace, objective=vae.ELBO, rows=10, seed=0)
+    history = training.train(found, corpus(sentences()), pace, objective=ELBO, rows=10, seed=0)
     assert history[-1]["loss"] < history[0]["loss"]
     assert all(parameter.isfinite().all() for parameter in found.parameters())
 
 
-@pytest.mark.parametrize("objective", [vae.ELBO, Objective(annealing=0.5)])
+@pytest.mark.parametrize("objective", [ELBO, Objective(annealing=0.5)])
 def test_a_stopped_and_resumed_run_is_the_same_run(tmp_path: Any, objective: Objective) -> None:
     """Annealing and the running means of BN-VAE are part of it."""
     data, pace = corpus(sentences()), Schedule(steps=8, learning_rate=1e-2, log_every=2)
     whole = model("gaussian", gamma=0.6)
-    expected = vae.train(whole, data, pace, objective=objective, rows=6, seed=3)
+    expected = training.train(whole, data, pace, objective=objective, rows=6, seed=3)
     asked = iter([False, False, True])
     with pytest.raises(Interrupted):
-        vae.train(
+        training.train(
             model("gaussian", gamma=0.6),
             data,
             pace,
@@ -306,6 +308,6 @@ def test_a_stopped_and_resumed_run_is_the_same_run(tmp_path: Any, objective: Obj
             stopping=lambda: next(asked),
         )
     resumed = model("gaussian", gamma=0.6)
-    assert vae.train(resumed, data, pace, objective=objective, rows=6, seed=3, folder=tmp_path) == expected
+    assert training.train(resumed, data, pace, objective=objective, rows=6, seed=3, folder=tmp_path) == expected
     for name, tensor in whole.state_dict().items():
         assert torch.equal(tensor, resumed.state_dict()[name]), name

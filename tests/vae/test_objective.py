@@ -1,4 +1,4 @@
-"""Minus the ELBO and its crutches, against formulas written out and values on paper."""
+"""Minus the ELBO and its regularizers, against formulas written out and values on paper."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ import pytest
 import torch
 from torch.distributions import Independent, Normal, kl_divergence
 
-from rosphere import vae
 from rosphere.errors import InputError
 from rosphere.sphere.distributions import VonMisesFisher
-from rosphere.vae import Crutches, Objective, Shape, objective
+from rosphere.vae import objective
+from rosphere.vae.model import Shape
+from rosphere.vae.objective import ELBO, Objective, elbo
+from rosphere.vae.sentences import Sentences
+from rosphere.vae.variants import Regularizers, Variant, variant
 from tests.vae.models import KINDS, model, sentences, shaken
 
 
@@ -26,22 +29,22 @@ def test_the_closed_form_kl_literal() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_loss_is_minus_the_elbo(kind: str, kappa: float) -> None:
     found, batch = shaken(model(kind, kappa=kappa)), sentences()
-    terms = {name: float(value.detach()) for name, value in vae.elbo(found, batch).items()}
+    terms = {name: float(value.detach()) for name, value in elbo(found, batch).items()}
     assert terms["loss"] == pytest.approx(terms["reconstruction"] + terms["kl"], rel=1e-6)
     assert terms["kl"] > 0.1
 
 
 def test_the_weight_of_an_annealed_kl() -> None:
     assert [Objective(annealing=0.5).weight(t) for t in (0.0, 0.1, 0.25, 0.5, 0.9)] == [0.0, 0.2, 0.5, 1.0, 1.0]
-    assert [vae.ELBO.weight(t) for t in (0.0, 0.9)] == [1.0, 1.0]
+    assert [ELBO.weight(t) for t in (0.0, 0.9)] == [1.0, 1.0]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_share_of_the_run_comes_with_the_batch(kind: str) -> None:
-    found, rows = shaken(model(kind)), vae.Sentences([[2, 7, 8, 3], [2, 9, 3]], 0)
+    found, rows = shaken(model(kind)), Sentences([[2, 7, 8, 3], [2, 9, 3]], 0)
     batch = rows.training_batch(3, of=12, size=5, seed=1)
     assert batch.done == 0.25 and batch.to(torch.device("cpu")).done == 0.25
-    terms = vae.elbo(found, batch, Objective(annealing=0.5))
+    terms = elbo(found, batch, Objective(annealing=0.5))
     torch.testing.assert_close(terms["loss"], terms["reconstruction"] + 0.5 * terms["kl"])
     assert torch.equal(batch.ids_BL, rows.training_batch(3, of=99, size=5, seed=1).ids_BL)
 
@@ -66,7 +69,7 @@ def test_free_bits_of_zero_are_the_kl_and_more_cost_more() -> None:
     posterior = found.posterior(batch)
     kl = kl_divergence(posterior, found.prior()).mean()
     torch.testing.assert_close(objective.free(posterior, 0.0), kl)
-    terms = vae.elbo(found, batch, Objective(free_bits=50.0))
+    terms = elbo(found, batch, Objective(free_bits=50.0))
     torch.testing.assert_close(terms["loss"] - terms["reconstruction"], torch.tensor(6 * 50.0))
     torch.testing.assert_close(terms["kl"], kl)
 
@@ -74,7 +77,7 @@ def test_free_bits_of_zero_are_the_kl_and_more_cost_more() -> None:
 def test_free_bits_of_a_sphere_are_refused() -> None:
     found = model()
     with pytest.raises(InputError, match="free_bits: expected a Gaussian"):
-        vae.elbo(found, sentences(), Objective(free_bits=0.1))
+        elbo(found, sentences(), Objective(free_bits=0.1))
 
 
 @pytest.mark.parametrize(("key", "value"), [("annealing", 1.5), ("annealing", -0.1), ("free_bits", -1.0)])
@@ -83,10 +86,10 @@ def test_what_is_no_objective_is_refused(key: str, value: float) -> None:
         Objective(**{key: value})
 
 
-def test_the_twins() -> None:
+def test_the_variants() -> None:
     shape = Shape(kind="vmf", latent=8, kappa=50.0, decoder_layers=1, decoder_width=32, word_dropout=0.3)
-    crutches = Crutches(annealing=0.25, free_bits=0.2, gamma=0.7)
-    found = {name: vae.variant(name, shape, crutches) for name in ("vmf", *vae.Twin.__args__)}
+    regularizers = Regularizers(annealing=0.25, free_bits=0.2, gamma=0.7)
+    found = {name: variant(name, shape, regularizers) for name in ("vmf", *Variant.__args__)}
     assert {name: (each.kind, each.kappa, each.gamma) for name, (each, _) in found.items()} == {
         "vmf": ("vmf", 50.0, None),
         "gaussian": ("gaussian", 50.0, None),
@@ -95,7 +98,7 @@ def test_the_twins() -> None:
         "gaussian_bn": ("gaussian", 50.0, 0.7),
         "vmf_learned": ("vmf", "learned", None),
     }
-    changed = {name: each for name, (_, each) in found.items() if each != vae.ELBO}
+    changed = {name: each for name, (_, each) in found.items() if each != ELBO}
     assert changed == {"gaussian_annealed": Objective(annealing=0.25), "gaussian_free_bits": Objective(free_bits=0.2)}
     assert all((each.latent, each.word_dropout) == (8, 0.3) for each, _ in found.values())
 
@@ -103,7 +106,7 @@ def test_the_twins() -> None:
 def test_a_spherical_posterior_has_no_weight_to_vanish() -> None:
     """Whatever the weights are, the KL of a fixed kappa is where it was."""
     found, batch = model(latent=8, kappa=20.0), sentences()
-    before = vae.elbo(found, batch)["kl"].item()
+    before = elbo(found, batch)["kl"].item()
     shaken(found).head.location.weight.data *= 1e-3
-    assert vae.elbo(found, batch)["kl"].item() == pytest.approx(before, rel=1e-6) == pytest.approx(4.485986, abs=1e-5)
+    assert elbo(found, batch)["kl"].item() == pytest.approx(before, rel=1e-6) == pytest.approx(4.485986, abs=1e-5)
     assert isinstance(found.posterior(batch), VonMisesFisher)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -17,8 +16,8 @@ from pipeline.run import settings as config
 from rosphere.errors import InputError
 from rosphere.text import reading
 from rosphere.text import tokenizer as tokenizers
-from rosphere.vae import Sentences, encode, view
-from stages import report, vmf_vae
+from rosphere.vae.latents import encode, view
+from stages import evaluate_vae, report, vmf_vae
 from tests.vae.models import model, shaken
 
 PARAMS = Path(__file__).resolve().parents[2] / "params.yaml"
@@ -34,15 +33,15 @@ def changed(tmp_path: Path, old: str, new: str) -> vmf_vae.VmfVae:
 
 def test_the_defaults_are_the_vmf_and_the_plain_gaussian() -> None:
     settings = config.load(PARAMS, "vmf_vae", vmf_vae.VmfVae)
-    assert settings.names == ["vmf", "gaussian"]
+    assert settings.variants == ["vmf", "gaussian"]
     assert settings.shape(8).kappa == 30.0
 
 
-def test_another_kappa_and_other_twins_are_a_matter_of_params(tmp_path: Path) -> None:
+def test_another_kappa_and_other_baselines_are_a_matter_of_params(tmp_path: Path) -> None:
     assert changed(tmp_path, "kappa: 30.0", "kappa: learned").shape(8).kappa == "learned"
     assert changed(tmp_path, "kappa: 30.0", "kappa: 1e4").shape(8).kappa == 1e4
-    assert changed(tmp_path, "[gaussian]", "[gaussian_bn, vmf_learned]").names == ["vmf", "gaussian_bn", "vmf_learned"]
-    assert changed(tmp_path, "[gaussian]", "[]").names == ["vmf"]
+    assert changed(tmp_path, "gaussian]", "gaussian_bn, vmf_learned]").variants == ["vmf", "gaussian_bn", "vmf_learned"]
+    assert changed(tmp_path, ", gaussian]", "]").variants == ["vmf"]
 
 
 @pytest.mark.parametrize(
@@ -50,15 +49,22 @@ def test_another_kappa_and_other_twins_are_a_matter_of_params(tmp_path: Path) ->
     [
         ("kappa: 30.0", "kappa: -1", "kappa: expected a number above 0"),
         ("kappa: 30.0", "kappa: fixed", r"vmf_vae\.kappa: expected float \| one of 'learned', got 'fixed'"),
-        ("[gaussian]", "[gaussian, gaussian]", "twins: expected each once, got gaussian 2 times"),
-        ("[gaussian]", "[laplace]", r"twins\[0\]: expected one of 'gaussian', .*got 'laplace'"),
-        ("importance_samples: 50", "importance_samples: 0", "expected 1 or more of each"),
+        ("[vmf, gaussian]", "[vmf, gaussian, gaussian]", "variants: expected each once, got gaussian 2 times"),
+        ("[vmf, gaussian]", "[gaussian]", "variants: expected vmf among them"),
+        ("[vmf, gaussian]", "[vmf, laplace]", r"variants\[1\]: expected one of 'vmf', .*got 'laplace'"),
         ("annealing: 0.5", "annealing: 2", "annealing: expected a share of the run"),
     ],
 )
 def test_what_the_stage_refuses(tmp_path: Path, old: str, new: str, message: str) -> None:
     with pytest.raises(config.ConfigError, match=message):
         changed(tmp_path, old, new)
+
+
+def test_no_draws_are_no_estimate(tmp_path: Path) -> None:
+    text = PARAMS.read_text(encoding="utf-8").replace("importance_samples: 50", "importance_samples: 0")
+    (tmp_path / "params.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(config.ConfigError, match="evaluate_vae: rows, importance_samples .*expected 1 or more of each"):
+        config.load(tmp_path / "params.yaml", "evaluate_vae", evaluate_vae.EvaluateVae)
 
 
 # --- the figure
@@ -135,23 +141,12 @@ def test_the_view_is_of_the_held_out_along_the_means_of_the_training_rows(
     dev = [{"sentence": "丁七", "label": "1"}, long, {"sentence": "上三", "label": "0"}]
     for split, content in (("train", [*rows, long]), ("dev", dev)):
         reading.write_rows(tmp_path / "sentiment" / f"{split}.jsonl", content)
-    monkeypatch.setattr(vmf_vae, "LABELLED", tmp_path / "sentiment")
-    settings = config.load(PARAMS, "vmf_vae", vmf_vae.VmfVae)
-    nothing = Sentences([], 0)
-    work: Any = vmf_vae.Work(
-        job=None,  # type: ignore[arg-type]
-        settings=settings,
-        tokenizer=tokenizer,
-        train=nothing,
-        dev=nothing,
-        shape=found.shape,
-        seed=0,
-    )
+    monkeypatch.setattr(evaluate_vae, "LABELLED", tmp_path / "sentiment")
     means = [encode(found, tokenizer, texts).mean(0) for texts in train.values()]
     expected = view(encode(found, tokenizer, ["丁七", "上三"]), *means)
-    shown = work.view(found)["sphere"]
+    shown = evaluate_vae.view(found, tokenizer, 26)["sphere"]
     assert shown["labels"] == ["1", "0"]
     torch.testing.assert_close(torch.tensor(shown["points"]), expected, rtol=0, atol=1e-5)
-    assert work.view(shaken(model("gaussian"))) == {}
-    monkeypatch.setattr(vmf_vae, "LABELLED", tmp_path / "nowhere")
-    assert work.view(found) == {}
+    assert evaluate_vae.view(shaken(model("gaussian")), tokenizer, 26) == {}
+    monkeypatch.setattr(evaluate_vae, "LABELLED", tmp_path / "nowhere")
+    assert evaluate_vae.view(found, tokenizer, 26) == {}

@@ -35,7 +35,7 @@ def register(store: Connection, run: str, start: Event, path: Path, event: Event
     resumed = [version for version in found if version.tags.get("spool") == path.name]
     version = resumed[0] if resumed else _version(store, name, said, start, path, event)
     with store.locked():
-        _crown(store, version, said, Champion(**event["rule"]))
+        _crown(store, version, said, Champion(**{"measured_by": "", **event["rule"]}))
 
 
 def _version(store: Connection, name: str, run: Run, start: Event, path: Path, event: Event) -> ModelVersion:

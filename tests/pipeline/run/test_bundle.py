@@ -121,7 +121,7 @@ def test_the_item_of_a_matrix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 def test_the_stages_of_the_pipeline_are_understood(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(REPOSITORY)
     [pretrain, evaluate] = bundle.declared(["pretrain", "evaluate@faq"])
-    assert pretrain.command == [sys.executable, "-m", "stages.pretrain", "pretrain"]
+    assert pretrain.command == [sys.executable, "-m", "stages.pretrain"]
     assert Path("models/pretrain") in pretrain.made and Path("reports/curves/pretrain.csv") in pretrain.made
     assert evaluate.command == [sys.executable, "-m", "stages.evaluate", "faq"]
     assert Path("reports/tasks/faq.json") in evaluate.made

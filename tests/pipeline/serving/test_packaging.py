@@ -10,7 +10,6 @@ import pytest
 import torch
 
 from pipeline.serving import packaging
-from rosphere import vae
 from rosphere.encoder import folder as encoder_folder
 from rosphere.encoder.config import EncoderConfig
 from rosphere.encoder.model import MaskedLanguageModel
@@ -20,7 +19,9 @@ from rosphere.similarity import model as similarity
 from rosphere.similarity.model import SimilarityModel
 from rosphere.text import tokenizer
 from rosphere.text.tokenizer import Tokenizer
-from rosphere.vae import SentenceVAE, Shape
+from rosphere.vae import folder, latents
+from rosphere.vae.decoding import interpolate
+from rosphere.vae.model import SentenceVAE, Shape
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of MLflow
 TEXTS, OTHERS = ["怎么退货", "今天天气不错"], ["如何退货", "卡"]
@@ -117,20 +118,20 @@ def test_a_text_vae_is_served(pieces: Path, language: MaskedLanguageModel, tmp_p
 
     torch.manual_seed(1)
     shape = Shape(kind="vmf", latent=5, kappa=20.0, decoder_layers=1, decoder_width=16, word_dropout=0.0)
-    vae.save(
+    folder.save(
         SentenceVAE(language, shape, mask_token=Tokenizer(pieces).mask).eval(), tmp_path / "model", tokenizer=pieces
     )
     packaging.save(tmp_path / "model", tmp_path / "served")
     served = pyfunc.load_model(str(tmp_path / "served"))
-    model, words = vae.load(tmp_path / "model"), Tokenizer(pieces)
+    model, words = folder.load(tmp_path / "model"), Tokenizer(pieces)
     both = pandas.DataFrame({"text": TEXTS, "other": OTHERS})
     found = np.stack(served.predict(both)["vector"].tolist())
-    np.testing.assert_allclose(found, vae.encode(model, words, TEXTS), atol=1e-6)
+    np.testing.assert_allclose(found, latents.encode(model, words, TEXTS), atol=1e-6)
     np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-6)
     ways = served.predict(both, params={"task": "interpolate", "steps": 4})["way"].tolist()
     assert [len(way) for way in ways] == [4, 4]
     for way, first, last in zip(ways, TEXTS, OTHERS, strict=True):
-        assert way == [sentence for _, sentence in vae.interpolate(model, words, first, last, steps=4)]
+        assert way == [sentence for _, sentence in interpolate(model, words, first, last, steps=4)]
     with pytest.raises(InputError, match="other: expected a text to go to in every row"):
         served.predict(pandas.DataFrame({"text": TEXTS}), params={"task": "interpolate"})
     with pytest.raises(InputError, match="task: expected one of encode, interpolate, got 'sing'"):

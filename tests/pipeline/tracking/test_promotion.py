@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from pipeline.tracking.promotion import Champion, Measured, verdict
 from rosphere.errors import InputError
 
-RECALL = Champion(metric="recall", better="higher", spread=0.03, measured_on=["data/pairs"])
+RECALL = Champion(
+    measured_by="evaluate_similarity", metric="recall", better="higher", spread=0.03, measured_on=["data/pairs"]
+)
 
 
 def of(value: float, data: str = "a", **more: float) -> Measured:
@@ -33,7 +35,7 @@ def test_verdicts(new: Measured, old: Measured | None, takes: bool, why: str) ->
 
 
 def test_the_spread_may_be_a_metric_of_either_run() -> None:
-    rule = Champion(metric="recall", better="higher", spread="recall_std")
+    rule = Champion(measured_by="evaluate_similarity", metric="recall", better="higher", spread="recall_std")
     assert verdict(rule, of(0.5, recall_std=0.0), of(0.25, recall_std=0.125))[0]
     assert not verdict(rule, of(0.5, recall_std=0.0), of(0.25, recall_std=0.25))[0]
     assert verdict(rule, of(0.5), of(0.49))[0]  # where neither says, any gain counts
@@ -41,12 +43,12 @@ def test_the_spread_may_be_a_metric_of_either_run() -> None:
 
 @given(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6), st.floats(0, 1e3))
 def test_lower_is_the_mirror_of_higher_and_at_most_one_of_two_is_better(a: float, b: float, spread: float) -> None:
-    higher = Champion(metric="recall", better="higher", spread=spread)
-    lower = Champion(metric="recall", better="lower", spread=spread)
+    higher = Champion(measured_by="evaluate_similarity", metric="recall", better="higher", spread=spread)
+    lower = Champion(measured_by="evaluate_similarity", metric="recall", better="lower", spread=spread)
     assert verdict(higher, of(a), of(b))[0] == verdict(lower, of(b), of(a))[0]
     assert not (verdict(higher, of(a), of(b))[0] and verdict(higher, of(b), of(a))[0])
 
 
 def test_a_negative_spread_is_refused() -> None:
     with pytest.raises(InputError, match="spread: expected 0 or more, got -0.1"):
-        Champion(metric="recall", better="higher", spread=-0.1)
+        Champion(measured_by="evaluate_similarity", metric="recall", better="higher", spread=-0.1)

@@ -29,7 +29,9 @@ from rosphere.text import tokenizer
 mlflow = pytest.importorskip("mlflow")
 pytestmark = pytest.mark.filterwarnings("ignore")  # of MLflow
 REPOSITORY = Path(__file__).parents[3]
-RULE = Champion(metric="recall", better="higher", spread=0.05, measured_on=["data/pairs"])
+RULE = Champion(
+    measured_by="evaluate_similarity", metric="recall", better="higher", spread=0.05, measured_on=["data/pairs"]
+)
 EXAMPLE = pandas.DataFrame({"text": ["怎么退货", "怎么退货"], "other": ["如何退货", "今天天气不错"]})
 LOADED_ELSEWHERE = """
 import sys
@@ -79,7 +81,7 @@ def store(home: Path) -> Any:
 def trained(home: Path, name: str, recall: float, data: str = "a") -> Spool:
     """The spool of a finished run."""
     me = Identity(
-        name="roformer_sim",
+        name="evaluate_similarity",
         home=home,
         stage_fp=name,
         pipeline_fp=f"pipeline of {name}",
@@ -93,8 +95,8 @@ def trained(home: Path, name: str, recall: float, data: str = "a") -> Spool:
     told = Spool(run_log.folder(home) / f"{time.monotonic_ns()}")
     told.write("start", **recording._introduction(me, ()))
     told.write("final", step=1, values={"recall": recall})
-    tracker = recording.Tracker("roformer_sim", told, None, RULE, recording._certificates(me))
-    tracker.model(home / "models" / "roformer_sim")
+    tracker = recording.Tracker(me.name, told, None, {"roformer_sim": RULE}, recording._certificates(me))
+    tracker.models(home / "models")
     told.write("end", status="FINISHED")
     return told
 
@@ -171,7 +173,7 @@ def test_only_what_params_want_is_registered_and_only_of_runs_that_finished(home
     assert store.deliver(told.path, over=True)
     assert len(client(home).search_model_versions("name = 'roformer_sim'")) == before
     unwanted = Spool(run_log.folder(home) / "unwanted")
-    recording.Tracker("roformer_sim", unwanted, None).model(home / "models" / "roformer_sim")
+    recording.Tracker("evaluate_similarity", unwanted, None).models(home / "models")
     assert (unwanted.path / "events.jsonl").stat().st_size == 0
 
 

@@ -1,0 +1,86 @@
+"""A masked language model trained by the one loop on a prepared corpus."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from rosphere.encoder.model import MaskedLanguageModel
+from rosphere.encoder.precision import Precision
+from rosphere.errors import InputError
+from rosphere.pretraining import masked
+from rosphere.pretraining.packing import PackedRows
+from rosphere.pretraining.recipe import Recipe
+from rosphere.text.corpus import Corpus
+from rosphere.text.tokenizer import Tokenizer
+from rosphere.training import loop
+from rosphere.training.checkpoint import History
+from rosphere.training.loop import Callbacks
+
+
+def pretrain(
+    model: MaskedLanguageModel,
+    recipe: Recipe,
+    corpus: Path,
+    tokenizer: Tokenizer,
+    *,
+    seed: int,
+    precision: Precision,
+    folder: Path,
+    progress: loop.Progress,
+    stopping: Callable[[], bool],
+    spent: float = 0.0,
+    optimizer: torch.optim.AdamW | None = None,
+) -> History:
+    """Trains ``model`` on ``corpus``/train; each row of the history carries FLOPs, from what was ``spent`` before on.
+
+    Raises:
+        InputError: the model has no position embeddings for rows of ``recipe.sequence`` tokens.
+    """
+    if not model.config.rotary and recipe.sequence > model.config.max_position_embeddings:
+        most = model.config.max_position_embeddings
+        raise InputError(f"sequence: {recipe.sequence}; this model has positions for {most}")
+    model.encoder.recompute = recipe.gradient_checkpointing
+    if recipe.compile:
+        model.encoder.compile_blocks()
+    rows, dev_rows = (
+        PackedRows(Corpus(corpus / split), tokenizer, length=recipe.sequence, seed=seed) for split in ("train", "dev")
+    )
+    dev = masked.DevSet(dev_rows, size=recipe.rows, limit=recipe.dev_rows, rate=recipe.mask_rate)
+
+    def objective(trained: nn.Module, batch: masked.Batch, backward: loop.Backward) -> dict[str, Tensor]:
+        value, accuracy = masked.loss(model, batch)
+        backward(value)
+        return {"loss": value.detach(), "accuracy": accuracy}
+
+    history = loop.fit(
+        model,
+        lambda step: masked.training_batch(rows, step, size=recipe.rows, rate=recipe.mask_rate),
+        objective,
+        recipe.schedule,
+        seed=seed,
+        folder=folder,
+        callbacks=Callbacks(progress=progress, stopping=stopping, evaluate=lambda: dev(model)),
+        precision=precision,
+        optimizer=optimizer,
+        divisible=True,
+    )
+    a_step = recipe.flops(model.config)
+    return [{**row, "flops": spent + row["step"] * a_step} for row in history]
+
+
+def summary(history: History, model: MaskedLanguageModel, recipe: Recipe) -> dict[str, float]:
+    """What a finished run reports."""
+    dev = [row for row in history if "dev_loss" in row]
+    return {
+        "dev_loss": dev[-1]["dev_loss"],
+        "dev_accuracy": dev[-1]["dev_accuracy"],
+        "dev_loss_at_start": dev[0]["dev_loss"],
+        "steps": recipe.schedule.steps,
+        "tokens": recipe.schedule.steps * recipe.rows * recipe.sequence,
+        "flops": history[-1]["flops"],
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+    }

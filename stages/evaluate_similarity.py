@@ -1,0 +1,116 @@
+"""evaluate_similarity: finished sentence encoders on held-out groups, graded pairs and negations, beside baselines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from pipeline.run import runner
+from pipeline.run.settings import at_least
+from rosphere.encoder import folder
+from rosphere.encoder.model import MaskedLanguageModel
+from rosphere.similarity import encoding, evaluators, teachers
+from rosphere.similarity import model as similarity
+from rosphere.similarity.evaluators import Benchmark
+from rosphere.similarity.model import SimilarityModel
+from rosphere.similarity.pairs import Groups
+from rosphere.similarity.vectors import Vectors
+from rosphere.text.tokenizer import Tokenizer
+from rosphere.training import processes
+
+DATA, NEGATION = Path("data"), Path("data/sample/negation.jsonl")
+UNTRAINED, STAGE_1, STAGE_2 = Path("models/pretrain_wide"), Path("models/simbert"), Path("models/roformer_sim")
+EXAMPLES, AGREEMENT = 20, 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateSimilarity:
+    measured: int
+    whitening: int
+
+    def __post_init__(self) -> None:
+        at_least(self, measured=1, whitening=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Encoders:
+    """What is compared, and how sentences are cut for all of it."""
+
+    model: SimilarityModel
+    stage_1: SimilarityModel
+    as_trained: SimilarityModel
+    untrained: MaskedLanguageModel
+    tokenizer: Tokenizer
+    teacher: Path
+    longest: int  # tokens of a sentence, [CLS] and [SEP] included
+    cache: Path
+
+    def encode(self, model: SimilarityModel, texts: Sequence[str]) -> Vectors:
+        return encoding.encode(model, self.tokenizer, texts, longest=self.longest)
+
+    def vectors(self, texts: list[str]) -> dict[str, Vectors]:
+        """Unit vectors of the measured sentences by the name of the encoder."""
+        return {
+            "roformer_sim": self.encode(self.model, texts),
+            "as trained": self.encode(self.as_trained, texts),
+            "simbert": self.encode(self.stage_1, texts),
+            "teacher": teachers.vectors(self.teacher, texts, longest=self.longest, cache=self.cache),
+            "untrained [CLS]": self.encode(SimilarityModel(self.untrained), texts),
+            "untrained mean": self.mean(texts),
+        }
+
+    def poolings(self, texts: list[str]) -> dict[str, Vectors]:
+        own = encoding.poolings(self.model, self.tokenizer, texts, longest=self.longest)
+        return {**own, "untrained, mean": self.mean(texts)}
+
+    def mean(self, texts: Sequence[str]) -> Vectors:
+        return encoding.mean_pooled(self.untrained, self.tokenizer, texts, longest=self.longest)
+
+
+def loaded(job: runner.Job, tokenizer: Tokenizer, longest: int) -> Encoders:
+    device = processes.device()
+    return Encoders(
+        model=similarity.load(STAGE_2).to(device),
+        stage_1=similarity.load(STAGE_1).to(device),
+        as_trained=similarity.load_as_trained(STAGE_2).to(device),
+        untrained=folder.load(UNTRAINED).to(device),
+        tokenizer=tokenizer,
+        teacher=Path(job.scalar("roformer_sim.teacher", str)),
+        longest=longest + 2,
+        cache=job.cache,
+    )
+
+
+def compare(job: runner.Job, encoders: Encoders, measure: Benchmark, dimensions: int) -> Vectors:
+    """Reports the table of all encoders; the vectors of the held-out sentences."""
+    vectors = encoders.vectors(measure.texts)
+    table, held = evaluators.compared(measure, vectors, dimensions), len(measure.queries)
+    student, teacher = (vectors[name][:held][:AGREEMENT] for name in ("as trained", "teacher"))
+    job.report({**table["roformer_sim"], "table": table, "teacher_agreement": evaluators.agreement(student, teacher)})
+    return vectors["roformer_sim"][:held]
+
+
+def main() -> None:
+    with runner.stage("evaluate_similarity") as job:
+        settings, longest = job.section(EvaluateSimilarity), job.scalar("roformer_sim.longest", int)
+        tokenizer = Tokenizer(DATA / "tokenizer")
+        train, dev = (Groups(DATA / "pairs" / f"{s}.jsonl", tokenizer, longest=longest) for s in ("train", "dev"))
+        measure = evaluators.benchmark(train, dev, DATA / "pairs" / "gold.jsonl", most=settings.measured)
+        encoders = loaded(job, tokenizer, longest)
+        vectors = compare(job, encoders, measure, settings.whitening)
+        job.report({"negation": evaluators.negation(NEGATION, partial(encoders.encode, encoders.model))})
+        sets, fit_on = evaluators.graded(sorted((DATA / "pairs" / "graded").glob("*.jsonl"))), train.texts
+        graded = evaluators.correlations(
+            sets, encoders.poolings, fit_on=fit_on[: settings.measured], dimensions=settings.whitening
+        )
+        job.report({"graded": graded})
+        queries = [members[0] for members in dev.members[:EXAMPLES] if members[0] < len(vectors)]
+        near = evaluators.neighbours(vectors, dev.texts[: len(vectors)], queries, 3)
+        pairs = zip((dev.texts[query] for query in queries), near, strict=True)
+        job.examples({"neighbours": [{"input": text, "nearest": found} for text, found in pairs]})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,115 @@
+"""evaluate_vae@<variant>: likelihood, KL, mutual information and reconstructions of a finished text VAE; examples."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pipeline.run import runner
+from rosphere.errors import InputError
+from rosphere.text import reading
+from rosphere.text.tokenizer import Tokenizer
+from rosphere.training import processes
+from rosphere.training.streams import seed_everything
+from rosphere.vae import decoding, folder, latents, measures
+from rosphere.vae.latents import modes, neighbours
+from rosphere.vae.likelihood import measure_likelihood
+from rosphere.vae.measures import reconstruction_bleu
+from rosphere.vae.model import SentenceVAE
+from rosphere.vae.sentences import Sentences
+
+CORPUS, TOKENIZER, MODELS = Path("data/corpus"), Path("data/tokenizer"), Path("models/vmf_vae")
+LABELLED = Path("data/tasks/sentiment")
+MEASURED = 1024  # held-out sentences at most
+EXAMPLES, STEPS = 8, 6
+SEARCHED, NEAREST = 2000, 3  # training sentences among which neighbours are looked for, and how many are shown
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateVae:
+    rows: int
+    importance_samples: int
+    importance_sentences: int
+
+    def __post_init__(self) -> None:
+        if min(self.rows, self.importance_samples, self.importance_sentences) < 1:
+            raise InputError("rows, importance_samples and importance_sentences: expected 1 or more of each")
+
+
+def measured(
+    model: SentenceVAE, sentences: Sentences, settings: EvaluateVae, tokenizer: Tokenizer, seed: int
+) -> dict[str, float]:
+    seed_everything(seed)  # the draws do not depend on the model's training
+    dev = sentences.batches(settings.rows, MEASURED)
+    some = sentences.batches(settings.rows, settings.importance_sentences)
+    return {
+        **measures.measure(model, dev),
+        **measure_likelihood(model, some, draws=settings.importance_samples),
+        "bleu": reconstruction_bleu(model, dev, cls=tokenizer.cls, sep=tokenizer.sep),
+    }
+
+
+def examples(model: SentenceVAE, train: Sentences, dev: Sentences, tokenizer: Tokenizer) -> dict[str, Any]:
+    """Reconstructions from the modes, the way from the first to the second, samples, neighbours: none picked."""
+    rows = dev.rows[:EXAMPLES]
+    points = modes(model, Sentences(rows, tokenizer.pad))
+    known = Sentences(train.rows[:SEARCHED], tokenizer.pad)
+    nearest = neighbours(points, modes(model, known), NEAREST).tolist()
+    torch.manual_seed(0)
+    given, drawn = [tokenizer.decode(row) for row in rows], model.prior().sample((EXAMPLES,))
+    written = decoding.texts(model, tokenizer, points)
+    return {
+        "reconstructions": [{"input": a, "output": b} for a, b in zip(given, written, strict=True)],
+        "interpolation": decoding.texts(model, tokenizer, latents.path(model, points[0], points[1], STEPS)),
+        "samples": decoding.texts(model, tokenizer, drawn),
+        "neighbours": [
+            {"input": text, "output": [tokenizer.decode(known.rows[number]) for number in numbers]}
+            for text, numbers in zip(given, nearest, strict=True)
+        ],
+    }
+
+
+def view(model: SentenceVAE, tokenizer: Tokenizer, longest: int) -> dict[str, Any]:
+    """Held-out labelled sentences on the sphere, in the plane of two labels' mean directions in training.
+
+    Nothing where no labels were prepared, or there is no sphere.
+    """
+    if model.shape.kind != "vmf" or not LABELLED.is_dir():
+        return {}
+    (known, names), (points, labels) = (labelled(model, tokenizer, longest, split) for split in ("train", "dev"))
+    if len(set(names)) < 2 or not labels:
+        return {}
+    first, second = (known[torch.tensor([label == name for label in names])].mean(0) for name in sorted(set(names))[:2])
+    return {"sphere": {"points": latents.view(points, first, second).tolist(), "labels": labels}}
+
+
+def labelled(model: SentenceVAE, tokenizer: Tokenizer, longest: int, split: str) -> tuple[Tensor, list[str]]:
+    """Points and labels of the task's sentences that are as short as the VAE's."""
+    rows = [row for _, row in reading.rows(LABELLED / f"{split}.jsonl")]
+    ids = tokenizer.ids([row["sentence"] for row in rows])
+    short = [n for n, found in enumerate(ids) if 0 < len(found) <= longest - 2]
+    sentences = Sentences.of([rows[n]["sentence"] for n in short], tokenizer)
+    return modes(model, sentences), [str(rows[n]["label"]) for n in short]
+
+
+def main() -> None:
+    if len(sys.argv) != 2:
+        raise SystemExit("usage: python -m stages.evaluate_vae VARIANT")
+    name = sys.argv[1]
+    with runner.stage(f"evaluate_vae@{name}") as job:
+        settings, tokenizer = job.section(EvaluateVae), Tokenizer(TOKENIZER)
+        longest, seed = job.scalar("vmf_vae.longest", int), job.scalar("seed", int)
+        train, dev = (Sentences.read(CORPUS / f"sentences-{split}", tokenizer, longest) for split in ("train", "dev"))
+        model = folder.load(MODELS / name).to(processes.device())
+        tokenizer.require(model.encoder.config.vocab_size, model=MODELS / name)
+        job.report(measured(model, dev, settings, tokenizer, seed))
+        job.examples({**examples(model, train, dev, tokenizer), **view(model, tokenizer, longest)})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+"""pretrain_scratch: the control, the wide model from random weights with the FLOPs of both runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pipeline.run import runner
+from rosphere.dimension.sizes import Size, encoder_config
+from rosphere.encoder import folder
+from rosphere.encoder.config import EncoderConfig
+from rosphere.encoder.model import MaskedLanguageModel
+from rosphere.pretraining import training
+from rosphere.pretraining.recipe import Narrow, Wide
+from rosphere.text.tokenizer import Tokenizer
+from rosphere.training.streams import seed_everything
+
+CORPUS, TOKENIZER, TARGET = Path("data/corpus"), Path("data/tokenizer"), Path("models/pretrain_scratch")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scratch:
+    enabled: bool
+    learning_rate: float
+
+
+def recipe(wide: Wide, config: EncoderConfig, rate: float, *, before: float) -> Wide:
+    """pretrain_wide's settings with as many steps as both runs together could pay for; ``before``: narrow FLOPs."""
+    steps = wide.schedule.steps + round(before / wide.flops(config))
+    return replace(wide, schedule=replace(wide.schedule, steps=steps, learning_rate=rate))
+
+
+def train(job: runner.Job, control: Scratch) -> None:
+    seed, tokenizer = job.scalar("seed", int), Tokenizer(TOKENIZER)
+    sizes, wide = job.scalar("sizes", dict[str, Size]), job.section(Wide, "pretrain_wide")
+    narrow, vocabulary = job.section(Narrow, "pretrain"), len(tokenizer)
+    shape = encoder_config(sizes, job.scalar("widen.size", str), vocabulary=vocabulary, dropout=wide.dropout)
+    before = narrow.schedule.steps * narrow.flops(
+        encoder_config(sizes, narrow.size, vocabulary=vocabulary, dropout=0.0)
+    )
+    settings = recipe(wide, shape, control.learning_rate, before=before)
+    seed_everything(seed)
+    model = MaskedLanguageModel(shape)
+    history = training.pretrain(
+        model,
+        settings,
+        CORPUS,
+        tokenizer,
+        seed=seed,
+        precision=job.precision(shape.hidden_size),
+        folder=job.checkpoint,
+        progress=job.progress,
+        stopping=job.stopping,
+    )
+    folder.save(model, TARGET, tokenizer=TOKENIZER)
+    job.curve(history)
+    job.report(training.summary(history, model, settings))
+
+
+def main() -> None:
+    with runner.stage("pretrain_scratch", divides=True) as job:
+        control = job.section(Scratch)
+        if control.enabled:
+            train(job, control)
+        else:
+            TARGET.mkdir(parents=True, exist_ok=True)
+            job.curve([{"step": 0}])
+            job.report({"enabled": False})
+
+
+if __name__ == "__main__":
+    main()
