@@ -40,7 +40,6 @@ def sections(ledger: Ledger, drawn: Mapping[str, Figure]) -> dict[str, Sequence[
         ],
         "Tasks": [shown("tasks"), *map(html.note, verdicts(ledger)), *tasks.section(ledger, addresses)],
         "The dimension rule": [html.table(tables.dimension(ledger), addresses), shown("vectors", "heads")],
-        **({"Smooth activations": [shown("activations")]} if "activations" in drawn else {}),
         "Data and time": [
             html.folded("what was read, kept and dropped", html.table(tables.data(ledger), addresses)),
             html.folded("how long it took on this machine", html.table(tables.speed(ledger), addresses)),

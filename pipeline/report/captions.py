@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pipeline.report import activations as activation_curves
 from pipeline.report import dimension
 from pipeline.report.run_data import Ledger
 
@@ -128,15 +127,4 @@ def heads(ledger: Ledger) -> Caption:
         f"{int(report['best_head_size'])}; the rule says {report['measured_head_rule']}.",
         says=dimension.heads_say(ledger),
         stages=("dimension",),
-    )
-
-
-def activations(ledger: Ledger) -> Caption:
-    rows = ledger.activations
-    assert rows is not None
-    each = ", ".join(f"{activation_curves.called(row['activation'])} {row['dev_loss']:.3f}" for row in rows)
-    return Caption(
-        title="Smoothness and quality",
-        description=f"Masked-token loss of the same small encoder by activation: {each}.",
-        says=activation_curves.sentence(rows),
     )

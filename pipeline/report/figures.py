@@ -12,7 +12,6 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.patches import Circle
 
-from pipeline.report import activations as activation_curves
 from pipeline.report import captions, svg
 from pipeline.report import dimension as dimension_curves
 from pipeline.report.captions import Caption
@@ -68,13 +67,6 @@ def vectors(ledger: Ledger, path: Path) -> None:
 def heads(ledger: Ledger, path: Path) -> None:
     with drawing(path) as axis:
         dimension_curves.heads(axis, ledger.report("dimension"), ledger.curve("dimension"))
-
-
-def activations(ledger: Ledger, path: Path) -> None:
-    rows = ledger.activations
-    assert rows is not None
-    with drawing(path) as axis:
-        activation_curves.draw(axis, rows)
 
 
 def recall(ledger: Ledger, path: Path) -> None:
@@ -165,15 +157,13 @@ FIGURES: Mapping[str, tuple[Callable[[Ledger, Path], None], Callable[[Ledger], C
     "tasks": (tasks, captions.tasks),
     "vectors": (vectors, captions.vectors),
     "heads": (heads, captions.heads),
-    "activations": (activations, captions.activations),
 }
 
 
 def draw(ledger: Ledger, folder: Path) -> dict[str, Figure]:
     """All figures that there is something for, by name."""
     folder.mkdir(parents=True, exist_ok=True)
-    absent = {name for name, found in (("sphere", ledger.sphere), ("activations", ledger.activations)) if not found}
-    absent |= set() if ledger.tasks else {"tasks"}
+    absent = {name for name, found in (("sphere", ledger.sphere), ("tasks", ledger.tasks)) if not found}
     drawn = {}
     for name, (drawer, captioned) in FIGURES.items():
         if name not in absent:

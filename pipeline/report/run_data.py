@@ -11,8 +11,6 @@ import pandas as pd
 
 from rosphere.errors import InputError
 
-ACTIVATIONS = Path("benchmarks/activations.json")
-
 
 @dataclass(frozen=True, kw_only=True)
 class Ledger:
@@ -59,12 +57,6 @@ class Ledger:
     def above(self) -> list[str]:
         """Tasks whose score is above both baselines; a draw is not."""
         return [name for name in self.tasks if (r := self.task(name))["score"] > max(r["baseline"], r["majority"])]
-
-    @property
-    def activations(self) -> list[dict[str, Any]] | None:
-        """What `python -m benchmarks.activations --json` found, where it was kept; None where it was not."""
-        path = self.folder.parent / ACTIVATIONS
-        return list(self._read(path)["summary"]) if path.is_file() else None
 
     @property
     def scratch(self) -> dict[str, Any] | None:

@@ -14,15 +14,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.report import activations, dimension, figures, html, runs, similarity, tables, tasks
+from pipeline.report import dimension, figures, html, runs, similarity, tables, tasks
 from pipeline.report.figures import Figure
-from pipeline.report.run_data import ACTIVATIONS, Ledger, flops_to_reach, savings
+from pipeline.report.run_data import Ledger, flops_to_reach, savings
 from pipeline.report.tables import Table
 from rosphere.errors import InputError
 from stages import report
 from tests.pipeline.report.toy_reports import RUN, TASKS, measures, put, write
 
-ROOT = Path(__file__).resolve().parents[3]
 SVG = "{http://www.w3.org/2000/svg}"
 
 
@@ -208,35 +207,6 @@ def test_chinese_names_stay_letters(ledger: Ledger) -> None:
     path = ledger.folder / "tasks.svg"
     figures.tasks(Ledger(folder=ledger.folder, tasks=["天气"]), path)
     assert "天气" in path.read_text(encoding="utf-8")
-
-
-def test_activations_are_shown_where_they_were_measured(ledger: Ledger) -> None:
-    rows: list[dict[str, Any]] = [
-        {"activation": name, "dev_loss": loss, "spread": 0.01, "seeds": 3, "against_gelu": loss - 5.0} | spread
-        for name, loss, spread in (
-            ("gelu", 5.0, {"against_gelu_spread": 0.0}),
-            ("relu", 5.2, {"against_gelu_spread": 0.03}),
-            ("smooth_relu_gaussian:0.5", 4.98, {"against_gelu_spread": 0.03}),
-        )
-    ]
-    put(ledger.folder.parent / "benchmarks" / "activations.json", {"summary": rows})
-    paths = drawn(ledger)
-    said = "The lowest loss is that of smooth ReLU, width 0.5, 4.980, 0.020 ± 0.030 nats below GELU with the same seed"
-    assert paths["activations"].caption.says == f"{said}: nothing beats GELU by more than seeds differ."
-    assert said in html.page("title", report.sections(ledger, paths))
-    rows[2]["against_gelu_spread"] = 0.01
-    assert activations.sentence(rows).endswith(
-        "0.020 ± 0.010 nats below GELU with the same seed: that beats GELU over 3 seeds."
-    )
-    rows[2]["seeds"] = 1
-    assert activations.sentence(rows).endswith("with one seed nobody knows whether that is chance.")
-    assert activations.sentence(rows[:2]) == "The lowest loss is that of GELU, 5.000, and nothing beats GELU."
-    assert [width for width, _ in activations.widths(rows)] == [0.0, 0.5]
-
-
-def test_measured_activations_are_named_among_the_reports_deps_once_they_are_kept() -> None:
-    text = (ROOT / "dvc.yaml").read_text(encoding="utf-8")
-    assert (ROOT / ACTIVATIONS).is_file() == (str(ACTIVATIONS) in text)
 
 
 class Page(HTMLParser):
