@@ -15,7 +15,7 @@ from pipeline.report.tables import Table
 NUMBER = re.compile(r"[-+−]?[\d.,]+(e[-+]?\d+)?%?( ± [\d.]+)?|")
 VALUE = re.compile(r"[-+\d.,e%/()→± ]+")  # several numbers, which are not broken apart
 LONG = 40  # characters from which a cell may not be squeezed to a ribbon
-VERDICTS = ("better", "worse", "changed")
+OUTCOMES = ("better", "worse", "changed")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,9 +59,9 @@ def table(content: Table, addresses: Mapping[str, str] | None = None) -> str:
 
 
 def _cell(text: str, numeric: bool, address: str | None) -> str:
-    verdict = text.rpartition(" ")[2]
+    outcome = text.rpartition(" ")[2]
     kind = "long" if len(text) > LONG else "value" if VALUE.fullmatch(text) else ""
-    kind = verdict if verdict in VERDICTS and text != verdict else kind
+    kind = outcome if outcome in OUTCOMES and text != outcome else kind
     return f"<td{_kind(numeric, kind)}>{linked(text, address)}</td>"
 
 

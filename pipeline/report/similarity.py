@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.report import html
-from pipeline.report.run_data import Ledger
+from pipeline.report.run_data import RunData
 from pipeline.report.tables import Table
 
 STAGE = "roformer_sim"
@@ -36,8 +36,8 @@ WRITTEN = {
 }
 
 
-def section(ledger: Ledger, addresses: Mapping[str, str]) -> list[str]:
-    report, shown = ledger.report("roformer_sim"), ledger.examples("roformer_sim")
+def section(run_data: RunData, addresses: Mapping[str, str]) -> list[str]:
+    report, shown = run_data.report("roformer_sim"), run_data.examples("roformer_sim")
     return [
         html.table(retrieval(report), addresses),
         *_graded(report, addresses),
