@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from markupsafe import Markup
 
 from pipeline.report import changes, figures, headline, history, html, runs, similarity, tables, tasks
 from pipeline.report.figures import Figure
@@ -16,11 +17,12 @@ from pipeline.run import runner
 REPORTS = Path("reports")
 
 
-def sections(run_data: RunData, drawn: Mapping[str, Figure]) -> dict[str, Sequence[str]]:
+def sections(run_data: RunData, drawn: Mapping[str, Figure]) -> dict[str, Sequence[Markup]]:
     addresses = runs.addresses(run_data)
 
-    def shown(*names: str) -> str:
-        return html.figures(*(_figure(drawn[name], addresses) for name in names if name in drawn))
+    def shown(*names: str) -> Markup:
+        found = [drawn[name] for name in names if name in drawn]
+        return html.figures(*(html.figure(each.path, each.caption, addresses) for each in found))
 
     return {
         "In short": headline.section(run_data, addresses),
@@ -47,12 +49,7 @@ def sections(run_data: RunData, drawn: Mapping[str, Figure]) -> dict[str, Sequen
     }
 
 
-def _figure(figure: Figure, addresses: Mapping[str, str]) -> str:
-    drawn = html.figure(figure.path, figure.caption.title, figure.caption.says)
-    return f"<div>{drawn}{html.source(figure.caption.stages, addresses)}</div>"
-
-
-def written(run_data: RunData) -> list[str]:
+def written(run_data: RunData) -> list[Markup]:
     """Sentences that the text VAE wrote."""
     vae = run_data.examples("vmf_vae")["vmf"]
     head = ("#", "sentence")
@@ -72,10 +69,10 @@ def written(run_data: RunData) -> list[str]:
     ]
 
 
-def sphere(drawn: Mapping[str, Figure], addresses: Mapping[str, str]) -> list[str]:
+def sphere(drawn: Mapping[str, Figure], addresses: Mapping[str, str]) -> list[Markup]:
     """The figure of the latent sphere, or why there is none."""
     if "sphere" in drawn:
-        return [html.figures(_figure(drawn["sphere"], addresses))]
+        return [html.figures(html.figure(drawn["sphere"].path, drawn["sphere"].caption, addresses))]
     return [html.note("The latent sphere is not shown: the task sentiment, whose labels would tell, was not prepared.")]
 
 

@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from markupsafe import Markup
+
 from pipeline.report import history, html
 from pipeline.report.run_data import RunData
 from pipeline.report.tables import Table
@@ -119,7 +121,7 @@ def leaves(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, flo
             yield f"{prefix}{key}", value
 
 
-def section(run_data: RunData, addresses: Mapping[str, str]) -> list[str]:
+def section(run_data: RunData, addresses: Mapping[str, str]) -> list[Markup]:
     commit, found = history.last(run_data.folder), compared(run_data)
     if commit is None:
         return [html.note("There is no git history here, so nothing is compared.")]

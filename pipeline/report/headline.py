@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from markupsafe import Markup
+
 from pipeline.report import html
 from pipeline.report.run_data import RunData, savings
 
@@ -25,11 +27,8 @@ class Comparison:
     def won(self) -> bool:
         return self.ours < self.theirs if self.lower else self.ours > self.theirs
 
-    def markup(self, address: str | None) -> str:
-        """One line of HTML."""
-        ours, theirs = (f"{value:.{self.digits}f}" for value in (self.ours, self.theirs))
-        against = html.escape(f"against {theirs} of {self.against}")
-        return f"{html.escape(self.what)}: <b>{html.linked(ours, address)}</b> {against}"
+    def written(self, value: float) -> str:
+        return f"{value:.{self.digits}f}"
 
 
 def comparisons(run_data: RunData) -> list[Comparison]:
@@ -155,7 +154,7 @@ def tiles(run_data: RunData) -> list[html.Tile]:
     return found
 
 
-def section(run_data: RunData, addresses: Mapping[str, str]) -> list[str]:
+def section(run_data: RunData, addresses: Mapping[str, str]) -> list[Markup]:
     every = comparisons(run_data)
     won, lost = [each for each in every if each.won], [each for each in every if not each.won]
     return [
@@ -163,10 +162,5 @@ def section(run_data: RunData, addresses: Mapping[str, str]) -> list[str]:
         html.lead(able(run_data)),
         html.tiles(tiles(run_data), addresses),
         html.note(f"{len(won)} of {len(every)} comparisons are won. A draw counts as not beaten."),
-        html.columns(*(_listed(title, each, addresses) for title, each in (("Beaten", won), ("Not beaten", lost)))),
+        html.render("comparisons", won=won, lost=lost, addresses=addresses),
     ]
-
-
-def _listed(title: str, every: list[Comparison], addresses: Mapping[str, str]) -> str:
-    rows = [each.markup(addresses.get(each.stage)) for each in every]
-    return html.checklist(f"{title} ({len(every)})", rows, won=title == "Beaten")

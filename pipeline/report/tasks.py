@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from markupsafe import Markup
+
 from pipeline.report import html
 from pipeline.report.run_data import RunData
 from pipeline.report.tables import Table
@@ -15,7 +17,7 @@ WHOLE_MATRIX = 16  # labels; of more only the commonest confusions are shown
 LONGEST = 160  # characters of a text that are shown
 
 
-def details(run_data: RunData, name: str, addresses: Mapping[str, str]) -> str:
+def details(run_data: RunData, name: str, addresses: Mapping[str, str]) -> Markup:
     """One folded part a task: confusions, classes, lengths, the first wrong rows."""
     found, report = run_data.analysis(name), run_data.task(name)
     parts = [html.table(lengths(found, report["metric"]))]
@@ -23,7 +25,7 @@ def details(run_data: RunData, name: str, addresses: Mapping[str, str]) -> str:
         parts = [html.table(confusion(found)), html.table(classes(found)), *parts]
     parts += [html.note(f"The first wrong rows of {found['wrong_rows']}:"), html.table(wrong(found))]
     parts.append(html.source([f"evaluate-{name}"], addresses))
-    return html.folded(f"{name}: where it is wrong", "".join(parts))
+    return html.folded(f"{name}: where it is wrong", *parts)
 
 
 def confusion(found: dict[str, Any]) -> Table:
@@ -88,7 +90,7 @@ def beside(run_data: RunData, split: Literal["dev", "test"]) -> Table | None:
     return Table(head=head, rows=rows, stages=stages, linked=2) if rows else None
 
 
-def section(run_data: RunData, addresses: Mapping[str, str]) -> list[str]:
+def section(run_data: RunData, addresses: Mapping[str, str]) -> list[Markup]:
     """Published figures, dev and test apart, then every task's mistakes."""
     parts = []
     dev, test = beside(run_data, "dev"), beside(run_data, "test")
@@ -96,6 +98,6 @@ def section(run_data: RunData, addresses: Mapping[str, str]) -> list[str]:
         parts.append(html.folded("published scores on dev, for the CLUE tasks of this run", html.table(dev, addresses)))
     if test:
         said = "Published scores on the hidden test sets; no score of ours can stand beside them but one from CLUE:"
-        inner = html.note(said) + html.table(test, addresses)
-        parts.append(html.folded("published scores on the hidden test sets", inner))
+        folded = html.folded("published scores on the hidden test sets", html.note(said), html.table(test, addresses))
+        parts.append(folded)
     return [*parts, *(details(run_data, name, addresses) for name in run_data.tasks)]

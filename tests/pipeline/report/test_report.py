@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jinja2 import UndefinedError
 
 from pipeline.report import dimension, figures, html, runs, similarity, tables, tasks
 from pipeline.report.figures import Figure
@@ -396,3 +398,15 @@ def test_a_task_without_classes_has_no_confusion(run_data: RunData) -> None:
         {**run_data.analysis("cluener"), "confusion": [], "classes": []},
     )
     assert "gold \\ predicted" not in tasks.details(run_data, "cluener", {})
+
+
+def test_a_template_that_lacks_a_value_says_so() -> None:
+    with pytest.raises(UndefinedError, match="'text' is undefined"):
+        html.render("paragraph", kind="note")
+
+
+def test_what_the_page_is_made_from_is_installed_with_it() -> None:
+    project = tomllib.loads((html.FOLDER.parents[1] / "pyproject.toml").read_text(encoding="utf-8"))
+    patterns = project["tool"]["setuptools"]["package-data"]["pipeline.report"]
+    files = {path for path in html.FOLDER.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")}
+    assert files and files == {path for pattern in patterns for path in html.FOLDER.glob(pattern)}
