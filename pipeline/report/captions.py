@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pipeline.report import activations as activation_curves
 from pipeline.report import dimension
-from pipeline.report.run_data import Ledger
+from pipeline.report.run_data import RunData
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,13 +16,13 @@ class Caption:
     stages: tuple[str, ...] = ()
 
 
-def pretraining(ledger: Ledger) -> Caption:
+def pretraining(run_data: RunData) -> Caption:
     names = {"pretrain": "the narrow model", "pretrain_wide": "the widened model trained on"}
-    if ledger.scratch is not None:
+    if run_data.scratch is not None:
         names["pretrain_scratch"] = "the wide model from random weights"
     ends = []
     for stage, name in names.items():
-        last = ledger.curve(stage).dropna(subset=["dev_loss"]).iloc[-1]
+        last = run_data.curve(stage).dropna(subset=["dev_loss"]).iloc[-1]
         ends.append(f"{name} ends at {last['dev_loss']:.3f} nats after {last['flops'] / 1e12:.3g} TFLOP")
     return Caption(
         title="Masked-token loss against compute",
@@ -33,16 +32,16 @@ def pretraining(ledger: Ledger) -> Caption:
     )
 
 
-def recall(ledger: Ledger) -> Caption:
-    return _encoders(ledger, "recall_at_1", "Paraphrases found first")
+def recall(run_data: RunData) -> Caption:
+    return _encoders(run_data, "recall_at_1", "Paraphrases found first")
 
 
-def spearman(ledger: Ledger) -> Caption:
-    return _encoders(ledger, "spearman", "Agreement with grades")
+def spearman(run_data: RunData) -> Caption:
+    return _encoders(run_data, "spearman", "Agreement with grades")
 
 
-def _encoders(ledger: Ledger, key: str, title: str) -> Caption:
-    table = ledger.report("roformer_sim")["table"]
+def _encoders(run_data: RunData, key: str, title: str) -> Caption:
+    table = run_data.report("roformer_sim")["table"]
     names = ("roformer_sim", "teacher", "untrained mean", "untrained [CLS]", "TF-IDF")
     ours, best = table["roformer_sim"][key], max(names[1:], key=lambda name: float(table[name][key]))
     rival = f"{best} ({table[best][key]:.3f})"
@@ -55,16 +54,16 @@ def _encoders(ledger: Ledger, key: str, title: str) -> Caption:
     )
 
 
-def kl(ledger: Ledger) -> Caption:
-    return _latent(ledger, "kl", "What the latent carries")
+def kl(run_data: RunData) -> Caption:
+    return _latent(run_data, "kl", "What the latent carries")
 
 
-def reconstruction(ledger: Ledger) -> Caption:
-    return _latent(ledger, "reconstruction", "What reconstruction costs")
+def reconstruction(run_data: RunData) -> Caption:
+    return _latent(run_data, "reconstruction", "What reconstruction costs")
 
 
-def _latent(ledger: Ledger, key: str, title: str) -> Caption:
-    curve, names = ledger.curve("vmf_vae"), ledger.report("vmf_vae")["models"]
+def _latent(run_data: RunData, key: str, title: str) -> Caption:
+    curve, names = run_data.curve("vmf_vae"), run_data.report("vmf_vae")["models"]
     last = {}
     for number, name in enumerate(names):
         known = curve[curve["model"] == number].dropna(subset=[key])[key]
@@ -79,8 +78,8 @@ def _latent(ledger: Ledger, key: str, title: str) -> Caption:
     )
 
 
-def sphere(ledger: Ledger) -> Caption:
-    found = ledger.sphere
+def sphere(run_data: RunData) -> Caption:
+    found = run_data.sphere
     assert found is not None
     counts = {label: found["labels"].count(label) for label in sorted(set(found["labels"]))}
     said = " and ".join(f"{count} with label {label}" for label, count in counts.items())
@@ -93,50 +92,39 @@ def sphere(ledger: Ledger) -> Caption:
     )
 
 
-def tasks(ledger: Ledger) -> Caption:
-    reports = {name: ledger.task(name) for name in ledger.tasks}
+def tasks(run_data: RunData) -> Caption:
+    reports = {name: run_data.task(name) for name in run_data.tasks}
     each = (
         f"{name} {r['score']:.3f}, baseline {r['baseline']:.3f}, majority {r['majority']:.3f}"
         for name, r in reports.items()
     )
-    above = ledger.above
+    above = run_data.above
     named = f": {', '.join(above)}" if above else ""
     return Caption(
         title="Task scores beside baselines",
         description=f"Bar chart, three bars a task: {'; '.join(each)}.",
         says=f"The fine-tuned encoder is above both baselines on {len(above)} of {len(reports)} tasks{named}.",
-        stages=tuple(f"evaluate-{name}" for name in ledger.tasks),
+        stages=tuple(f"evaluate-{name}" for name in run_data.tasks),
     )
 
 
-def vectors(ledger: Ledger) -> Caption:
-    knees = sorted(ledger.report("dimension")["knees"].items(), key=lambda item: int(item[0]))
+def vectors(run_data: RunData) -> Caption:
+    knees = sorted(run_data.report("dimension")["knees"].items(), key=lambda item: int(item[0]))
     said = "; ".join(f"{int(n):,} tokens: ring at {k['knee']:g}, rule {k['rule']}" for n, k in knees)
     return Caption(
         title="Loss against dimension",
         description=f"Line chart of the skip-gram loss over the dimension, a line a vocabulary. {said}.",
-        says=dimension.knees(ledger),
+        says=dimension.knees(run_data),
         stages=("dimension",),
     )
 
 
-def heads(ledger: Ledger) -> Caption:
-    report = ledger.report("dimension")
+def heads(run_data: RunData) -> Caption:
+    report = run_data.report("dimension")
     return Caption(
         title="Loss against head size",
         description=f"Line chart of the masked-token loss over the head size at one width. The lowest loss is at "
         f"{int(report['best_head_size'])}; the rule says {report['measured_head_rule']}.",
-        says=dimension.heads_say(ledger),
+        says=dimension.heads_say(run_data),
         stages=("dimension",),
-    )
-
-
-def activations(ledger: Ledger) -> Caption:
-    rows = ledger.activations
-    assert rows is not None
-    each = ", ".join(f"{activation_curves.called(row['activation'])} {row['dev_loss']:.3f}" for row in rows)
-    return Caption(
-        title="Smoothness and quality",
-        description=f"Masked-token loss of the same small encoder by activation: {each}.",
-        says=activation_curves.sentence(rows),
     )

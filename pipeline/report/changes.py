@@ -9,11 +9,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from markupsafe import Markup
+
 from pipeline.report import history, html
-from pipeline.report.run_data import Ledger
+from pipeline.report.run_data import RunData
 from pipeline.report.tables import Table
 
-Verdict = Literal["better", "worse", "changed"]
+Outcome = Literal["better", "worse", "changed"]
 LOWER = {
     "dev_loss",
     "dev_lm",
@@ -68,7 +70,7 @@ class Change:
         return (word in HIGHER) - (word in LOWER)
 
     @property
-    def verdict(self) -> Verdict:
+    def outcome(self) -> Outcome:
         gain = self.direction * (self.now - self.before)
         return "better" if gain > 0 else "worse" if gain < 0 else "changed"
 
@@ -85,29 +87,29 @@ class Change:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Comparison:
+class Changes:
     moved: list[Change]
     same: int
     new: int
     gone: int
 
 
-def compared(ledger: Ledger) -> Comparison | None:
+def compared(run_data: RunData) -> Changes | None:
     """None where HEAD has none of the reports."""
     moved: list[Change] = []
     same = new = gone = known = 0
-    for stage, name in ledger.files.items():
-        then = history.committed(ledger.folder, name)
+    for stage, name in run_data.files.items():
+        then = history.committed(run_data.folder, name)
         if then is None:
             continue
         known += 1
-        old, now = dict(leaves(then)), dict(leaves(ledger.read(name)))
+        old, now = dict(leaves(then)), dict(leaves(run_data.read(name)))
         both = old.keys() & now.keys()
         found = [Change(stage=stage, key=key, before=old[key], now=now[key]) for key in now if key in both]
         moved += [change for change in found if change.before != change.now]
         same += sum(change.before == change.now for change in found)
         new, gone = new + len(now) - len(both), gone + len(old) - len(both)
-    return Comparison(moved=sorted(moved, key=lambda each: each.rank), same=same, new=new, gone=gone) if known else None
+    return Changes(moved=sorted(moved, key=lambda each: each.rank), same=same, new=new, gone=gone) if known else None
 
 
 def leaves(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:
@@ -119,8 +121,8 @@ def leaves(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, flo
             yield f"{prefix}{key}", value
 
 
-def section(ledger: Ledger, addresses: Mapping[str, str]) -> list[str]:
-    commit, found = history.last(ledger.folder), compared(ledger)
+def section(run_data: RunData, addresses: Mapping[str, str]) -> list[Markup]:
+    commit, found = history.last(run_data.folder), compared(run_data)
     if commit is None:
         return [html.note("There is no git history here, so nothing is compared.")]
     against = f"commit {commit.name} of {commit.date}, “{commit.subject}”"
@@ -134,17 +136,17 @@ def section(ledger: Ledger, addresses: Mapping[str, str]) -> list[str]:
     if len(found.moved) > SHOWN:
         rest = found.moved[SHOWN:]
         parts.append(html.folded(f"the other {len(rest)} changes", html.table(table(rest), addresses)))
-    if any(change.verdict != "changed" for change in found.moved):
+    if any(change.outcome != "changed" for change in found.moved):
         parts.append(
             html.aside("Two runs are compared. Whether a small difference is chance, only more seeds can tell.")
         )
     return parts
 
 
-def counted(found: Comparison) -> str:
-    verdicts = [change.verdict for change in found.moved]
-    said = [f"{verdicts.count('better')} better", f"{verdicts.count('worse')} worse"]
-    more = {"changed without a better or worse": verdicts.count("changed"), "the same": found.same}
+def counted(found: Changes) -> str:
+    outcomes = [change.outcome for change in found.moved]
+    said = [f"{outcomes.count('better')} better", f"{outcomes.count('worse')} worse"]
+    more = {"changed without a better or worse": outcomes.count("changed"), "the same": found.same}
     more |= {"new": found.new, "gone": found.gone}
     return ", ".join([*said, *(f"{count} {word}" for word, count in more.items() if count)])
 
@@ -152,7 +154,7 @@ def counted(found: Comparison) -> str:
 def table(moved: list[Change]) -> Table:
     rows = [
         (
-            f"{SIGNS[each.verdict]} {each.verdict}",
+            f"{SIGNS[each.outcome]} {each.outcome}",
             each.stage,
             each.key.replace("_", " ").replace(".", " › "),
             f"{each.before:.6g}",

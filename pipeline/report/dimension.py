@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from pipeline.report.palette import BLUE, MARKERS, SERIES
-from pipeline.report.run_data import Ledger
+from pipeline.report.run_data import RunData
 
 NOISE = 0.01  # nats between two seeds of a short run
 
@@ -44,19 +44,19 @@ def heads(axis: Axes, report: Mapping[str, Any], curve: pd.DataFrame) -> None:
     axis.set_ylabel("masked-token loss on dev, nats")
 
 
-def knees(ledger: Ledger) -> str:
+def knees(run_data: RunData) -> str:
     """Where the dimensions stop paying, beside the rule, in one sentence."""
-    found = sorted(ledger.report("dimension")["knees"].items(), key=lambda item: int(item[0]))
+    found = sorted(run_data.report("dimension")["knees"].items(), key=lambda item: int(item[0]))
     parts = [f"{int(k['knee'])} at {int(n):,} tokens (the rule: {k['rule']})" for n, k in found]
     below = sum(k["knee"] <= k["rule"] for _, k in found)
-    verdict = {len(found): "the rule is on the safe side", 0: "the rule asks for too little"}.get(
+    conclusion = {len(found): "the rule is on the safe side", 0: "the rule asks for too little"}.get(
         below, "they disagree"
     )
-    return f"Nine tenths of what dimensions bring are there at {', '.join(parts)}: {verdict}."
+    return f"Nine tenths of what dimensions bring are there at {', '.join(parts)}: {conclusion}."
 
 
-def heads_say(ledger: Ledger) -> str:
-    report = ledger.report("dimension")
+def heads_say(run_data: RunData) -> str:
+    report = run_data.report("dimension")
     spread, best = report["head_loss_spread"], int(report["best_head_size"])
     said = f"{best} being the best" if spread > NOISE else "which is noise"
     return f"Head sizes differ by {spread:.3f} nats, {said}."

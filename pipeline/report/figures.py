@@ -12,12 +12,11 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.patches import Circle
 
-from pipeline.report import activations as activation_curves
 from pipeline.report import captions, svg
 from pipeline.report import dimension as dimension_curves
 from pipeline.report.captions import Caption
 from pipeline.report.palette import BLUE, GREY, MARKERS, SERIES, SKY, VERMILION
-from pipeline.report.run_data import Ledger
+from pipeline.report.run_data import RunData
 
 matplotlib.use("Agg")
 
@@ -46,13 +45,13 @@ def drawing(path: Path, height: float = HEIGHT) -> Iterator[Axes]:
             plt.close(figure)
 
 
-def pretraining(ledger: Ledger, path: Path) -> None:
+def pretraining(run_data: RunData, path: Path) -> None:
     names = [("pretrain", "narrow", SKY), ("pretrain_wide", "widened, trained on", BLUE)]
-    if ledger.scratch is not None:
+    if run_data.scratch is not None:
         names.append(("pretrain_scratch", "wide from random weights", VERMILION))
     with drawing(path) as axis:
         for (name, label, colour), marker in zip(names, MARKERS, strict=False):
-            curve = ledger.curve(name).dropna(subset=["dev_loss"])
+            curve = run_data.curve(name).dropna(subset=["dev_loss"])
             curve = curve[curve["flops"] > 0]  # an untrained model's loss would press all others together
             axis.plot(curve["flops"] / 1e12, curve["dev_loss"], marker=marker, label=label, color=colour)
         axis.set_xlabel("training compute, TFLOP")
@@ -60,33 +59,26 @@ def pretraining(ledger: Ledger, path: Path) -> None:
         axis.legend()
 
 
-def vectors(ledger: Ledger, path: Path) -> None:
+def vectors(run_data: RunData, path: Path) -> None:
     with drawing(path) as axis:
-        dimension_curves.embeddings(axis, ledger.report("dimension"), ledger.curve("dimension"))
+        dimension_curves.embeddings(axis, run_data.report("dimension"), run_data.curve("dimension"))
 
 
-def heads(ledger: Ledger, path: Path) -> None:
+def heads(run_data: RunData, path: Path) -> None:
     with drawing(path) as axis:
-        dimension_curves.heads(axis, ledger.report("dimension"), ledger.curve("dimension"))
+        dimension_curves.heads(axis, run_data.report("dimension"), run_data.curve("dimension"))
 
 
-def activations(ledger: Ledger, path: Path) -> None:
-    rows = ledger.activations
-    assert rows is not None
-    with drawing(path) as axis:
-        activation_curves.draw(axis, rows)
+def recall(run_data: RunData, path: Path) -> None:
+    _encoders(run_data, path, "recall_at_1", "recall@1 on held-out groups")
 
 
-def recall(ledger: Ledger, path: Path) -> None:
-    _encoders(ledger, path, "recall_at_1", "recall@1 on held-out groups")
+def spearman(run_data: RunData, path: Path) -> None:
+    _encoders(run_data, path, "spearman", "Spearman's correlation with the grades")
 
 
-def spearman(ledger: Ledger, path: Path) -> None:
-    _encoders(ledger, path, "spearman", "Spearman's correlation with the grades")
-
-
-def _encoders(ledger: Ledger, path: Path, key: str, label: str) -> None:
-    table = ledger.report("roformer_sim")["table"]
+def _encoders(run_data: RunData, path: Path, key: str, label: str) -> None:
+    table = run_data.report("roformer_sim")["table"]
     colours = {
         "roformer_sim": BLUE,
         "teacher": SKY,
@@ -103,16 +95,16 @@ def _encoders(ledger: Ledger, path: Path, key: str, label: str) -> None:
         axis.set_xlabel(label)
 
 
-def kl(ledger: Ledger, path: Path) -> None:
-    _latent(ledger, path, "kl", "KL(q(z|x) || p(z)), nats a sentence")
+def kl(run_data: RunData, path: Path) -> None:
+    _latent(run_data, path, "kl", "KL(q(z|x) || p(z)), nats a sentence")
 
 
-def reconstruction(ledger: Ledger, path: Path) -> None:
-    _latent(ledger, path, "reconstruction", "reconstruction, nats a sentence")
+def reconstruction(run_data: RunData, path: Path) -> None:
+    _latent(run_data, path, "reconstruction", "reconstruction, nats a sentence")
 
 
-def _latent(ledger: Ledger, path: Path, key: str, label: str) -> None:
-    curve, names = ledger.curve("vmf_vae"), ledger.report("vmf_vae")["models"]
+def _latent(run_data: RunData, path: Path, key: str, label: str) -> None:
+    curve, names = run_data.curve("vmf_vae"), run_data.report("vmf_vae")["models"]
     with drawing(path) as axis:
         for number, name in enumerate(names):
             known = curve[curve["model"] == number].dropna(subset=[key])
@@ -124,8 +116,8 @@ def _latent(ledger: Ledger, path: Path, key: str, label: str) -> None:
         axis.legend()
 
 
-def sphere(ledger: Ledger, path: Path) -> None:
-    found = ledger.sphere
+def sphere(run_data: RunData, path: Path) -> None:
+    found = run_data.sphere
     assert found is not None
     with drawing(path, height=WIDTH) as axis:
         axis.add_patch(Circle((0, 0), 1, fill=False, color=GREY))
@@ -140,8 +132,8 @@ def sphere(ledger: Ledger, path: Path) -> None:
         axis.figure.legend(loc="outside upper center", ncols=4)
 
 
-def tasks(ledger: Ledger, path: Path) -> None:
-    reports = {f"{name}\n{r['metric']}": r for name in ledger.tasks if (r := ledger.task(name))}
+def tasks(run_data: RunData, path: Path) -> None:
+    reports = {f"{name}\n{r['metric']}": r for name in run_data.tasks if (r := run_data.task(name))}
     kinds = (("score", "rosphere", BLUE), ("baseline", "baseline", VERMILION), ("majority", "majority", GREY))
     with drawing(path, height=1.1 + 0.62 * max(len(reports), 1)) as axis:
         for place, (key, label, colour) in enumerate(kinds):
@@ -155,7 +147,7 @@ def tasks(ledger: Ledger, path: Path) -> None:
         axis.figure.legend(loc="outside upper center", ncols=3)
 
 
-FIGURES: Mapping[str, tuple[Callable[[Ledger, Path], None], Callable[[Ledger], Caption]]] = {
+FIGURES: Mapping[str, tuple[Callable[[RunData, Path], None], Callable[[RunData], Caption]]] = {
     "pretraining": (pretraining, captions.pretraining),
     "recall": (recall, captions.recall),
     "spearman": (spearman, captions.spearman),
@@ -165,19 +157,17 @@ FIGURES: Mapping[str, tuple[Callable[[Ledger, Path], None], Callable[[Ledger], C
     "tasks": (tasks, captions.tasks),
     "vectors": (vectors, captions.vectors),
     "heads": (heads, captions.heads),
-    "activations": (activations, captions.activations),
 }
 
 
-def draw(ledger: Ledger, folder: Path) -> dict[str, Figure]:
+def draw(run_data: RunData, folder: Path) -> dict[str, Figure]:
     """All figures that there is something for, by name."""
     folder.mkdir(parents=True, exist_ok=True)
-    absent = {name for name, found in (("sphere", ledger.sphere), ("activations", ledger.activations)) if not found}
-    absent |= set() if ledger.tasks else {"tasks"}
+    absent = {name for name, found in (("sphere", run_data.sphere), ("tasks", run_data.tasks)) if not found}
     drawn = {}
     for name, (drawer, captioned) in FIGURES.items():
         if name not in absent:
-            drawn[name] = Figure(path=folder / f"{name}.svg", caption=captioned(ledger))
-            drawer(ledger, drawn[name].path)
+            drawn[name] = Figure(path=folder / f"{name}.svg", caption=captioned(run_data))
+            drawer(run_data, drawn[name].path)
             svg.finish(drawn[name].path, title=drawn[name].caption.title, description=drawn[name].caption.description)
     return drawn

@@ -1,21 +1,34 @@
-"""One self-contained page: figures inside, nothing loaded from anywhere, whole without JavaScript."""
+"""One self-contained page: figures inside, nothing loaded from anywhere, whole without JavaScript.
+
+The markup stands in templates/, the style in style.css. Each function here fills one template.
+"""
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.report.style import STYLE
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from pipeline.report.captions import Caption
 from pipeline.report.tables import Table
 
+FOLDER = Path(__file__).parent
+TEMPLATES = Environment(
+    loader=FileSystemLoader(FOLDER / "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
 NUMBER = re.compile(r"[-+−]?[\d.,]+(e[-+]?\d+)?%?( ± [\d.]+)?|")
 VALUE = re.compile(r"[-+\d.,e%/()→± ]+")  # several numbers, which are not broken apart
 LONG = 40  # characters from which a cell may not be squeezed to a ribbon
-VERDICTS = ("better", "worse", "changed")
+OUTCOMES = ("better", "worse", "changed")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,127 +41,110 @@ class Tile:
     stage: str
 
 
-def escape(text: object) -> str:
-    return html.escape(str(text))
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    text: str
+    kind: str = ""  # its class in style.css
+    address: str | None = None
 
 
-def linked(text: str, address: str | None) -> str:
-    return f'<a href="{escape(address)}">{escape(text)}</a>' if address else escape(text)
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    title: str
+    parts: Sequence[Markup]
+
+    @property
+    def anchor(self) -> str:
+        return re.sub(r"\W+", "-", self.title.lower()).strip("-")
 
 
-def table(content: Table, addresses: Mapping[str, str] | None = None) -> str:
-    """Its own box scrolls where it is too wide. Rows link to their stages' runs, or the line below names the runs."""
+def render(name: str, **values: Any) -> Markup:
+    """A template of templates/, filled. Texts are escaped; what was rendered before stays as it is."""
+    return Markup(TEMPLATES.get_template(f"{name}.html.j2").render(values))
+
+
+def table(content: Table, addresses: Mapping[str, str] | None = None) -> Markup:
+    """Rows link to their stages' runs, or the line below names the runs."""
     known = addresses or {}
     columns = list(zip(*content.rows, strict=True)) or [()] * len(content.head)
     numeric = [any(cells) and all(map(NUMBER.fullmatch, cells)) for cells in columns]
-    head = "".join(f"<th{_kind(numeric[n])}>{escape(cell)}</th>" for n, cell in enumerate(content.head))
     by_row = len(content.stages) == len(content.rows)
     stages = content.stages if by_row else [""] * len(content.rows)
-    rows = (
-        "<tr>"
-        + "".join(
-            _cell(cell, numeric[n], known.get(stage) if n == content.linked % len(row) else None)
-            for n, cell in enumerate(row)
-        )
-        + "</tr>"
+    rows = [
+        [
+            Cell(
+                text=text,
+                kind=_kind(text, numeric[n]),
+                address=known.get(stage) if n == content.linked % len(row) else None,
+            )
+            for n, text in enumerate(row)
+        ]
         for row, stage in zip(content.rows, stages, strict=True)
+    ]
+    return render(
+        "table",
+        label=", ".join(content.head),
+        head=[Cell(text=text, kind="number" if numeric[n] else "") for n, text in enumerate(content.head)],
+        rows=rows,
+        stages=() if by_row else content.stages,
+        addresses=known,
     )
-    inner = f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
-    box = f'<div class="scroll" role="region" aria-label="{escape(", ".join(content.head))}" tabindex="0">{inner}</div>'
-    return box if by_row else box + source(content.stages, known)
 
 
-def _cell(text: str, numeric: bool, address: str | None) -> str:
-    verdict = text.rpartition(" ")[2]
-    kind = "long" if len(text) > LONG else "value" if VALUE.fullmatch(text) else ""
-    kind = verdict if verdict in VERDICTS and text != verdict else kind
-    return f"<td{_kind(numeric, kind)}>{linked(text, address)}</td>"
+def _kind(text: str, numeric: bool) -> str:
+    outcome = text.rpartition(" ")[2]
+    if numeric:
+        return "number"
+    if outcome in OUTCOMES and text != outcome:
+        return outcome
+    return "long" if len(text) > LONG else "value" if VALUE.fullmatch(text) else ""
 
 
-def _kind(numeric: bool, name: str = "") -> str:
-    found = "number" if numeric else name
-    return f' class="{found}"' if found else ""
-
-
-def source(stages: Sequence[str], addresses: Mapping[str, str]) -> str:
+def source(stages: Sequence[str], addresses: Mapping[str, str]) -> Markup:
     """The runs that numbers come from."""
-    if not stages:
-        return ""
-    runs = " · ".join(linked(stage, addresses.get(stage)) for stage in stages)
-    return f'<p class="source">From the run{"s" if len(stages) > 1 else ""} of {runs}</p>'
+    return render("source", stages=stages, addresses=addresses)
 
 
-def figure(path: Path, title: str, says: str) -> str:
-    """The SVG itself, which holds its own text alternative, and in one sentence what it shows."""
-    drawing = path.read_text(encoding="utf-8").strip()
-    return f"<figure><h3>{escape(title)}</h3>{drawing}<figcaption>{escape(says)}</figcaption></figure>"
+def figure(path: Path, caption: Caption, addresses: Mapping[str, str]) -> Markup:
+    """The SVG itself, which holds its own text alternative, in one sentence what it shows, and its runs."""
+    drawing = Markup(path.read_text(encoding="utf-8").strip())
+    given = {"title": caption.title, "says": caption.says, "stages": caption.stages}
+    return render("figure", drawing=drawing, addresses=addresses, **given)
 
 
-def figures(*parts: str) -> str:
-    """Side by side where there is room."""
-    return f'<div class="figures">{"".join(parts)}</div>'
+def figures(*parts: Markup) -> Markup:
+    return render("figures", parts=parts)
 
 
-def lead(text: str) -> str:
-    return f'<p class="lead">{escape(text)}</p>'
+def lead(text: str) -> Markup:
+    return render("paragraph", kind="lead", text=text)
 
 
-def note(text: str) -> str:
-    return f'<p class="note">{escape(text)}</p>'
+def note(text: str) -> Markup:
+    return render("paragraph", kind="note", text=text)
 
 
-def aside(text: str) -> str:
-    return f'<p class="aside">{escape(text)}</p>'
+def aside(text: str) -> Markup:
+    return render("paragraph", kind="aside", text=text)
 
 
-def folded(title: str, content: str) -> str:
-    return f"<details><summary>{escape(title)}</summary>{content}</details>"
+def folded(title: str, *content: Markup) -> Markup:
+    return render("folded", title=title, content=Markup("\n").join(content))
 
 
-def tiles(every: Sequence[Tile], addresses: Mapping[str, str]) -> str:
-    parts = (
-        f'<div class="tile"><span>{escape(each.label)}</span><b>{linked(each.value, addresses.get(each.stage))}</b>'
-        f"<span>{escape(each.beside)}</span></div>"
-        for each in every
-    )
-    return f'<div class="tiles">{"".join(parts)}</div>'
+def tiles(tiles: Sequence[Tile], addresses: Mapping[str, str]) -> Markup:
+    return render("tiles", tiles=tiles, addresses=addresses)
 
 
-def checklist(title: str, rows: Sequence[str], *, won: bool) -> str:
-    """Lines of HTML under a title, each with a tick or a cross."""
-    sign, name = ("✓", "won") if won else ("✗", "lost")
-    lines = "".join(f"<li><i>{sign}</i>{row}</li>" for row in rows)
-    return f'<div class="list {name}"><h3>{escape(title)}</h3><ul>{lines}</ul></div>'
-
-
-def columns(*parts: str) -> str:
-    return f'<div class="columns">{"".join(parts)}</div>'
-
-
-def beside(rows: Sequence[Mapping[str, Any]], left: str, right: str) -> str:
+def beside(rows: Sequence[Mapping[str, Any]], left: str, right: str) -> Markup:
     """Inputs and what came of them: {"input": text, right: text or texts}."""
     cells = [(row["input"], row[right]) for row in rows]
     joined = [(one, " / ".join(other) if isinstance(other, list) else other) for one, other in cells]
     return table(Table(head=(left, right), rows=[(one, other or "(nothing)") for one, other in joined]))
 
 
-def page(title: str, sections: Mapping[str, Sequence[str]], *, origin: str = "") -> str:
+def page(title: str, sections: Mapping[str, Sequence[Markup]], *, origin: str = "") -> str:
     """The whole page; `origin` says under the title where it comes from."""
-    anchors = {name: re.sub(r"\W+", "-", name.lower()).strip("-") for name in sections}
-    contents = "".join(f'<li><a href="#{anchor}">{escape(name)}</a></li>' for name, anchor in anchors.items())
-    body = "".join(
-        f'<section id="{anchors[name]}"><h2>{escape(name)}</h2>{"".join(parts)}</section>'
-        for name, parts in sections.items()
-    )
-    footer = (
-        "Dotted numbers and the names of stages lead to the MLflow runs they come from, on the dashboard of the "
-        "machine that made them (make ui). The page itself loads nothing."
-    )
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{STYLE}</style></head>\n"
-        f'<body><div class="sheet"><header><h1>{escape(title)}</h1><p>{escape(origin)}</p></header>'
-        f'<nav aria-label="Contents"><ul>{contents}</ul></nav>'
-        f"{body}<footer>{escape(footer)}</footer></div></body></html>\n"
-    )
+    style = Markup((FOLDER / "style.css").read_text(encoding="utf-8"))
+    parts = [Section(title=name, parts=each) for name, each in sections.items()]
+    return str(render("page", title=title, style=style, origin=origin, sections=parts)) + "\n"

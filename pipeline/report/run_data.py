@@ -11,11 +11,9 @@ import pandas as pd
 
 from rosphere.errors import InputError
 
-ACTIVATIONS = Path("benchmarks/activations.json")
-
 
 @dataclass(frozen=True, kw_only=True)
-class Ledger:
+class RunData:
     """The reports folder."""
 
     folder: Path
@@ -61,12 +59,6 @@ class Ledger:
         return [name for name in self.tasks if (r := self.task(name))["score"] > max(r["baseline"], r["majority"])]
 
     @property
-    def activations(self) -> list[dict[str, Any]] | None:
-        """What `python -m benchmarks.activations --json` found, where it was kept; None where it was not."""
-        path = self.folder.parent / ACTIVATIONS
-        return list(self._read(path)["summary"]) if path.is_file() else None
-
-    @property
     def scratch(self) -> dict[str, Any] | None:
         """The control's report, None where it was switched off."""
         report = self.report("pretrain_scratch")
@@ -106,14 +98,14 @@ def flops_to_reach(curve: pd.DataFrame, loss: float) -> float | None:
     return None
 
 
-def savings(ledger: Ledger) -> float | None:
+def savings(run_data: RunData) -> float | None:
     """Share of FLOPs that widening saved at the control's final loss; all FLOPs of the narrow run are counted.
 
     A floor where the widened run begins below that loss: the narrow run could then have been shorter.
     None where the control was switched off, or where the control came out better: then nothing was saved.
     """
-    if ledger.scratch is None:
+    if run_data.scratch is None:
         return None
-    goal = ledger.scratch["dev_loss"]
-    reached = flops_to_reach(ledger.curve("pretrain_wide"), goal)
-    return None if reached is None else 1.0 - reached / ledger.scratch["flops"]
+    goal = run_data.scratch["dev_loss"]
+    reached = flops_to_reach(run_data.curve("pretrain_wide"), goal)
+    return None if reached is None else 1.0 - reached / run_data.scratch["flops"]

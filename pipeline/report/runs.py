@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from urllib.parse import quote, urlsplit
 
-from pipeline.report.run_data import Ledger
+from pipeline.report.run_data import RunData
 
 DASHBOARD = "http://127.0.0.1:5000"  # where `make ui` shows MLflow
 EXPERIMENT = "1"  # the first that a store is given; 0 is MLflow's own
@@ -27,7 +27,7 @@ def address(fingerprint: str) -> str:
     return f"{dashboard()}/#/experiments/{EXPERIMENT}/runs?searchFilter={query}"
 
 
-def addresses(ledger: Ledger) -> dict[str, str]:
+def addresses(run_data: RunData) -> dict[str, str]:
     """By stage; those whose speed file names no run are left out."""
-    named = {stage: ledger.speed(stage).get("run") for stage in ledger.stages}
+    named = {stage: run_data.speed(stage).get("run") for stage in run_data.stages}
     return {stage: address(str(run)) for stage, run in named.items() if run}

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from markupsafe import Markup
+
 from pipeline.report import html
-from pipeline.report.run_data import Ledger
+from pipeline.report.run_data import RunData
 from pipeline.report.tables import Table
 
 STAGE = "roformer_sim"
@@ -36,8 +38,8 @@ WRITTEN = {
 }
 
 
-def section(ledger: Ledger, addresses: Mapping[str, str]) -> list[str]:
-    report, shown = ledger.report("roformer_sim"), ledger.examples("roformer_sim")
+def section(run_data: RunData, addresses: Mapping[str, str]) -> list[Markup]:
+    report, shown = run_data.report("roformer_sim"), run_data.examples("roformer_sim")
     return [
         html.table(retrieval(report), addresses),
         *_graded(report, addresses),
@@ -59,7 +61,7 @@ def retrieval(report: Mapping[str, Any]) -> Table:
     return Table(head=("encoder", *MEASURES.values()), rows=rows, stages=(STAGE,))
 
 
-def _graded(report: Mapping[str, Any], addresses: Mapping[str, str]) -> Sequence[str]:
+def _graded(report: Mapping[str, Any], addresses: Mapping[str, str]) -> Sequence[Markup]:
     """Nothing where the data have no graded pairs of their own."""
     if not report["graded"]:
         return []

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.report.run_data import Ledger, savings
+from pipeline.report.run_data import RunData, savings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,10 +26,10 @@ class Table:
 STAGES = {"widening": "widen", "pretraining": "pretrain_wide", "RoFormer-Sim": "roformer_sim", "vMF-VAE": "vmf_vae"}
 
 
-def main(ledger: Ledger) -> Table:
+def main(run_data: RunData) -> Table:
     """One line per system: what it should do and what it did."""
-    widen, wide, sim = ledger.report("widen"), ledger.report("pretrain_wide"), ledger.report("roformer_sim")
-    narrow, vae = ledger.report("pretrain"), ledger.report("vmf_vae")["vmf"]
+    widen, wide, sim = run_data.report("widen"), run_data.report("pretrain_wide"), run_data.report("roformer_sim")
+    narrow, vae = run_data.report("pretrain"), run_data.report("vmf_vae")["vmf"]
     gap, table = widen["max_logit_gap"], sim["table"]
     rows = [
         ("widening", "largest logit change, float64 / float32", f"{gap['float64']:.1e} / {gap['float32']:.1e}"),
@@ -39,7 +39,7 @@ def main(ledger: Ledger) -> Table:
             "dev loss narrow / widened and trained on",
             f"{narrow['dev_loss']:.3f} / {wide['dev_loss']:.3f}",
         ),
-        *_control(ledger),
+        *_control(run_data),
         (
             "RoFormer-Sim",
             "recall@1 on held-out groups (untrained mean / TF-IDF)",
@@ -51,8 +51,8 @@ def main(ledger: Ledger) -> Table:
             _against(sim, table, "spearman"),
         ),
         ("vMF-VAE", "KL measured / closed form, nats", f"{vae['kl']:.3f} / {vae['kl_closed_form']:.3f}"),
-        *_twin(ledger),
-        *(_task(ledger, name) for name in ledger.tasks),
+        *_twin(run_data),
+        *(_task(run_data, name) for name in run_data.tasks),
     ]
     stages = [STAGES.get(system, f"evaluate-{system.rpartition(' ')[2]}") for system, _, _ in rows]
     return Table(head=("system", "measure", "value"), rows=rows, stages=stages)
@@ -63,33 +63,33 @@ def _against(sim: Mapping[str, Any], table: Mapping[str, Mapping[str, float]], k
     return f"{sim[key]:.3f} ({table['untrained mean'][key]:.3f} / {table['TF-IDF'][key]:.3f})"
 
 
-def _control(ledger: Ledger) -> list[tuple[str, str, str]]:
-    if ledger.scratch is None:
+def _control(run_data: RunData) -> list[tuple[str, str, str]]:
+    if run_data.scratch is None:
         return []
-    saved = savings(ledger)
+    saved = savings(run_data)
     said = "none: the control came out better" if saved is None else f"{saved:.0%}"
     return [
-        ("pretraining", "dev loss from random weights, equal FLOPs", f"{ledger.scratch['dev_loss']:.3f}"),
+        ("pretraining", "dev loss from random weights, equal FLOPs", f"{run_data.scratch['dev_loss']:.3f}"),
         ("pretraining", "FLOPs saved at the control's final loss", said),
     ]
 
 
-def _twin(ledger: Ledger) -> list[tuple[str, str, str]]:
-    if ledger.gaussian is None:
+def _twin(run_data: RunData) -> list[tuple[str, str, str]]:
+    if run_data.gaussian is None:
         return []
-    vmf = ledger.report("vmf_vae")["vmf"]
+    vmf = run_data.report("vmf_vae")["vmf"]
     return [
-        ("vMF-VAE", "KL of the Gaussian twin, nats", f"{ledger.gaussian['kl']:.3f}"),
+        ("vMF-VAE", "KL of the Gaussian twin, nats", f"{run_data.gaussian['kl']:.3f}"),
         (
             "vMF-VAE",
             "token accuracy of reconstruction, vMF / Gaussian",
-            f"{vmf['token_accuracy']:.3f} / {ledger.gaussian['token_accuracy']:.3f}",
+            f"{vmf['token_accuracy']:.3f} / {run_data.gaussian['token_accuracy']:.3f}",
         ),
     ]
 
 
-def _task(ledger: Ledger, name: str) -> tuple[str, str, str]:
-    report = ledger.task(name)
+def _task(run_data: RunData, name: str) -> tuple[str, str, str]:
+    report = run_data.task(name)
     beaten = "" if report["score"] > report["baseline"] else ", which is NOT beaten"
     kind = "CLUE" if report["clue"] else "sample task"
     chosen = ", epoch chosen on these rows" if report.get("selected_on_dev") else ""
@@ -121,16 +121,16 @@ VAE_ROWS = {
 }
 
 
-def vae(ledger: Ledger) -> Table:
-    report = ledger.report("vmf_vae")
+def vae(run_data: RunData) -> Table:
+    report = run_data.report("vmf_vae")
     kinds = [name for name, value in report.items() if isinstance(value, dict)]
     kinds.sort(key=report.get("models", ["vmf", *kinds]).index)
     rows = [(label, *(f"{report[kind][key]:.4g}" for kind in kinds)) for key, label in VAE_ROWS.items()]
     return Table(head=("held-out sentences", *kinds), rows=rows, stages=("vmf_vae",))
 
 
-def widening(ledger: Ledger) -> Table:
-    report = ledger.report("widen")
+def widening(run_data: RunData) -> Table:
+    report = run_data.report("widen")
     rows = [
         ("largest logit change, float64", f"{report['max_logit_gap']['float64']:.2e}"),
         ("largest logit change, float32", f"{report['max_logit_gap']['float32']:.2e}"),
@@ -147,8 +147,8 @@ def widening(ledger: Ledger) -> Table:
     return Table(head=("certificate", "value"), rows=rows, stages=("widen",))
 
 
-def dimension(ledger: Ledger) -> Table:
-    report = ledger.report("dimension")
+def dimension(run_data: RunData) -> Table:
+    report = run_data.report("dimension")
     rows = [
         (
             "token vectors",
@@ -170,8 +170,8 @@ def dimension(ledger: Ledger) -> Table:
     )
 
 
-def data(ledger: Ledger) -> Table:
-    report = ledger.report("prepare")
+def data(run_data: RunData) -> Table:
+    report = run_data.report("prepare")
     rows = [(key.replace("_", " "), str(value)) for key, value in report["text"].items()]
     rows += [(f"{split}: {key}", str(n)) for split, counts in report["corpus"].items() for key, n in counts.items()]
     rows += [("vocabulary", str(report["vocabulary"]))]
@@ -180,16 +180,16 @@ def data(ledger: Ledger) -> Table:
     return Table(head=("data", "count"), rows=rows, stages=("prepare",))
 
 
-def speed(ledger: Ledger) -> Table:
+def speed(run_data: RunData) -> Table:
     rows = []
-    for name in ledger.stages:
-        values = ledger.speed(name)
+    for name in run_data.stages:
+        values = run_data.speed(name)
         rate = values.get("steps_per_second")
-        report = ledger.report(name) if name.startswith("pretrain") else {}
+        report = run_data.report(name) if name.startswith("pretrain") else {}
         tokens = f"{rate * report['tokens'] / report['steps']:,.0f}" if rate and "tokens" in report else ""
         memory = values.get("peak_gpu_memory_mib", values["peak_memory_mib"])
         precision = f"{values['precision']}: {values['precision_reason']}" if "precision" in values else ""
         seconds, steps = f"{values['seconds']:.1f}", f"{rate:.2f}" if rate else ""
         rows.append((name, seconds, steps, tokens, f"{memory:,.0f}", precision))
     head = ("stage", "seconds", "steps/s", "tokens/s", "peak MiB", "precision of training")
-    return Table(head=head, rows=rows, stages=ledger.stages, linked=0)
+    return Table(head=head, rows=rows, stages=run_data.stages, linked=0)

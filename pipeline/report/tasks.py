@@ -6,8 +6,10 @@ import json
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from markupsafe import Markup
+
 from pipeline.report import html
-from pipeline.report.run_data import Ledger
+from pipeline.report.run_data import RunData
 from pipeline.report.tables import Table
 from rosphere.clue import published
 
@@ -15,15 +17,15 @@ WHOLE_MATRIX = 16  # labels; of more only the commonest confusions are shown
 LONGEST = 160  # characters of a text that are shown
 
 
-def details(ledger: Ledger, name: str, addresses: Mapping[str, str]) -> str:
+def details(run_data: RunData, name: str, addresses: Mapping[str, str]) -> Markup:
     """One folded part a task: confusions, classes, lengths, the first wrong rows."""
-    found, report = ledger.analysis(name), ledger.task(name)
+    found, report = run_data.analysis(name), run_data.task(name)
     parts = [html.table(lengths(found, report["metric"]))]
     if found["classes"]:
         parts = [html.table(confusion(found)), html.table(classes(found)), *parts]
     parts += [html.note(f"The first wrong rows of {found['wrong_rows']}:"), html.table(wrong(found))]
     parts.append(html.source([f"evaluate-{name}"], addresses))
-    return html.folded(f"{name}: where it is wrong", "".join(parts))
+    return html.folded(f"{name}: where it is wrong", *parts)
 
 
 def confusion(found: dict[str, Any]) -> Table:
@@ -71,11 +73,11 @@ def _said(value: Any) -> str:
     return value if isinstance(value, str) else _short(json.dumps(value, ensure_ascii=False))
 
 
-def beside(ledger: Ledger, split: Literal["dev", "test"]) -> Table | None:
+def beside(run_data: RunData, split: Literal["dev", "test"]) -> Table | None:
     """Published figures for the CLUE tasks of this run, ours among them on dev; None where there are none."""
     rows: list[tuple[str, str, str, str]] = []
-    for name in ledger.tasks:
-        report = ledger.task(name)
+    for name in run_data.tasks:
+        report = run_data.task(name)
         others = published.beside(name, split) if report["clue"] else []
         if not others:
             continue
@@ -88,14 +90,14 @@ def beside(ledger: Ledger, split: Literal["dev", "test"]) -> Table | None:
     return Table(head=head, rows=rows, stages=stages, linked=2) if rows else None
 
 
-def section(ledger: Ledger, addresses: Mapping[str, str]) -> list[str]:
+def section(run_data: RunData, addresses: Mapping[str, str]) -> list[Markup]:
     """Published figures, dev and test apart, then every task's mistakes."""
     parts = []
-    dev, test = beside(ledger, "dev"), beside(ledger, "test")
+    dev, test = beside(run_data, "dev"), beside(run_data, "test")
     if dev:
         parts.append(html.folded("published scores on dev, for the CLUE tasks of this run", html.table(dev, addresses)))
     if test:
         said = "Published scores on the hidden test sets; no score of ours can stand beside them but one from CLUE:"
-        inner = html.note(said) + html.table(test, addresses)
-        parts.append(html.folded("published scores on the hidden test sets", inner))
-    return [*parts, *(details(ledger, name, addresses) for name in ledger.tasks)]
+        folded = html.folded("published scores on the hidden test sets", html.note(said), html.table(test, addresses))
+        parts.append(folded)
+    return [*parts, *(details(run_data, name, addresses) for name in run_data.tasks)]

@@ -11,7 +11,7 @@ import torch
 
 from benchmarks import vae as benchmark
 from pipeline.report import captions, figures
-from pipeline.report.run_data import Ledger
+from pipeline.report.run_data import RunData
 from pipeline.run import settings as config
 from rosphere.errors import InputError
 from rosphere.text import reading
@@ -71,27 +71,27 @@ def test_no_draws_are_no_estimate(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Ledger:
+def run_data(tmp_path: Path) -> RunData:
     points = [[0.5, 0.0], [0.25, 0.5], [0.9, -0.1]]
     (tmp_path / "examples").mkdir()
     examples = {"vmf": {"sphere": {"points": points, "labels": ["0", "1", "0"]}}}
     (tmp_path / "examples" / "vmf_vae.json").write_text(json.dumps(examples))
-    return Ledger(folder=tmp_path, tasks=[])
+    return RunData(folder=tmp_path, tasks=[])
 
 
-def test_the_sphere_is_drawn_with_the_same_bytes_every_time(ledger: Ledger, tmp_path: Path) -> None:
-    figures.sphere(ledger, tmp_path / "sphere.svg")
+def test_the_sphere_is_drawn_with_the_same_bytes_every_time(run_data: RunData, tmp_path: Path) -> None:
+    figures.sphere(run_data, tmp_path / "sphere.svg")
     first = (tmp_path / "sphere.svg").read_bytes()
-    figures.sphere(ledger, tmp_path / "sphere.svg")
+    figures.sphere(run_data, tmp_path / "sphere.svg")
     assert b"<svg" in first and (tmp_path / "sphere.svg").read_bytes() == first
-    shown = figures.Figure(path=tmp_path / "sphere.svg", caption=captions.sphere(ledger))
+    shown = figures.Figure(path=tmp_path / "sphere.svg", caption=captions.sphere(run_data))
     assert shown.caption.description == "Scatter plot inside the unit circle: 2 with label 0 and 1 with label 1."
     assert "<svg" in report.sphere({"sphere": shown}, {})[0]
 
 
-def test_without_labels_the_page_says_why_there_is_no_sphere(ledger: Ledger) -> None:
-    (ledger.folder / "examples" / "vmf_vae.json").write_text('{"vmf": {}}')
-    assert ledger.sphere is None
+def test_without_labels_the_page_says_why_there_is_no_sphere(run_data: RunData) -> None:
+    (run_data.folder / "examples" / "vmf_vae.json").write_text('{"vmf": {}}')
+    assert run_data.sphere is None
     (said,) = report.sphere({}, {})
     assert "the task sentiment" in said and "not prepared" in said
 

@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.report import changes, history
 from pipeline.report.changes import Change
-from pipeline.report.run_data import Ledger
+from pipeline.report.run_data import RunData
 from stages import report
 from tests.pipeline.report.toy_reports import TASKS, put, write
 
@@ -21,7 +21,7 @@ def git(folder: Path, *arguments: str) -> None:
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Ledger:
+def run_data(tmp_path: Path) -> RunData:
     """Reports in a repository, all of them committed."""
     found = write(tmp_path / "reports")
     git(tmp_path, "init", "-q")
@@ -35,7 +35,7 @@ def change(key: str, before: float, now: float) -> Change:
 
 
 @pytest.mark.parametrize(
-    ("key", "before", "now", "verdict"),
+    ("key", "before", "now", "outcome"),
     [
         ("dev_loss", 5.0, 4.0, "better"),
         ("dev_loss", 4.0, 5.0, "worse"),
@@ -51,8 +51,8 @@ def change(key: str, before: float, now: float) -> Change:
         ("gaussian_free_bits.token_accuracy", 0.5, 0.6, "changed"),
     ],
 )
-def test_the_direction_of_a_metric(key: str, before: float, now: float, verdict: str) -> None:
-    assert change(key, before, now).verdict == verdict
+def test_the_direction_of_a_metric(key: str, before: float, now: float, outcome: str) -> None:
+    assert change(key, before, now).outcome == outcome
 
 
 def test_the_important_comes_first() -> None:
@@ -72,13 +72,13 @@ def test_only_numbers_are_compared() -> None:
     assert dict(changes.leaves(node)) == {"a": 1, "b.c.d": 0.5}
 
 
-def test_what_moved_is_told_with_its_direction_in_words(ledger: Ledger) -> None:
-    put(ledger.folder / "pretrain.json", {**ledger.report("pretrain"), "dev_loss": 4.0, "flops": 5e12})
+def test_what_moved_is_told_with_its_direction_in_words(run_data: RunData) -> None:
+    put(run_data.folder / "pretrain.json", {**run_data.report("pretrain"), "dev_loss": 4.0, "flops": 5e12})
     put(
-        ledger.folder / "tasks" / "sentiment.json",
-        {**ledger.task("sentiment"), "score": 0.45, "dev_rows": 50, "extra": 1},
+        run_data.folder / "tasks" / "sentiment.json",
+        {**run_data.task("sentiment"), "score": 0.45, "dev_rows": 50, "extra": 1},
     )
-    found = changes.compared(ledger)
+    found = changes.compared(run_data)
     assert found is not None
     assert (found.new, found.gone) == (1, 0) and found.same > 50
     assert changes.table(found.moved).rows == [
@@ -86,7 +86,7 @@ def test_what_moved_is_told_with_its_direction_in_words(ledger: Ledger) -> None:
         ("▲ better", "pretrain", "dev loss", "5", "4", "-20.0%"),
         ("◆ changed", "pretrain", "flops", "4e+12", "5e+12", "+25.0%"),
     ]
-    page = "".join(changes.section(ledger, {}))
+    page = "".join(changes.section(run_data, {}))
     counts = f"1 better, 1 worse, 1 changed without a better or worse, {found.same} the same, 1 new."
     assert counts in page and "“The &lt;first&gt; run”" in page
     assert '<td class="worse">▼ worse</td>' in page and '<td class="better">▲ better</td>' in page
@@ -97,51 +97,51 @@ def test_from_zero_there_is_no_percentage() -> None:
     assert changes.table([change("loss_gap", -2.0, -1.0)]).rows[0][-1] == "+50.0%"
 
 
-def test_a_long_list_is_folded(ledger: Ledger) -> None:
-    vmf = {key: value + 1 for key, value in ledger.report("vmf_vae")["vmf"].items()}
-    put(ledger.folder / "vmf_vae.json", {**ledger.report("vmf_vae"), "vmf": vmf})
+def test_a_long_list_is_folded(run_data: RunData) -> None:
+    vmf = {key: value + 1 for key, value in run_data.report("vmf_vae")["vmf"].items()}
+    put(run_data.folder / "vmf_vae.json", {**run_data.report("vmf_vae"), "vmf": vmf})
     assert len(vmf) > changes.SHOWN
-    page = "".join(changes.section(ledger, {}))
+    page = "".join(changes.section(run_data, {}))
     assert f"<summary>the other {len(vmf) - changes.SHOWN} changes</summary>" in page
 
 
-def test_nothing_changed_is_one_sentence(ledger: Ledger) -> None:
-    (said,) = changes.section(ledger, {})
+def test_nothing_changed_is_one_sentence(run_data: RunData) -> None:
+    (said,) = changes.section(run_data, {})
     assert "numbers is as in commit" in said
 
 
-def test_a_new_task_is_new_and_a_broken_commit_no_reason_to_fail(ledger: Ledger) -> None:
-    put(ledger.folder / "widen.json", "{")
-    git(ledger.folder, "commit", "-qam", "broken")
-    put(ledger.folder / "widen.json", {"max_logit_gap": {"float64": 0.0}})
-    put(ledger.folder / "tasks" / "new.json", ledger.task("sentiment"))
-    more = Ledger(folder=ledger.folder, tasks=[*TASKS, "new"])
+def test_a_new_task_is_new_and_a_broken_commit_no_reason_to_fail(run_data: RunData) -> None:
+    put(run_data.folder / "widen.json", "{")
+    git(run_data.folder, "commit", "-qam", "broken")
+    put(run_data.folder / "widen.json", {"max_logit_gap": {"float64": 0.0}})
+    put(run_data.folder / "tasks" / "new.json", run_data.task("sentiment"))
+    more = RunData(folder=run_data.folder, tasks=[*TASKS, "new"])
     found = changes.compared(more)
     assert found is not None and not found.moved and not found.new
 
 
 def test_without_git_or_without_reports_in_it_one_sentence_says_so(tmp_path: Path) -> None:
-    ledger = write(tmp_path / "reports")
+    run_data = write(tmp_path / "reports")
     if history.last(tmp_path) is None:  # else the temporary folder itself lies in a repository
-        assert changes.section(ledger, {}) == [
+        assert changes.section(run_data, {}) == [
             '<p class="note">There is no git history here, so nothing is compared.</p>'
         ]
-        assert report.origin(ledger) == "Written outside a git repository."
+        assert report.origin(run_data) == "Written outside a git repository."
     git(tmp_path, "init", "-q")
     git(tmp_path, "commit", "-q", "--allow-empty", "-m", "empty")
-    (said,) = changes.section(ledger, {})
+    (said,) = changes.section(run_data, {})
     assert "holds no reports" in said
-    assert report.origin(ledger).startswith("Written at commit ")
+    assert report.origin(run_data).startswith("Written at commit ")
 
 
-def test_a_machine_without_git(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_machine_without_git(run_data: RunData, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
-    assert history.last(ledger.folder) is None
-    assert history.committed(ledger.folder, "widen.json") is None
+    assert history.last(run_data.folder) is None
+    assert history.committed(run_data.folder, "widen.json") is None
 
 
-def test_what_was_committed_is_read_from_the_commit(ledger: Ledger) -> None:
-    before = json.loads((ledger.folder / "widen.json").read_text())
-    put(ledger.folder / "widen.json", {"changed": 1})
-    assert history.committed(ledger.folder, "widen.json") == before
-    assert history.committed(ledger.folder, "absent.json") is None
+def test_what_was_committed_is_read_from_the_commit(run_data: RunData) -> None:
+    before = json.loads((run_data.folder / "widen.json").read_text())
+    put(run_data.folder / "widen.json", {"changed": 1})
+    assert history.committed(run_data.folder, "widen.json") == before
+    assert history.committed(run_data.folder, "absent.json") is None

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from pipeline.report import headline
-from pipeline.report.headline import Contest
-from pipeline.report.run_data import Ledger
+from pipeline.report.headline import Comparison
+from pipeline.report.run_data import RunData
 from tests.pipeline.report.toy_reports import TASKS, put, write
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Ledger:
+def run_data(tmp_path: Path) -> RunData:
     return write(tmp_path / "reports")
 
 
@@ -28,38 +28,38 @@ def ledger(tmp_path: Path) -> Ledger:
     ],
 )
 def test_a_draw_is_not_a_win(ours: float, theirs: float, lower: bool, won: bool) -> None:
-    assert Contest(what="x", ours=ours, theirs=theirs, against="y", stage="s", lower=lower).won is won
+    assert Comparison(what="x", ours=ours, theirs=theirs, against="y", stage="s", lower=lower).won is won
 
 
-def test_every_rival_is_named_and_nothing_is_hidden(ledger: Ledger) -> None:
-    found = {(each.what, each.against): each.won for each in headline.contests(ledger)}
+def test_every_rival_is_named_and_nothing_is_hidden(run_data: RunData) -> None:
+    found = {(each.what, each.against): each.won for each in headline.comparisons(run_data)}
     assert len(found) == 12
     assert found["masked-token loss", "the same shape from random weights, for equal FLOPs"] is True  # 3.5 and 4.0
     assert found["paraphrase found first (recall@1)", "TF-IDF"] is False
     assert found["VAE: bound on the perplexity", "the Gaussian twin"] is False  # 11 and 4.5: less is better
     assert found["cluener (f1)", "the majority baseline"] is False
-    page = "".join(headline.section(ledger, {"evaluate-cluener": "http://x/#1"}))
+    page = "".join(headline.section(run_data, {"evaluate-cluener": "http://x/#1"}))
     assert "5 of 12 comparisons are won." in page
     assert "<h3>Beaten (5)</h3>" in page and "<h3>Not beaten (7)</h3>" in page
     assert '<i>✗</i>cluener (f1): <b><a href="http://x/#1">0.300</a></b> against 0.500 of TF-IDF' in page
 
 
-def test_rivals_that_were_switched_off_are_not_spoken_of(ledger: Ledger) -> None:
-    put(ledger.folder / "pretrain_scratch.json", {"enabled": False})
-    put(ledger.folder / "vmf_vae.json", {"vmf": ledger.report("vmf_vae")["vmf"], "models": ["vmf"]})
-    page = "".join(headline.section(Ledger(folder=ledger.folder, tasks=[]), {}))
+def test_rivals_that_were_switched_off_are_not_spoken_of(run_data: RunData) -> None:
+    put(run_data.folder / "pretrain_scratch.json", {"enabled": False})
+    put(run_data.folder / "vmf_vae.json", {"vmf": run_data.report("vmf_vae")["vmf"], "models": ["vmf"]})
+    page = "".join(headline.section(RunData(folder=run_data.folder, tasks=[]), {}))
     assert "random weights" not in page and "Gaussian" not in page and "task" not in page.lower().replace("tasks:", "")
     assert "saved against" not in page
 
 
-def test_the_words_of_the_lead(ledger: Ledger) -> None:
-    assert headline.trained(ledger) == (
+def test_the_words_of_the_lead(run_data: RunData) -> None:
+    assert headline.trained(run_data) == (
         "A masked language model of 1 thousand parameters was trained on a corpus of 99 tokens of Chinese text, "
         "widened to 4 thousand parameters, which changed no logit by more than about 1e-14, and trained on. From it "
         "were made a sentence encoder that also writes paraphrases, a text VAE on the sphere and models for 2 tasks."
     )
-    assert headline.able(ledger).endswith("Tasks: 0.900 accuracy on sentiment, 0.300 f1 on cluener.")
-    one = Ledger(folder=ledger.folder, tasks=TASKS[:1])
+    assert headline.able(run_data).endswith("Tasks: 0.900 accuracy on sentiment, 0.300 f1 on cluener.")
+    one = RunData(folder=run_data.folder, tasks=TASKS[:1])
     assert headline.trained(one).endswith("and a model for one task.")
 
 
@@ -71,7 +71,7 @@ def test_amounts(number: float, said: str) -> None:
     assert headline.amount(number) == said
 
 
-def test_the_tile_of_the_tasks_counts_both_baselines(ledger: Ledger) -> None:
-    assert headline.tiles(ledger)[-1].value == "1 of 2"
-    put(ledger.folder / "tasks" / "sentiment.json", {**ledger.task("sentiment"), "majority": 0.95})
-    assert headline.tiles(ledger)[-1].value == "0 of 2"
+def test_the_tile_of_the_tasks_counts_both_baselines(run_data: RunData) -> None:
+    assert headline.tiles(run_data)[-1].value == "1 of 2"
+    put(run_data.folder / "tasks" / "sentiment.json", {**run_data.task("sentiment"), "majority": 0.95})
+    assert headline.tiles(run_data)[-1].value == "0 of 2"

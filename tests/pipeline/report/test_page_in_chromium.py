@@ -32,11 +32,11 @@ UNFOLD = "document.querySelectorAll('details').forEach(each => each.open = true)
 def page(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The address of a page of toy reports, with a word that no line can break."""
     folder = tmp_path_factory.mktemp("page")
-    ledger = write(folder / "reports")
-    drawn = figures.draw(ledger, folder / "figures")
-    sections = {**report.sections(ledger, drawn), "Long": [html.note("x" * 300)]}
+    run_data = write(folder / "reports")
+    drawn = figures.draw(run_data, folder / "figures")
+    sections = {**report.sections(run_data, drawn), "Long": [html.note("x" * 300)]}
     path = folder / "index.html"
-    path.write_text(html.page("rosphere: report", sections, origin=report.origin(ledger)), encoding="utf-8")
+    path.write_text(html.page("rosphere: report", sections, origin=report.origin(run_data)), encoding="utf-8")
     return path.as_uri()
 
 

@@ -15,7 +15,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from pipeline.report import figures
-from pipeline.report.run_data import Ledger
+from pipeline.report.run_data import RunData
 from stages import report
 from tests.pipeline.report.toy_reports import TASKS, put, write
 
@@ -34,11 +34,11 @@ def git(folder: Path, *arguments: str) -> None:
     run(folder, "git", "-c", "user.name=x", "-c", "user.email=x@localhost", "-c", "commit.gpgsign=false", *arguments)
 
 
-def made(folder: Path) -> Ledger:
-    ledger = Ledger(folder=folder / "reports", tasks=TASKS)
-    figures.draw(ledger, folder / "reports" / "figures")
-    put(folder / "reports" / "scores.csv", report.scores(ledger))
-    return ledger
+def made(folder: Path) -> RunData:
+    run_data = RunData(folder=folder / "reports", tasks=TASKS)
+    figures.draw(run_data, folder / "reports" / "figures")
+    put(folder / "reports" / "scores.csv", report.scores(run_data))
+    return run_data
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -13,34 +14,34 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jinja2 import UndefinedError
 
-from pipeline.report import activations, dimension, figures, html, runs, similarity, tables, tasks
+from pipeline.report import dimension, figures, html, runs, similarity, tables, tasks
 from pipeline.report.figures import Figure
-from pipeline.report.run_data import ACTIVATIONS, Ledger, flops_to_reach, savings
+from pipeline.report.run_data import RunData, flops_to_reach, savings
 from pipeline.report.tables import Table
 from rosphere.errors import InputError
 from stages import report
 from tests.pipeline.report.toy_reports import RUN, TASKS, measures, put, write
 
-ROOT = Path(__file__).resolve().parents[3]
 SVG = "{http://www.w3.org/2000/svg}"
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Ledger:
+def run_data(tmp_path: Path) -> RunData:
     return write(tmp_path / "reports")
 
 
-def change(ledger: Ledger, name: str, **changes: Any) -> None:
-    put(ledger.folder / f"{name}.json", {**ledger.report(name), **changes})
+def change(run_data: RunData, name: str, **changes: Any) -> None:
+    put(run_data.folder / f"{name}.json", {**run_data.report(name), **changes})
 
 
-def drawn(ledger: Ledger) -> dict[str, Figure]:
-    return figures.draw(ledger, ledger.folder / "figures")
+def drawn(run_data: RunData) -> dict[str, Figure]:
+    return figures.draw(run_data, run_data.folder / "figures")
 
 
-def test_graded_pairs_stand_beside_what_was_published_for_the_same_split_only(ledger: Ledger) -> None:
-    found = similarity.graded(ledger.report("roformer_sim")["graded"])
+def test_graded_pairs_stand_beside_what_was_published_for_the_same_split_only(run_data: RunData) -> None:
+    found = similarity.graded(run_data.report("roformer_sim")["graded"])
     assert found.head == ("vectors", "mine dev", "stsb test")
     assert found.rows == [
         ("[CLS]", "0.400 / 0.300", "0.600 / 0.500"),
@@ -49,10 +50,10 @@ def test_graded_pairs_stand_beside_what_was_published_for_the_same_split_only(le
     ]
 
 
-def test_a_page_without_graded_pairs_does_not_speak_of_them(ledger: Ledger) -> None:
-    path = ledger.folder / "roformer_sim.json"
-    put(path, {**ledger.report("roformer_sim"), "graded": {}})
-    fresh = Ledger(folder=ledger.folder, tasks=TASKS)
+def test_a_page_without_graded_pairs_does_not_speak_of_them(run_data: RunData) -> None:
+    path = run_data.folder / "roformer_sim.json"
+    put(path, {**run_data.report("roformer_sim"), "graded": {}})
+    fresh = RunData(folder=run_data.folder, tasks=TASKS)
     assert not any("Published" in part for part in similarity.section(fresh, {}))
     assert any("75% of the probe" in part for part in similarity.section(fresh, {}))
 
@@ -88,66 +89,66 @@ def test_flops_to_reach(losses: list[float], goal: float, expected: float | None
     assert flops_to_reach(pd.DataFrame({"flops": flops, "dev_loss": losses}), goal) == expected
 
 
-def test_savings(ledger: Ledger) -> None:
+def test_savings(run_data: RunData) -> None:
     # The wide run falls from 5 at 4 TFLOP to 3 at 8: it is at the control's 4.0 after 6 of the control's 10.
-    assert savings(ledger) == pytest.approx(0.4)
-    assert report.savings_sentence(ledger) == (
+    assert savings(run_data) == pytest.approx(0.4)
+    assert report.savings_sentence(run_data) == (
         "The widened model was at the control's final dev loss with 40% fewer FLOPs, narrow run included."
     )
-    assert ("pretraining", "FLOPs saved at the control's final loss", "40%") in tables.main(ledger).rows
+    assert ("pretraining", "FLOPs saved at the control's final loss", "40%") in tables.main(run_data).rows
 
 
-def test_no_savings_are_claimed_where_the_control_came_out_better(ledger: Ledger) -> None:
-    change(ledger, "pretrain_scratch", dev_loss=2.5)
-    assert savings(ledger) is None
-    assert "widening saved nothing" in report.savings_sentence(ledger)
-    assert "none: the control came out better" in str(tables.main(ledger).rows)
+def test_no_savings_are_claimed_where_the_control_came_out_better(run_data: RunData) -> None:
+    change(run_data, "pretrain_scratch", dev_loss=2.5)
+    assert savings(run_data) is None
+    assert "widening saved nothing" in report.savings_sentence(run_data)
+    assert "none: the control came out better" in str(tables.main(run_data).rows)
 
 
-def test_nothing_is_said_of_what_was_switched_off(ledger: Ledger) -> None:
-    put(ledger.folder / "pretrain_scratch.json", {"enabled": False})
-    put(ledger.folder / "curves" / "pretrain_scratch.csv", "step\n0\n")
-    put(ledger.folder / "vmf_vae.json", {"vmf": measures(7.0), "models": ["vmf"]})
-    put(ledger.folder / "curves" / "vmf_vae.csv", "model,step,kl,reconstruction\n0,1,7,20\n")
-    assert ledger.scratch is None and ledger.gaussian is None and savings(ledger) is None
-    assert "switched off" in report.savings_sentence(ledger)
-    said = str(tables.main(ledger).rows)
+def test_nothing_is_said_of_what_was_switched_off(run_data: RunData) -> None:
+    put(run_data.folder / "pretrain_scratch.json", {"enabled": False})
+    put(run_data.folder / "curves" / "pretrain_scratch.csv", "step\n0\n")
+    put(run_data.folder / "vmf_vae.json", {"vmf": measures(7.0), "models": ["vmf"]})
+    put(run_data.folder / "curves" / "vmf_vae.csv", "model,step,kl,reconstruction\n0,1,7,20\n")
+    assert run_data.scratch is None and run_data.gaussian is None and savings(run_data) is None
+    assert "switched off" in report.savings_sentence(run_data)
+    said = str(tables.main(run_data).rows)
     assert "Gaussian" not in said and "random weights" not in said
-    assert tables.vae(ledger).head == ("held-out sentences", "vmf")
-    page = html.page("title", report.sections(ledger, drawn(ledger)))
+    assert tables.vae(run_data).head == ("held-out sentences", "vmf")
+    page = html.page("title", report.sections(run_data, drawn(run_data)))
     assert "switched off" in page
 
 
-def test_verdicts_say_plainly_what_was_not_beaten(ledger: Ledger) -> None:
-    assert report.verdicts(ledger) == [
+def test_findings_say_plainly_what_was_not_beaten(run_data: RunData) -> None:
+    assert report.findings(run_data) == [
         "sentiment: accuracy 0.900 on 50 dev rows, above the majority baseline (0.400) and above TF-IDF (0.500).",
         "cluener: f1 0.300 on 50 dev rows, NOT above the majority baseline (0.400) and NOT above TF-IDF (0.500).",
     ]
-    rows = tables.main(ledger).rows
+    rows = tables.main(run_data).rows
     assert rows[-2] == ("sample task sentiment", "accuracy (majority / TF-IDF)", "0.900 (0.400 / 0.500)")
     assert rows[-1] == ("CLUE cluener", "f1 (majority / TF-IDF, which is NOT beaten)", "0.300 (0.400 / 0.500)")
 
 
-def test_a_draw_is_not_a_win(ledger: Ledger) -> None:
-    put(ledger.folder / "tasks" / "sentiment.json", {**ledger.task("sentiment"), "score": 0.5})
-    assert "NOT above TF-IDF" in report.verdicts(ledger)[0]
-    assert "NOT beaten" in tables.main(ledger).rows[-2][1]
+def test_a_draw_is_not_a_win(run_data: RunData) -> None:
+    put(run_data.folder / "tasks" / "sentiment.json", {**run_data.task("sentiment"), "score": 0.5})
+    assert "NOT above TF-IDF" in report.findings(run_data)[0]
+    assert "NOT beaten" in tables.main(run_data).rows[-2][1]
 
 
-def test_tables_carry_the_numbers(ledger: Ledger) -> None:
-    assert ("widening", "largest logit change, float64 / float32", "1.2e-14 / 3.5e-06") in tables.main(ledger).rows
-    assert ("widening", "dev loss before / after widening", "5.0000 / 5.0000") in tables.main(ledger).rows
+def test_tables_carry_the_numbers(run_data: RunData) -> None:
+    assert ("widening", "largest logit change, float64 / float32", "1.2e-14 / 3.5e-06") in tables.main(run_data).rows
+    assert ("widening", "dev loss before / after widening", "5.0000 / 5.0000") in tables.main(run_data).rows
     assert ("RoFormer-Sim", "recall@1 on held-out groups (untrained mean / TF-IDF)", "0.100 (0.400 / 0.500)") in (
-        tables.main(ledger).rows
+        tables.main(run_data).rows
     )
-    assert tables.widening(ledger).rows[3] == ("parameters, before and after", "1,000 → 4,000")
-    assert similarity.retrieval(ledger.report("roformer_sim")).rows[1] == ("teacher", "0.200", *["0.500"] * 5)
-    assert tables.vae(ledger).rows[1] == ("KL, nats a sentence (Monte Carlo)", "7", "0.5")
-    assert tables.dimension(ledger).rows[0] == ("token vectors", "77 tokens", "36.2", "30", "32")
-    data = dict(tables.data(ledger).rows)
+    assert tables.widening(run_data).rows[3] == ("parameters, before and after", "1,000 → 4,000")
+    assert similarity.retrieval(run_data.report("roformer_sim")).rows[1] == ("teacher", "0.200", *["0.500"] * 5)
+    assert tables.vae(run_data).rows[1] == ("KL, nats a sentence (Monte Carlo)", "7", "0.5")
+    assert tables.dimension(run_data).rows[0] == ("token vectors", "77 tokens", "36.2", "30", "32")
+    data = dict(tables.data(run_data).rows)
     assert (data["dropped short"], data["train: tokens"]) == ("3", "99")
     assert data["task sentiment: train dropped overlap"] == "2"
-    speed = {row[0]: tuple(row[1:]) for row in tables.speed(ledger).rows}
+    speed = {row[0]: tuple(row[1:]) for row in tables.speed(run_data).rows}
     assert speed["prepare"] == ("12.2", "", "", "100", "")
     assert speed["pretrain"] == (
         "60.0",
@@ -159,38 +160,38 @@ def test_tables_carry_the_numbers(ledger: Ledger) -> None:
     assert speed["evaluate-cluener"] == ("60.0", "2.50", "", "1,234", "")
 
 
-def test_the_sentences_under_the_dimension_figures(ledger: Ledger) -> None:
+def test_the_sentences_under_the_dimension_figures(run_data: RunData) -> None:
     knees = "32 at 50 tokens (the rule: 30), 8 at 1,077 tokens (the rule: 58)"
-    assert dimension.knees(ledger) == f"Nine tenths of what dimensions bring are there at {knees}: they disagree."
-    assert dimension.heads_say(ledger) == "Head sizes differ by 0.250 nats, 32 being the best."
-    change(ledger, "dimension", head_loss_spread=0.002, knees={"1077": {"rule": 58, "knee": 8.0}})
-    assert dimension.knees(ledger).endswith("the rule is on the safe side.")
-    assert dimension.heads_say(ledger) == "Head sizes differ by 0.002 nats, which is noise."
+    assert dimension.knees(run_data) == f"Nine tenths of what dimensions bring are there at {knees}: they disagree."
+    assert dimension.heads_say(run_data) == "Head sizes differ by 0.250 nats, 32 being the best."
+    change(run_data, "dimension", head_loss_spread=0.002, knees={"1077": {"rule": 58, "knee": 8.0}})
+    assert dimension.knees(run_data).endswith("the rule is on the safe side.")
+    assert dimension.heads_say(run_data) == "Head sizes differ by 0.002 nats, which is noise."
 
 
 def test_markdown() -> None:
     assert Table(head=("a", "b"), rows=[("1", "2")]).markdown() == "| a | b |\n| --- | --- |\n| 1 | 2 |"
 
 
-def test_the_summary_is_the_table_and_the_verdicts(ledger: Ledger) -> None:
-    text = report.summary(ledger)
+def test_the_summary_is_the_table_and_the_findings(run_data: RunData) -> None:
+    text = report.summary(run_data)
     assert text.startswith("# rosphere: report\n\n| system | measure | value |\n")
-    assert text.endswith(f"- {report.verdicts(ledger)[1]}\n")
+    assert text.endswith(f"- {report.findings(run_data)[1]}\n")
     cells = {line.count("|") for line in text.splitlines() if line.startswith("|")}
     assert cells == {4}
 
 
-def test_figures_are_svgs_with_the_same_bytes_every_time(ledger: Ledger) -> None:
-    first = {name: figure.path.read_bytes() for name, figure in drawn(ledger).items()}
+def test_figures_are_svgs_with_the_same_bytes_every_time(run_data: RunData) -> None:
+    first = {name: figure.path.read_bytes() for name, figure in drawn(run_data).items()}
     assert set(first) == {"pretraining", "vectors", "heads", "recall", "spearman", "kl", "reconstruction", "tasks"}
-    assert {name: figure.path.read_bytes() for name, figure in drawn(ledger).items()} == first
-    put(ledger.folder / "tasks" / "sentiment.json", {**ledger.task("sentiment"), "score": 0.1})
-    changed = {name for name, figure in drawn(ledger).items() if figure.path.read_bytes() != first[name]}
+    assert {name: figure.path.read_bytes() for name, figure in drawn(run_data).items()} == first
+    put(run_data.folder / "tasks" / "sentiment.json", {**run_data.task("sentiment"), "score": 0.1})
+    changed = {name for name, figure in drawn(run_data).items() if figure.path.read_bytes() != first[name]}
     assert changed == {"tasks"}
 
 
-def test_a_figure_is_letters_that_take_the_pages_colour_and_says_what_it_shows(ledger: Ledger) -> None:
-    for name, figure in drawn(ledger).items():
+def test_a_figure_is_letters_that_take_the_pages_colour_and_says_what_it_shows(run_data: RunData) -> None:
+    for name, figure in drawn(run_data).items():
         root = ElementTree.fromstring(figure.path.read_text(encoding="utf-8"))
         assert root.attrib["role"] == "img"
         named = {each.attrib["id"]: each.text for each in root if each.tag in (SVG + "title", SVG + "desc")}
@@ -203,40 +204,11 @@ def test_a_figure_is_letters_that_take_the_pages_colour_and_says_what_it_shows(l
         assert all(each.attrib["id"].startswith(f"{name}-") for each in root.iter() if "id" in each.attrib)
 
 
-def test_chinese_names_stay_letters(ledger: Ledger) -> None:
-    put(ledger.folder / "tasks" / "天气.json", ledger.task("sentiment"))
-    path = ledger.folder / "tasks.svg"
-    figures.tasks(Ledger(folder=ledger.folder, tasks=["天气"]), path)
+def test_chinese_names_stay_letters(run_data: RunData) -> None:
+    put(run_data.folder / "tasks" / "天气.json", run_data.task("sentiment"))
+    path = run_data.folder / "tasks.svg"
+    figures.tasks(RunData(folder=run_data.folder, tasks=["天气"]), path)
     assert "天气" in path.read_text(encoding="utf-8")
-
-
-def test_activations_are_shown_where_they_were_measured(ledger: Ledger) -> None:
-    rows: list[dict[str, Any]] = [
-        {"activation": name, "dev_loss": loss, "spread": 0.01, "seeds": 3, "against_gelu": loss - 5.0} | spread
-        for name, loss, spread in (
-            ("gelu", 5.0, {"against_gelu_spread": 0.0}),
-            ("relu", 5.2, {"against_gelu_spread": 0.03}),
-            ("smooth_relu_gaussian:0.5", 4.98, {"against_gelu_spread": 0.03}),
-        )
-    ]
-    put(ledger.folder.parent / "benchmarks" / "activations.json", {"summary": rows})
-    paths = drawn(ledger)
-    said = "The lowest loss is that of smooth ReLU, width 0.5, 4.980, 0.020 ± 0.030 nats below GELU with the same seed"
-    assert paths["activations"].caption.says == f"{said}: nothing beats GELU by more than seeds differ."
-    assert said in html.page("title", report.sections(ledger, paths))
-    rows[2]["against_gelu_spread"] = 0.01
-    assert activations.sentence(rows).endswith(
-        "0.020 ± 0.010 nats below GELU with the same seed: that beats GELU over 3 seeds."
-    )
-    rows[2]["seeds"] = 1
-    assert activations.sentence(rows).endswith("with one seed nobody knows whether that is chance.")
-    assert activations.sentence(rows[:2]) == "The lowest loss is that of GELU, 5.000, and nothing beats GELU."
-    assert [width for width, _ in activations.widths(rows)] == [0.0, 0.5]
-
-
-def test_measured_activations_are_named_among_the_reports_deps_once_they_are_kept() -> None:
-    text = (ROOT / "dvc.yaml").read_text(encoding="utf-8")
-    assert (ROOT / ACTIVATIONS).is_file() == (str(ACTIVATIONS) in text)
 
 
 class Page(HTMLParser):
@@ -282,9 +254,9 @@ def parsed(text: str) -> Page:
     return page
 
 
-def test_the_page_is_whole_and_loads_nothing(ledger: Ledger) -> None:
-    paths = drawn(ledger)
-    text = html.page("rosphere: report", report.sections(ledger, paths))
+def test_the_page_is_whole_and_loads_nothing(run_data: RunData) -> None:
+    paths = drawn(run_data)
+    text = html.page("rosphere: report", report.sections(run_data, paths))
     page = parsed(text)
     assert page.fetched == []
     assert text.count("<svg ") == len(paths)
@@ -297,9 +269,9 @@ def test_the_page_is_whole_and_loads_nothing(ledger: Ledger) -> None:
     assert page.cells.count("(nothing)") == 3  # no paraphrase, an empty reconstruction, an empty sample
 
 
-def test_the_same_reports_give_the_same_page(ledger: Ledger) -> None:
-    first = html.page("title", report.sections(ledger, drawn(ledger)), origin=report.origin(ledger))
-    again = Ledger(folder=ledger.folder, tasks=TASKS)
+def test_the_same_reports_give_the_same_page(run_data: RunData) -> None:
+    first = html.page("title", report.sections(run_data, drawn(run_data)), origin=report.origin(run_data))
+    again = RunData(folder=run_data.folder, tasks=TASKS)
     assert html.page("title", report.sections(again, drawn(again)), origin=report.origin(again)) == first
 
 
@@ -315,24 +287,24 @@ def test_whatever_stands_in_a_text_arrives_as_it_is(text: str, head: str, addres
     assert set(re.findall(r"<(\w+)", html.page(head, {"one": parts}, origin=text))) <= known
 
 
-def test_numbers_lead_to_the_runs_they_come_from(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_numbers_lead_to_the_runs_they_come_from(run_data: RunData, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in runs.NAMED:
         monkeypatch.delenv(name, raising=False)
     query = f"tags.%60stage.fp%60%20LIKE%20%27{RUN}%25%27"
     address = f"http://127.0.0.1:5000/#/experiments/1/runs?searchFilter={query}"
-    assert runs.addresses(ledger) == dict.fromkeys(ledger.stages, address)
+    assert runs.addresses(run_data) == dict.fromkeys(run_data.stages, address)
     assert f'<td class="value"><a href="{address}">0.300 (0.400 / 0.500)</a></td>' in html.table(
-        tables.main(ledger), runs.addresses(ledger)
+        tables.main(run_data), runs.addresses(run_data)
     )
     assert f'From the run of <a href="{address}">widen</a>' in html.table(
-        tables.widening(ledger), runs.addresses(ledger)
+        tables.widening(run_data), runs.addresses(run_data)
     )
 
 
-def test_a_stage_whose_run_is_not_known_is_named_without_a_link(ledger: Ledger) -> None:
-    put(ledger.folder / "speed" / "widen.json", {"seconds": 1.0, "peak_memory_mib": 9.0})
-    assert "widen" not in runs.addresses(ledger)
-    assert html.table(tables.widening(ledger), runs.addresses(ledger)).endswith("From the run of widen</p>")
+def test_a_stage_whose_run_is_not_known_is_named_without_a_link(run_data: RunData) -> None:
+    put(run_data.folder / "speed" / "widen.json", {"seconds": 1.0, "peak_memory_mib": 9.0})
+    assert "widen" not in runs.addresses(run_data)
+    assert html.table(tables.widening(run_data), runs.addresses(run_data)).endswith("From the run of widen</p>")
 
 
 @pytest.mark.parametrize(
@@ -350,79 +322,91 @@ def test_where_the_dashboard_is(monkeypatch: pytest.MonkeyPatch, uri: str, expec
     assert runs.dashboard() == expected
 
 
-def test_a_page_without_tasks(ledger: Ledger) -> None:
-    bare = Ledger(folder=ledger.folder, tasks=[])
+def test_a_page_without_tasks(run_data: RunData) -> None:
+    bare = RunData(folder=run_data.folder, tasks=[])
     assert "Tasks" in report.sections(bare, drawn(bare))
-    assert report.verdicts(bare) == []
+    assert report.findings(bare) == []
     assert not any(name.startswith("evaluate") for name in bare.stages)
 
 
-def test_a_broken_report_is_refused_by_name(ledger: Ledger) -> None:
-    put(ledger.folder / "widen.json", '{"max_logit_gap": ')
+def test_a_broken_report_is_refused_by_name(run_data: RunData) -> None:
+    put(run_data.folder / "widen.json", '{"max_logit_gap": ')
     with pytest.raises(InputError, match=r"reports/widen\.json: not JSON"):
-        tables.widening(ledger)
+        tables.widening(run_data)
 
 
-def test_a_missing_report_is_named_and_not_made_up(ledger: Ledger) -> None:
-    (ledger.folder / "widen.json").unlink()
+def test_a_missing_report_is_named_and_not_made_up(run_data: RunData) -> None:
+    (run_data.folder / "widen.json").unlink()
     with pytest.raises((InputError, FileNotFoundError), match=r"widen\.json"):
-        tables.main(ledger)
+        tables.main(run_data)
 
 
-def test_the_spread_over_seeds_and_a_look_at_dev_are_said_plainly(ledger: Ledger) -> None:
+def test_the_spread_over_seeds_and_a_look_at_dev_are_said_plainly(run_data: RunData) -> None:
     seeds = {"score": 0.9, "scores": [0.88, 0.92], "score_std": 0.0283}
-    put(ledger.folder / "tasks" / "sentiment.json", {**ledger.task("sentiment"), **seeds, "selected_on_dev": True})
-    assert report.verdicts(ledger)[0] == (
+    put(run_data.folder / "tasks" / "sentiment.json", {**run_data.task("sentiment"), **seeds, "selected_on_dev": True})
+    assert report.findings(run_data)[0] == (
         "sentiment: accuracy 0.900 ± 0.028 over 2 seeds on 50 dev rows, above the majority baseline (0.400) and above "
         "TF-IDF (0.500). The epoch was chosen on these dev rows, so the score flatters."
     )
-    assert tables.main(ledger).rows[-2][1] == "accuracy (majority / TF-IDF), epoch chosen on these rows"
+    assert tables.main(run_data).rows[-2][1] == "accuracy (majority / TF-IDF), epoch chosen on these rows"
 
 
-def test_a_small_confusion_is_a_matrix_and_a_large_one_its_worst_pairs(ledger: Ledger) -> None:
-    small = tasks.confusion(ledger.analysis("sentiment"))
+def test_a_small_confusion_is_a_matrix_and_a_large_one_its_worst_pairs(run_data: RunData) -> None:
+    small = tasks.confusion(run_data.analysis("sentiment"))
     assert small.head == ("gold \\ predicted", "00", "01", "02")
     assert small.rows == [("00", "2", "2", "0"), ("01", "0", "1", "1"), ("02", "0", "0", "0")]
-    large = tasks.confusion(ledger.analysis("cluener"))
+    large = tasks.confusion(run_data.analysis("cluener"))
     assert large.rows[:2] == [("00", "01", "20"), ("01", "02", "19")]
     assert len(large.rows) == tasks.WHOLE_MATRIX
 
 
-def test_the_tables_of_an_analysis(ledger: Ledger) -> None:
-    found = ledger.analysis("sentiment")
+def test_the_tables_of_an_analysis(run_data: RunData) -> None:
+    found = run_data.analysis("sentiment")
     assert tasks.classes(found).rows == [("00", "0.500", "0.250", "0.333", "7")]
     assert tasks.lengths(found, "accuracy").rows == [("0 to 15", "30", "0.750"), ("1024 or more", "20", "0.500")]
     ((row, text, gold, guess),) = tasks.wrong(found).rows
     assert (row, gold, guess) == ("4", "0", "1")
     assert text == "长" * tasks.LONGEST + "… | 错<u>"
-    assert tasks.wrong(ledger.analysis("cluener")).rows[0][2] == '{"name": {"甲<i>": [[0, 3]]}}'
+    assert tasks.wrong(run_data.analysis("cluener")).rows[0][2] == '{"name": {"甲<i>": [[0, 3]]}}'
 
 
-def test_published_figures_stand_beside_clue_tasks_only_and_by_split(ledger: Ledger) -> None:
-    dev = tasks.beside(ledger, "dev")
+def test_published_figures_stand_beside_clue_tasks_only_and_by_split(run_data: RunData) -> None:
+    dev = tasks.beside(run_data, "dev")
     assert dev is not None
     assert {row[0] for row in dev.rows} == {"cluener"}
     assert dev.rows[-1] == ("cluener", "rosphere", "30.00", "this run, 200 training rows, 50 dev rows")
     assert ("BERT base", "79.45") in {(row[1], row[2]) for row in dev.rows}
-    assert tasks.beside(ledger, "test") is None, "of CLUENER no test figures are quoted"
-    put(ledger.folder / "tasks" / "tnews.json", ledger.task("cluener"))
-    other = Ledger(folder=ledger.folder, tasks=["tnews"])
+    assert tasks.beside(run_data, "test") is None, "of CLUENER no test figures are quoted"
+    put(run_data.folder / "tasks" / "tnews.json", run_data.task("cluener"))
+    other = RunData(folder=run_data.folder, tasks=["tnews"])
     test = tasks.beside(other, "test")
     assert test is not None and test.head[2] == "test, per cent"
     assert "rosphere" not in {row[1] for row in test.rows}, "a score on dev is never set beside test figures"
-    assert tasks.beside(Ledger(folder=ledger.folder, tasks=["sentiment"]), "dev") is None
+    assert tasks.beside(RunData(folder=run_data.folder, tasks=["sentiment"]), "dev") is None
 
 
-def test_the_page_shows_every_tasks_mistakes(ledger: Ledger) -> None:
-    text = html.page("title", report.sections(ledger, drawn(ledger)))
+def test_the_page_shows_every_tasks_mistakes(run_data: RunData) -> None:
+    text = html.page("title", report.sections(run_data, drawn(run_data)))
     for name in TASKS:
         assert f"{name}: where it is wrong" in text
     assert "错&lt;u&gt;" in text and "错<u>" not in text
 
 
-def test_a_task_without_classes_has_no_confusion(ledger: Ledger) -> None:
+def test_a_task_without_classes_has_no_confusion(run_data: RunData) -> None:
     put(
-        ledger.folder / "predictions" / "cluener" / "analysis.json",
-        {**ledger.analysis("cluener"), "confusion": [], "classes": []},
+        run_data.folder / "predictions" / "cluener" / "analysis.json",
+        {**run_data.analysis("cluener"), "confusion": [], "classes": []},
     )
-    assert "gold \\ predicted" not in tasks.details(ledger, "cluener", {})
+    assert "gold \\ predicted" not in tasks.details(run_data, "cluener", {})
+
+
+def test_a_template_that_lacks_a_value_says_so() -> None:
+    with pytest.raises(UndefinedError, match="'text' is undefined"):
+        html.render("paragraph", kind="note")
+
+
+def test_what_the_page_is_made_from_is_installed_with_it() -> None:
+    project = tomllib.loads((html.FOLDER.parents[1] / "pyproject.toml").read_text(encoding="utf-8"))
+    patterns = project["tool"]["setuptools"]["package-data"]["pipeline.report"]
+    files = {path for path in html.FOLDER.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")}
+    assert files and files == {path for pattern in patterns for path in html.FOLDER.glob(pattern)}

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.report import similarity, tables
-from pipeline.report.run_data import Ledger
+from pipeline.report.run_data import RunData
 
 TASKS = ["sentiment", "cluener"]
 ENCODERS = ["roformer_sim", "teacher", "untrained [CLS]", "untrained mean", "TF-IDF"]
@@ -43,7 +43,7 @@ def analysed(name: str) -> dict[str, Any]:
     }
 
 
-def write(folder: Path) -> Ledger:
+def write(folder: Path) -> RunData:
     table = {
         name: {**dict.fromkeys(similarity.MEASURES, 0.5), "recall_at_1": 0.1 * n} for n, name in enumerate(ENCODERS, 1)
     }
@@ -127,7 +127,7 @@ def write(folder: Path) -> Ledger:
     )
     spent = {"seconds": 60.0, "steps_per_second": 2.5, "peak_memory_mib": 1234.5}
     in_fp32 = {"precision": "fp32", "precision_reason": "no bf16 matrix unit"}
-    for name in Ledger(folder=folder, tasks=TASKS).stages:
+    for name in RunData(folder=folder, tasks=TASKS).stages:
         put(folder / "speed" / f"{name}.json", {**spent, **(in_fp32 if name == "pretrain" else {}), "run": RUN})
     put(folder / "speed" / "prepare.json", {"seconds": 12.25, "peak_memory_mib": 99.6, "run": RUN})
     for name, losses in (("pretrain", (7.0, 5.0)), ("pretrain_wide", (5.0, 3.0)), ("pretrain_scratch", (7.0, 4.0))):
@@ -142,4 +142,4 @@ def write(folder: Path) -> Ledger:
         put(folder / "curves" / f"{name}.csv", f"{columns}\n0,0.1,0.2,5.0,,\n10,,,,0.5,3.0\n20,0.2,0.3,4.0,0.4,2.0\n")
     rows = ["model,step,kl,reconstruction", "0,1,7,20", "0,2,,", "0,3,7,18", "1,1,3,20", "1,2,0.5,19"]
     put(folder / "curves" / "vmf_vae.csv", "\n".join(rows) + "\n")
-    return Ledger(folder=folder, tasks=TASKS)
+    return RunData(folder=folder, tasks=TASKS)
