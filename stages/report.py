@@ -51,7 +51,7 @@ def sections(run_data: RunData, drawn: Mapping[str, Figure]) -> dict[str, Sequen
 
 def written(run_data: RunData) -> list[Markup]:
     """Sentences that the text VAE wrote."""
-    vae = run_data.examples("vmf_vae")["vmf"]
+    vae = run_data.examples("evaluate_vae-vmf")
     head = ("#", "sentence")
     between = tables.Table(head=("t", "sentence"), rows=_numbered(vae["interpolation"]))
     drawn = tables.Table(head=head, rows=_numbered(vae["samples"]))
@@ -134,7 +134,8 @@ def scores(run_data: RunData) -> str:
 
 def main() -> None:
     with runner.stage("report") as job:
-        run_data = RunData(folder=REPORTS, tasks=job.scalar("tasks", list[str]))
+        tasks_, variants = job.scalar("tasks", list[str]), job.scalar("vmf_vae.variants", list[str])
+        run_data = RunData(folder=REPORTS, tasks=tasks_, variants=variants)
         drawn = figures.draw(run_data, REPORTS / "figures")
         page = html.page("rosphere: report", sections(run_data, drawn), origin=origin(run_data))
         (REPORTS / "index.html").write_text(page, encoding="utf-8")

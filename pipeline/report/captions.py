@@ -41,7 +41,7 @@ def spearman(run_data: RunData) -> Caption:
 
 
 def _encoders(run_data: RunData, key: str, title: str) -> Caption:
-    table = run_data.report("roformer_sim")["table"]
+    table = run_data.report("evaluate_similarity")["table"]
     names = ("roformer_sim", "teacher", "untrained mean", "untrained [CLS]", "TF-IDF")
     ours, best = table["roformer_sim"][key], max(names[1:], key=lambda name: float(table[name][key]))
     rival = f"{best} ({table[best][key]:.3f})"
@@ -50,7 +50,7 @@ def _encoders(run_data: RunData, key: str, title: str) -> Caption:
         title=title,
         description="Bar chart, an encoder a bar: " + ", ".join(f"{n} {table[n][key]:.3f}" for n in names) + ".",
         says=f"The trained encoder, at {ours:.3f}, {place} {rival}, the best of the others.",
-        stages=("roformer_sim",),
+        stages=("evaluate_similarity",),
     )
 
 
@@ -63,18 +63,16 @@ def reconstruction(run_data: RunData) -> Caption:
 
 
 def _latent(run_data: RunData, key: str, title: str) -> Caption:
-    curve, names = run_data.curve("vmf_vae"), run_data.report("vmf_vae")["models"]
-    last = {}
-    for number, name in enumerate(names):
-        known = curve[curve["model"] == number].dropna(subset=[key])[key]
-        last[name] = float(known.iloc[-1])
+    last = {
+        name: float(run_data.curve(f"vmf_vae-{name}").dropna(subset=[key])[key].iloc[-1]) for name in run_data.variants
+    }
     ends = ", ".join(f"{name} {value:.3g}" for name, value in last.items())
     said = "Nats of KL a sentence" if key == "kl" else "Nats a sentence that are needed to write it again"
     return Caption(
         title=title,
         description=f"Line chart over training steps, a line a model. At the end: {ends}.",
         says=f"{said} in training batches; at the end {ends}.",
-        stages=("vmf_vae",),
+        stages=tuple(f"vmf_vae-{name}" for name in run_data.variants),
     )
 
 
@@ -88,7 +86,7 @@ def sphere(run_data: RunData) -> Caption:
         description=f"Scatter plot inside the unit circle: {said}.",
         says="Held-out sentences along the labels' mean directions in the training data: the further the clouds lie "
         "apart, the more of the label, which the model never saw, is in the latent.",
-        stages=("vmf_vae",),
+        stages=("evaluate_vae-vmf",),
     )
 
 

@@ -19,6 +19,7 @@ Outcome = Literal["better", "worse", "changed"]
 LOWER = {
     "dev_loss",
     "dev_lm",
+    "dev_contrastive",
     "reconstruction",
     "bound_ppl",
     "nll",

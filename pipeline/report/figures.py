@@ -78,7 +78,7 @@ def spearman(run_data: RunData, path: Path) -> None:
 
 
 def _encoders(run_data: RunData, path: Path, key: str, label: str) -> None:
-    table = run_data.report("roformer_sim")["table"]
+    table = run_data.report("evaluate_similarity")["table"]
     colours = {
         "roformer_sim": BLUE,
         "teacher": SKY,
@@ -104,10 +104,9 @@ def reconstruction(run_data: RunData, path: Path) -> None:
 
 
 def _latent(run_data: RunData, path: Path, key: str, label: str) -> None:
-    curve, names = run_data.curve("vmf_vae"), run_data.report("vmf_vae")["models"]
     with drawing(path) as axis:
-        for number, name in enumerate(names):
-            known = curve[curve["model"] == number].dropna(subset=[key])
+        for number, name in enumerate(run_data.variants):
+            known = run_data.curve(f"vmf_vae-{name}").dropna(subset=[key])
             colour, marker = SERIES[number % len(SERIES)], MARKERS[number % len(MARKERS)]
             every = max(1, len(known) // 8)
             axis.plot(known["step"], known[key], label=name, color=colour, marker=marker, markevery=every)

@@ -47,19 +47,19 @@ def _pretraining(run_data: RunData) -> Iterator[Comparison]:
 
 
 def _similarity(run_data: RunData) -> Iterator[Comparison]:
-    report = run_data.report("roformer_sim")
+    report = run_data.report("evaluate_similarity")
     for key, what in (
         ("recall_at_1", "paraphrase found first (recall@1)"),
         ("spearman", "rank correlation with grades"),
     ):
         for name, said in (("untrained mean", "the encoder before this training"), ("TF-IDF", "TF-IDF")):
             rival = report["table"][name][key]
-            yield Comparison(what=what, ours=report[key], theirs=rival, against=said, stage="roformer_sim")
+            yield Comparison(what=what, ours=report[key], theirs=rival, against=said, stage="evaluate_similarity")
 
 
 def _vae(run_data: RunData) -> Iterator[Comparison]:
-    vmf, twin = run_data.report("vmf_vae")["vmf"], run_data.gaussian
-    if twin is None:
+    vmf, gaussian = run_data.vae("vmf"), run_data.gaussian
+    if gaussian is None:
         return
     for key, what, lower, digits in (
         ("token_accuracy", "VAE: tokens reconstructed", False, 3),
@@ -68,9 +68,9 @@ def _vae(run_data: RunData) -> Iterator[Comparison]:
         yield Comparison(
             what=what,
             ours=vmf[key],
-            theirs=twin[key],
-            against="the Gaussian twin",
-            stage="vmf_vae",
+            theirs=gaussian[key],
+            against="the Gaussian baseline",
+            stage="evaluate_vae-vmf",
             lower=lower,
             digits=digits,
         )
@@ -108,8 +108,8 @@ def able(run_data: RunData) -> str:
     """What it can do, in shares of held-out data."""
     wide, sim, vae = (
         run_data.report("pretrain_wide"),
-        run_data.report("roformer_sim"),
-        run_data.report("vmf_vae")["vmf"],
+        run_data.report("evaluate_similarity"),
+        run_data.vae("vmf"),
     )
     said = (
         f"On held-out text it guesses {wide['dev_accuracy']:.0%} of the masked tokens, finds a paraphrase first for "
@@ -129,7 +129,7 @@ def amount(number: float) -> str:
 
 
 def tiles(run_data: RunData) -> list[html.Tile]:
-    wide, sim = run_data.report("pretrain_wide"), run_data.report("roformer_sim")
+    wide, sim = run_data.report("pretrain_wide"), run_data.report("evaluate_similarity")
     found = [
         html.Tile(
             label="masked-token loss",
@@ -141,7 +141,7 @@ def tiles(run_data: RunData) -> list[html.Tile]:
             label="paraphrase found first",
             value=f"{sim['recall_at_1']:.1%}",
             beside=f"TF-IDF {sim['table']['TF-IDF']['recall_at_1']:.1%}",
-            stage="roformer_sim",
+            stage="evaluate_similarity",
         ),
     ]
     if run_data.scratch is not None:

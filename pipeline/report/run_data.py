@@ -11,6 +11,19 @@ import pandas as pd
 
 from rosphere.errors import InputError
 
+WORDS = (
+    "prepare",
+    "dimension",
+    "pretrain",
+    "widen",
+    "pretrain_wide",
+    "pretrain_scratch",
+    "simbert",
+    "roformer_sim",
+    "evaluate_similarity",
+    "evaluate_paraphrases",
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class RunData:
@@ -18,6 +31,7 @@ class RunData:
 
     folder: Path
     tasks: list[str]
+    variants: list[str]  # of the text VAE, vmf among them
 
     def read(self, name: str) -> dict[str, Any]:
         return self._read(self.folder / name)
@@ -27,6 +41,10 @@ class RunData:
 
     def task(self, name: str) -> dict[str, Any]:
         return self._read(self.folder / "tasks" / f"{name}.json")
+
+    def vae(self, variant: str) -> dict[str, Any]:
+        """What was measured of one text VAE."""
+        return self._read(self.folder / "evaluate_vae" / f"{variant}.json")
 
     def analysis(self, name: str) -> dict[str, Any]:
         return self._read(self.folder / "predictions" / name / "analysis.json")
@@ -44,14 +62,18 @@ class RunData:
     @property
     def stages(self) -> list[str]:
         """Stages with a speed, in the order of the graph."""
-        words = ["prepare", "dimension", "pretrain", "widen", "pretrain_wide", "pretrain_scratch", "simbert"]
-        return [*words, "roformer_sim", "vmf_vae", *(f"evaluate-{task}" for task in self.tasks)]
+        return [*WORDS, *self._items]
 
     @property
     def files(self) -> dict[str, str]:
         """Stages and their metrics in the folder."""
-        tasks = {f"evaluate-{task}": f"tasks/{task}.json" for task in self.tasks}
-        return {word: tasks.get(word, f"{word}.json") for word in self.stages}
+        return {word: f"{word}.json" for word in WORDS} | self._items
+
+    @property
+    def _items(self) -> dict[str, str]:
+        """Of stages with a variant or a task."""
+        vaes = {f"{word}-{v}": f"{word}/{v}.json" for v in self.variants for word in ("vmf_vae", "evaluate_vae")}
+        return vaes | {f"evaluate-{task}": f"tasks/{task}.json" for task in self.tasks}
 
     @property
     def above(self) -> list[str]:
@@ -66,13 +88,13 @@ class RunData:
 
     @property
     def gaussian(self) -> dict[str, float] | None:
-        """The Gaussian twin's measures, None where it was switched off."""
-        return self.report("vmf_vae").get("gaussian")
+        """The Gaussian baseline's measures, None where it was switched off."""
+        return self.vae("gaussian") if "gaussian" in self.variants else None
 
     @property
     def sphere(self) -> dict[str, Any] | None:
         """Labelled sentences as points of the latent sphere seen from afar, None where no labels were prepared."""
-        found: dict[str, Any] | None = self.examples("vmf_vae")["vmf"].get("sphere")
+        found: dict[str, Any] | None = self.examples("evaluate_vae-vmf").get("sphere")
         return found
 
     @staticmethod

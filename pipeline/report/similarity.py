@@ -11,7 +11,7 @@ from pipeline.report import html
 from pipeline.report.run_data import RunData
 from pipeline.report.tables import Table
 
-STAGE = "roformer_sim"
+STAGE, WRITING = "evaluate_similarity", "evaluate_paraphrases"
 MEASURES = {
     "recall_at_1": "recall@1",
     "recall_at_10": "recall@10",
@@ -39,20 +39,20 @@ WRITTEN = {
 
 
 def section(run_data: RunData, addresses: Mapping[str, str]) -> list[Markup]:
-    report, shown = run_data.report("roformer_sim"), run_data.examples("roformer_sim")
+    report, near, written = run_data.report(STAGE), run_data.examples(STAGE), run_data.examples(WRITING)
     return [
         html.table(retrieval(report), addresses),
         *_graded(report, addresses),
         html.note(probe(report)),
         html.folded(
             "nearest held-out sentences, for the first one of the first held-out groups",
-            html.beside(shown["neighbours"], "sentence", "nearest"),
+            html.beside(near["neighbours"], "sentence", "nearest"),
         ),
         html.folded(
             "paraphrases written by the model for the same sentences, best first by its own similarity",
-            html.beside(shown["paraphrases"], "sentence", "output"),
+            html.beside(written["paraphrases"], "sentence", "output"),
         ),
-        html.folded("how varied the paraphrases are", html.table(generation(report), addresses)),
+        html.folded("how varied the paraphrases are", html.table(generation(run_data.report(WRITING)), addresses)),
     ]
 
 
@@ -92,9 +92,8 @@ def probe(report: Mapping[str, Any]) -> str:
 
 
 def generation(report: Mapping[str, Any]) -> Table:
-    values = report["generation"]
     return Table(
         head=("what is written", "value"),
-        rows=[(said, f"{values[key]:.4g}") for key, said in WRITTEN.items()],
-        stages=(STAGE,),
+        rows=[(said, f"{report[key]:.4g}") for key, said in WRITTEN.items()],
+        stages=(WRITING,),
     )

@@ -23,13 +23,22 @@ class Table:
         return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in self.rows])
 
 
-STAGES = {"widening": "widen", "pretraining": "pretrain_wide", "RoFormer-Sim": "roformer_sim", "vMF-VAE": "vmf_vae"}
+STAGES = {
+    "widening": "widen",
+    "pretraining": "pretrain_wide",
+    "RoFormer-Sim": "evaluate_similarity",
+    "vMF-VAE": "evaluate_vae-vmf",
+}
 
 
 def main(run_data: RunData) -> Table:
     """One line per system: what it should do and what it did."""
-    widen, wide, sim = run_data.report("widen"), run_data.report("pretrain_wide"), run_data.report("roformer_sim")
-    narrow, vae = run_data.report("pretrain"), run_data.report("vmf_vae")["vmf"]
+    widen, wide, sim = (
+        run_data.report("widen"),
+        run_data.report("pretrain_wide"),
+        run_data.report("evaluate_similarity"),
+    )
+    narrow, vae = run_data.report("pretrain"), run_data.vae("vmf")
     gap, table = widen["max_logit_gap"], sim["table"]
     rows = [
         ("widening", "largest logit change, float64 / float32", f"{gap['float64']:.1e} / {gap['float32']:.1e}"),
@@ -51,7 +60,7 @@ def main(run_data: RunData) -> Table:
             _against(sim, table, "spearman"),
         ),
         ("vMF-VAE", "KL measured / closed form, nats", f"{vae['kl']:.3f} / {vae['kl_closed_form']:.3f}"),
-        *_twin(run_data),
+        *_gaussian(run_data),
         *(_task(run_data, name) for name in run_data.tasks),
     ]
     stages = [STAGES.get(system, f"evaluate-{system.rpartition(' ')[2]}") for system, _, _ in rows]
@@ -74,12 +83,12 @@ def _control(run_data: RunData) -> list[tuple[str, str, str]]:
     ]
 
 
-def _twin(run_data: RunData) -> list[tuple[str, str, str]]:
+def _gaussian(run_data: RunData) -> list[tuple[str, str, str]]:
     if run_data.gaussian is None:
         return []
-    vmf = run_data.report("vmf_vae")["vmf"]
+    vmf = run_data.vae("vmf")
     return [
-        ("vMF-VAE", "KL of the Gaussian twin, nats", f"{run_data.gaussian['kl']:.3f}"),
+        ("vMF-VAE", "KL of the Gaussian baseline, nats", f"{run_data.gaussian['kl']:.3f}"),
         (
             "vMF-VAE",
             "token accuracy of reconstruction, vMF / Gaussian",
@@ -122,11 +131,10 @@ VAE_ROWS = {
 
 
 def vae(run_data: RunData) -> Table:
-    report = run_data.report("vmf_vae")
-    kinds = [name for name, value in report.items() if isinstance(value, dict)]
-    kinds.sort(key=report.get("models", ["vmf", *kinds]).index)
-    rows = [(label, *(f"{report[kind][key]:.4g}" for kind in kinds)) for key, label in VAE_ROWS.items()]
-    return Table(head=("held-out sentences", *kinds), rows=rows, stages=("vmf_vae",))
+    found = {name: run_data.vae(name) for name in run_data.variants}
+    rows = [(label, *(f"{each[key]:.4g}" for each in found.values())) for key, label in VAE_ROWS.items()]
+    stages = tuple(f"evaluate_vae-{name}" for name in found)
+    return Table(head=("held-out sentences", *found), rows=rows, stages=stages)
 
 
 def widening(run_data: RunData) -> Table:

@@ -74,9 +74,9 @@ def test_no_draws_are_no_estimate(tmp_path: Path) -> None:
 def run_data(tmp_path: Path) -> RunData:
     points = [[0.5, 0.0], [0.25, 0.5], [0.9, -0.1]]
     (tmp_path / "examples").mkdir()
-    examples = {"vmf": {"sphere": {"points": points, "labels": ["0", "1", "0"]}}}
-    (tmp_path / "examples" / "vmf_vae.json").write_text(json.dumps(examples))
-    return RunData(folder=tmp_path, tasks=[])
+    examples = {"sphere": {"points": points, "labels": ["0", "1", "0"]}}
+    (tmp_path / "examples" / "evaluate_vae-vmf.json").write_text(json.dumps(examples))
+    return RunData(folder=tmp_path, tasks=[], variants=["vmf", "gaussian"])
 
 
 def test_the_sphere_is_drawn_with_the_same_bytes_every_time(run_data: RunData, tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ def test_the_sphere_is_drawn_with_the_same_bytes_every_time(run_data: RunData, t
 
 
 def test_without_labels_the_page_says_why_there_is_no_sphere(run_data: RunData) -> None:
-    (run_data.folder / "examples" / "vmf_vae.json").write_text('{"vmf": {}}')
+    (run_data.folder / "examples" / "evaluate_vae-vmf.json").write_text("{}")
     assert run_data.sphere is None
     (said,) = report.sphere({}, {})
     assert "the task sentiment" in said and "not prepared" in said

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -98,8 +99,8 @@ def test_from_zero_there_is_no_percentage() -> None:
 
 
 def test_a_long_list_is_folded(run_data: RunData) -> None:
-    vmf = {key: value + 1 for key, value in run_data.report("vmf_vae")["vmf"].items()}
-    put(run_data.folder / "vmf_vae.json", {**run_data.report("vmf_vae"), "vmf": vmf})
+    vmf = {key: value + 1 for key, value in run_data.vae("vmf").items()}
+    put(run_data.folder / "evaluate_vae" / "vmf.json", vmf)
     assert len(vmf) > changes.SHOWN
     page = "".join(changes.section(run_data, {}))
     assert f"<summary>the other {len(vmf) - changes.SHOWN} changes</summary>" in page
@@ -115,7 +116,7 @@ def test_a_new_task_is_new_and_a_broken_commit_no_reason_to_fail(run_data: RunDa
     git(run_data.folder, "commit", "-qam", "broken")
     put(run_data.folder / "widen.json", {"max_logit_gap": {"float64": 0.0}})
     put(run_data.folder / "tasks" / "new.json", run_data.task("sentiment"))
-    more = RunData(folder=run_data.folder, tasks=[*TASKS, "new"])
+    more = replace(run_data, tasks=[*TASKS, "new"])
     found = changes.compared(more)
     assert found is not None and not found.moved and not found.new
 

@@ -35,7 +35,7 @@ def git(folder: Path, *arguments: str) -> None:
 
 
 def made(folder: Path) -> RunData:
-    run_data = RunData(folder=folder / "reports", tasks=TASKS)
+    run_data = RunData(folder=folder / "reports", tasks=TASKS, variants=["vmf", "gaussian"])
     figures.draw(run_data, folder / "reports" / "figures")
     put(folder / "reports" / "scores.csv", report.scores(run_data))
     return run_data

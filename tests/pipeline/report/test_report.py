@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from pipeline.report.run_data import RunData, flops_to_reach, savings
 from pipeline.report.tables import Table
 from rosphere.errors import InputError
 from stages import report
-from tests.pipeline.report.toy_reports import RUN, TASKS, measures, put, write
+from tests.pipeline.report.toy_reports import RUN, TASKS, put, write
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -41,7 +42,7 @@ def drawn(run_data: RunData) -> dict[str, Figure]:
 
 
 def test_graded_pairs_stand_beside_what_was_published_for_the_same_split_only(run_data: RunData) -> None:
-    found = similarity.graded(run_data.report("roformer_sim")["graded"])
+    found = similarity.graded(run_data.report("evaluate_similarity")["graded"])
     assert found.head == ("vectors", "mine dev", "stsb test")
     assert found.rows == [
         ("[CLS]", "0.400 / 0.300", "0.600 / 0.500"),
@@ -51,9 +52,9 @@ def test_graded_pairs_stand_beside_what_was_published_for_the_same_split_only(ru
 
 
 def test_a_page_without_graded_pairs_does_not_speak_of_them(run_data: RunData) -> None:
-    path = run_data.folder / "roformer_sim.json"
-    put(path, {**run_data.report("roformer_sim"), "graded": {}})
-    fresh = RunData(folder=run_data.folder, tasks=TASKS)
+    path = run_data.folder / "evaluate_similarity.json"
+    put(path, {**run_data.report("evaluate_similarity"), "graded": {}})
+    fresh = RunData(folder=run_data.folder, tasks=TASKS, variants=["vmf", "gaussian"])
     assert not any("Published" in part for part in similarity.section(fresh, {}))
     assert any("75% of the probe" in part for part in similarity.section(fresh, {}))
 
@@ -108,8 +109,7 @@ def test_no_savings_are_claimed_where_the_control_came_out_better(run_data: RunD
 def test_nothing_is_said_of_what_was_switched_off(run_data: RunData) -> None:
     put(run_data.folder / "pretrain_scratch.json", {"enabled": False})
     put(run_data.folder / "curves" / "pretrain_scratch.csv", "step\n0\n")
-    put(run_data.folder / "vmf_vae.json", {"vmf": measures(7.0), "models": ["vmf"]})
-    put(run_data.folder / "curves" / "vmf_vae.csv", "model,step,kl,reconstruction\n0,1,7,20\n")
+    run_data = replace(run_data, variants=["vmf"])
     assert run_data.scratch is None and run_data.gaussian is None and savings(run_data) is None
     assert "switched off" in report.savings_sentence(run_data)
     said = str(tables.main(run_data).rows)
@@ -142,7 +142,7 @@ def test_tables_carry_the_numbers(run_data: RunData) -> None:
         tables.main(run_data).rows
     )
     assert tables.widening(run_data).rows[3] == ("parameters, before and after", "1,000 → 4,000")
-    assert similarity.retrieval(run_data.report("roformer_sim")).rows[1] == ("teacher", "0.200", *["0.500"] * 5)
+    assert similarity.retrieval(run_data.report("evaluate_similarity")).rows[1] == ("teacher", "0.200", *["0.500"] * 5)
     assert tables.vae(run_data).rows[1] == ("KL, nats a sentence (Monte Carlo)", "7", "0.5")
     assert tables.dimension(run_data).rows[0] == ("token vectors", "77 tokens", "36.2", "30", "32")
     data = dict(tables.data(run_data).rows)
@@ -207,7 +207,7 @@ def test_a_figure_is_letters_that_take_the_pages_colour_and_says_what_it_shows(r
 def test_chinese_names_stay_letters(run_data: RunData) -> None:
     put(run_data.folder / "tasks" / "天气.json", run_data.task("sentiment"))
     path = run_data.folder / "tasks.svg"
-    figures.tasks(RunData(folder=run_data.folder, tasks=["天气"]), path)
+    figures.tasks(RunData(folder=run_data.folder, tasks=["天气"], variants=["vmf"]), path)
     assert "天气" in path.read_text(encoding="utf-8")
 
 
@@ -271,7 +271,7 @@ def test_the_page_is_whole_and_loads_nothing(run_data: RunData) -> None:
 
 def test_the_same_reports_give_the_same_page(run_data: RunData) -> None:
     first = html.page("title", report.sections(run_data, drawn(run_data)), origin=report.origin(run_data))
-    again = RunData(folder=run_data.folder, tasks=TASKS)
+    again = RunData(folder=run_data.folder, tasks=TASKS, variants=["vmf", "gaussian"])
     assert html.page("title", report.sections(again, drawn(again)), origin=report.origin(again)) == first
 
 
@@ -323,10 +323,10 @@ def test_where_the_dashboard_is(monkeypatch: pytest.MonkeyPatch, uri: str, expec
 
 
 def test_a_page_without_tasks(run_data: RunData) -> None:
-    bare = RunData(folder=run_data.folder, tasks=[])
+    bare = RunData(folder=run_data.folder, tasks=[], variants=["vmf", "gaussian"])
     assert "Tasks" in report.sections(bare, drawn(bare))
     assert report.findings(bare) == []
-    assert not any(name.startswith("evaluate") for name in bare.stages)
+    assert not any(name.startswith("evaluate-") for name in bare.stages)
 
 
 def test_a_broken_report_is_refused_by_name(run_data: RunData) -> None:
@@ -378,11 +378,11 @@ def test_published_figures_stand_beside_clue_tasks_only_and_by_split(run_data: R
     assert ("BERT base", "79.45") in {(row[1], row[2]) for row in dev.rows}
     assert tasks.beside(run_data, "test") is None, "of CLUENER no test figures are quoted"
     put(run_data.folder / "tasks" / "tnews.json", run_data.task("cluener"))
-    other = RunData(folder=run_data.folder, tasks=["tnews"])
+    other = RunData(folder=run_data.folder, tasks=["tnews"], variants=["vmf"])
     test = tasks.beside(other, "test")
     assert test is not None and test.head[2] == "test, per cent"
     assert "rosphere" not in {row[1] for row in test.rows}, "a score on dev is never set beside test figures"
-    assert tasks.beside(RunData(folder=run_data.folder, tasks=["sentiment"]), "dev") is None
+    assert tasks.beside(RunData(folder=run_data.folder, tasks=["sentiment"], variants=["vmf"]), "dev") is None
 
 
 def test_the_page_shows_every_tasks_mistakes(run_data: RunData) -> None:

@@ -10,6 +10,7 @@ from pipeline.report import similarity, tables
 from pipeline.report.run_data import RunData
 
 TASKS = ["sentiment", "cluener"]
+VARIANTS = ["vmf", "gaussian"]
 ENCODERS = ["roformer_sim", "teacher", "untrained [CLS]", "untrained mean", "TF-IDF"]
 RUN = "0123456789abcdef"
 
@@ -88,7 +89,8 @@ def write(folder: Path) -> RunData:
         "pretrain_wide": trained(3.5, 10e12),
         "pretrain_scratch": trained(4.0, 10e12),
         "simbert": {},
-        "roformer_sim": {
+        "roformer_sim": {},
+        "evaluate_similarity": {
             **table["roformer_sim"],
             "table": table,
             "graded": {
@@ -96,9 +98,12 @@ def write(folder: Path) -> RunData:
                 "mine dev": {"[CLS]": {"none": 0.4, "whitened": 0.3}, "TF-IDF": {"none": 0.2}},
             },
             "negation": {"paraphrase_nearer": 0.75, "paraphrase_cosine": 0.9, "negation_cosine": 0.8},
-            "generation": dict.fromkeys(similarity.WRITTEN, 0.25),
         },
-        "vmf_vae": {"vmf": measures(7.0), "gaussian": measures(0.5), "models": ["vmf", "gaussian"]},
+        "evaluate_paraphrases": dict.fromkeys(similarity.WRITTEN, 0.25),
+        "vmf_vae/vmf": {},
+        "vmf_vae/gaussian": {},
+        "evaluate_vae/vmf": measures(7.0),
+        "evaluate_vae/gaussian": measures(0.5),
     }
     for name, value in reports.items():
         put(folder / f"{name}.json", value)
@@ -117,17 +122,14 @@ def write(folder: Path) -> RunData:
             },
         )
         put(folder / "predictions" / name / "analysis.json", analysed(name))
-    put(folder / "examples" / "vmf_vae.json", {"vmf": vmf})
-    put(
-        folder / "examples" / "roformer_sim.json",
-        {
-            "neighbours": [{"input": "怎么退货", "nearest": ["如何退货", "退货流程"]}],
-            "paraphrases": [{"input": "怎么退货", "output": []}],
-        },
-    )
+    put(folder / "examples" / "evaluate_vae-vmf.json", vmf)
+    near = [{"input": "怎么退货", "nearest": ["如何退货", "退货流程"]}]
+    put(folder / "examples" / "evaluate_similarity.json", {"neighbours": near})
+    written = [{"input": "怎么退货", "output": []}]
+    put(folder / "examples" / "evaluate_paraphrases.json", {"paraphrases": written})
     spent = {"seconds": 60.0, "steps_per_second": 2.5, "peak_memory_mib": 1234.5}
     in_fp32 = {"precision": "fp32", "precision_reason": "no bf16 matrix unit"}
-    for name in RunData(folder=folder, tasks=TASKS).stages:
+    for name in RunData(folder=folder, tasks=TASKS, variants=VARIANTS).stages:
         put(folder / "speed" / f"{name}.json", {**spent, **(in_fp32 if name == "pretrain" else {}), "run": RUN})
     put(folder / "speed" / "prepare.json", {"seconds": 12.25, "peak_memory_mib": 99.6, "run": RUN})
     for name, losses in (("pretrain", (7.0, 5.0)), ("pretrain_wide", (5.0, 3.0)), ("pretrain_scratch", (7.0, 4.0))):
@@ -138,8 +140,9 @@ def write(folder: Path) -> RunData:
     head = "vocabulary,dimension,train_loss,dev_loss,head_size,head_dev_loss"
     put(folder / "curves" / "dimension.csv", "\n".join([head, *measured]) + "\n")
     for name in ("simbert", "roformer_sim", *(f"evaluate-{task}" for task in TASKS)):
-        columns = "step,recall_at_1,spearman,dev_lm,distillation,loss"
+        columns = "step,dev_contrastive,spearman,dev_lm,distillation,loss"
         put(folder / "curves" / f"{name}.csv", f"{columns}\n0,0.1,0.2,5.0,,\n10,,,,0.5,3.0\n20,0.2,0.3,4.0,0.4,2.0\n")
-    rows = ["model,step,kl,reconstruction", "0,1,7,20", "0,2,,", "0,3,7,18", "1,1,3,20", "1,2,0.5,19"]
-    put(folder / "curves" / "vmf_vae.csv", "\n".join(rows) + "\n")
-    return RunData(folder=folder, tasks=TASKS)
+    head = "step,kl,reconstruction\n"
+    put(folder / "curves" / "vmf_vae-vmf.csv", head + "1,7,20\n2,,\n3,7,18\n")
+    put(folder / "curves" / "vmf_vae-gaussian.csv", head + "1,3,20\n2,0.5,19\n")
+    return RunData(folder=folder, tasks=TASKS, variants=VARIANTS)
