@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from rosphere import vae
-from rosphere.__main__ import main
+from rosphere.cli.app import main
 from rosphere.errors import InputError
 from rosphere.text import tokenizer as tokenizers
 from rosphere.text.tokenizer import Tokenizer
@@ -173,7 +173,7 @@ def test_a_folder_that_is_none_or_of_another_version_is_refused(folder: Path, tm
 
 def test_interpolate_on_the_command_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     first, last = "".join(CHARACTERS[:4]), "".join(CHARACTERS[5:8])
-    main(["interpolate", first, last, "--model", str(folder), "--steps", "5", "--longest", "6"])
+    main(["interpolate", first, last, "--model", str(folder), "--steps", "5", "--max-length", "6"])
     lines = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
     assert [share for share, _ in lines] == ["0.000", "0.250", "0.500", "0.750", "1.000"]
     found, tokenizer = vae.load(folder), Tokenizer(folder)
@@ -186,7 +186,6 @@ def test_interpolate_on_the_command_line(folder: Path, capsys: pytest.CaptureFix
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["一", "丁", "--steps", "1"], "steps: expected 2 or more"),
         (["一", " "], "expected a sentence, got ' ', which has no token"),
         (["一", "丁", "--model", "nowhere"], "nowhere: no such folder"),
     ],
@@ -194,6 +193,14 @@ def test_interpolate_on_the_command_line(folder: Path, capsys: pytest.CaptureFix
 def test_what_cannot_be_interpolated_is_refused_in_one_line(folder: Path, arguments: list[str], message: str) -> None:
     with pytest.raises(SystemExit, match=message):
         main(["interpolate", "--model", str(folder), *arguments])
+
+
+def test_there_is_no_way_of_one_step(folder: Path) -> None:
+    from rosphere.vae import decoding
+    from rosphere.vae import folder as folders
+
+    with pytest.raises(InputError, match="steps: expected 2 or more"):
+        decoding.interpolate(folders.load(folder), Tokenizer(folder), "一", "丁", steps=1)
 
 
 def test_a_split_without_a_short_sentence_is_refused(folder: Path, tmp_path: Path) -> None:
