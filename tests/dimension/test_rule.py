@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rosphere.__main__ import main
+from rosphere.cli.app import main
 from rosphere.dimension.rule import capacity, johnson_lindenstrauss, minimal_dimension, pair_entropy
 
 PUBLISHED = {32: -7.77471, 64: -15.4734, 96: -23.1726, 128: -30.8718, 256: -61.6692, 512: -123.264}

@@ -17,7 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from rosphere import __main__ as command_line
+from rosphere.cli import app as command_line
+from rosphere.cli import generate
 from rosphere.encoder import masks
 from rosphere.encoder.config import EncoderConfig, Kind
 from rosphere.encoder.model import MaskedLanguageModel
@@ -397,7 +398,7 @@ def folder(tokens: Tokenizer, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def generated(folder: Path, *arguments: str, capsys: pytest.CaptureFixture[str]) -> str:
-    small = ("--samples", "8", "--count", "2", "--longest", "12")
+    small = ("--samples", "8", "--count", "2", "--max-length", "12")
     command_line.main(["generate", *arguments, "--model", str(folder), *small])
     return capsys.readouterr().out
 
@@ -418,7 +419,7 @@ def test_the_command_line_writes_lines_or_json(
     for file in (str(tmp_path / "texts"), "-"):
         found = generated(folder, TEXT, "--file", file, capsys=capsys)
         assert found == "".join(f"{text}\n{plain[text]}\n" for text in TEXTS)
-    monkeypatch.setattr(command_line, "TEXTS_AT_ONCE", 3)
+    monkeypatch.setattr(generate, "TEXTS_AT_ONCE", 3)
     rows = [json.loads(line) for line in generated(folder, "--json", *TEXTS, capsys=capsys).splitlines()]
     assert [row["text"] for row in rows] == TEXTS
     assert [row["synonyms"] for row in rows] == [[text for text, _ in expected[text]] for text in TEXTS]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional as F
 
-from rosphere.__main__ import main
+from rosphere.cli.app import main
 from rosphere.errors import InputError
 from rosphere.text import tokenizer as tokenizers
 from rosphere.text.tokenizer import Tokenizer
@@ -174,7 +174,7 @@ def test_a_folder_that_is_none_or_of_another_version_is_refused(saved: Path, tmp
 
 def test_interpolate_on_the_command_line(saved: Path, capsys: pytest.CaptureFixture[str]) -> None:
     first, last = "".join(CHARACTERS[:4]), "".join(CHARACTERS[5:8])
-    main(["interpolate", first, last, "--model", str(saved), "--steps", "5", "--longest", "6"])
+    main(["interpolate", first, last, "--model", str(saved), "--steps", "5", "--max-length", "6"])
     lines = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
     assert [share for share, _ in lines] == ["0.000", "0.250", "0.500", "0.750", "1.000"]
     found, tokenizer = folder.load(saved), Tokenizer(saved)
@@ -187,7 +187,6 @@ def test_interpolate_on_the_command_line(saved: Path, capsys: pytest.CaptureFixt
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["一", "丁", "--steps", "1"], "steps: expected 2 or more"),
         (["一", " "], "expected a sentence, got ' ', which has no token"),
         (["一", "丁", "--model", "nowhere"], "nowhere: no such folder"),
     ],
@@ -195,6 +194,11 @@ def test_interpolate_on_the_command_line(saved: Path, capsys: pytest.CaptureFixt
 def test_what_cannot_be_interpolated_is_refused_in_one_line(saved: Path, arguments: list[str], message: str) -> None:
     with pytest.raises(SystemExit, match=message):
         main(["interpolate", "--model", str(saved), *arguments])
+
+
+def test_there_is_no_way_of_one_step(saved: Path) -> None:
+    with pytest.raises(InputError, match="steps: expected 2 or more"):
+        decoding.interpolate(folder.load(saved), Tokenizer(saved), "一", "丁", steps=1)
 
 
 def test_a_split_without_a_short_sentence_is_refused(saved: Path, tmp_path: Path) -> None:

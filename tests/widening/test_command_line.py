@@ -1,4 +1,4 @@
-"""python -m rosphere widen: on folders that transformers wrote, into folders that transformers reads."""
+"""rosphere widen: on folders that transformers wrote, into folders that transformers reads."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from rosphere.__main__ import main
+from rosphere.cli.app import main
 from rosphere.text import tokenizer
 
 VOCABULARY = [*tokenizer.SPECIALS, *tokenizer.UNUSED, *(chr(0x4E00 + n) for n in range(40))]

@@ -11,17 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from rosphere.__main__ import decoded
+from rosphere.cli.app import decoded
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 COMMAND = (sys.executable, "-m", "rosphere")
 SHOW = """
 import sys
 from unittest import mock
-from rosphere import __main__ as command_line
-def show(options): print(options.query)
-with mock.patch.object(command_line, "similar", show):
-    command_line.main()
+from rosphere.cli import app, similar
+def show(query, *_, **__): print(query)
+with mock.patch.object(similar, "compare", show):
+    app.main()
 """
 
 
@@ -54,8 +54,9 @@ def test_an_argument_that_is_no_text_is_refused() -> None:
     assert refused.stderr.startswith(b"error: expected an argument in UTF-8, got the bytes b'")
 
 
-def test_a_closed_pipe_is_no_traceback() -> None:
-    script = f"{sys.executable} -m rosphere dimension --items 9 --table | true; echo ${{PIPESTATUS[0]}}"
+@pytest.mark.parametrize("words", ["dimension --items 9 --table", "--help", "similar --help"])
+def test_a_closed_pipe_is_no_traceback(words: str) -> None:
+    script = f"{sys.executable} -m rosphere {words} | true; echo ${{PIPESTATUS[0]}}"
     ended = run("bash", "-c", script)
     assert (ended.stdout, ended.stderr) == (f"{128 + signal.SIGPIPE}\n".encode(), b"")
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from rosphere.clue.__main__ import main, score_file
+from rosphere.cli.app import main
+from rosphere.cli.clue import measured
 
 
 def lines(path: Path, *rows: object) -> Path:
@@ -19,7 +20,7 @@ def lines(path: Path, *rows: object) -> Path:
 def test_a_file_of_predictions_is_scored(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     gold = lines(tmp_path / "dev.json", {"sentence": "甲", "label": "100"}, {"sentence": "乙", "label": "101"})
     guess = lines(tmp_path / "tnews11_predict.json", {"id": 0, "label": "100"}, {"id": 1, "label": "100"})
-    main(["score", "tnews", str(gold), str(guess)])
+    main(["clue", "score", "tnews", str(gold), str(guess)])
     assert json.loads(capsys.readouterr().out) == {"accuracy": 0.5}
 
 
@@ -29,7 +30,7 @@ def test_answers_are_scored_from_the_released_file(tmp_path: Path) -> None:
     released = {"data": [{"paragraphs": [{"context": "甲乙丙", "qas": [question]}]}]}
     gold = lines(tmp_path / "dev.json", released)
     guess = lines(tmp_path / "cmrc2018_predict.json", {"Q0": "乙丙"})
-    found = score_file("cmrc2018", gold, guess)
+    found = measured("cmrc2018", gold, guess)
     assert found == {"em": 0.0, "f1": pytest.approx(2 / 3), "mean_of_em_and_f1": pytest.approx(1 / 3)}
 
 
@@ -37,12 +38,12 @@ def test_chid_is_scored_blank_by_blank(tmp_path: Path) -> None:
     gold = lines(tmp_path / "dev.json", {"content": ["#idiom000001#甲#idiom000002#"], "candidates": ["一", "二"]})
     lines(tmp_path / "dev_answer.json", {"#idiom000001#": 1, "#idiom000002#": 0})
     guess = lines(tmp_path / "guess.json", {"#idiom000002#": 1, "#idiom000001#": 1})
-    assert score_file("chid", gold, guess) == {"accuracy": 0.5}
+    assert measured("chid", gold, guess) == {"accuracy": 0.5}
 
 
 def test_packing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = lines(tmp_path / "afqmc_predict.json", {"id": 0, "label": "1"})
-    main(["pack", str(file), "--out", str(tmp_path / "submit.zip")])
+    main(["clue", "pack", str(file), "--out", str(tmp_path / "submit.zip")])
     assert capsys.readouterr().out == "afqmc_predict.json: 1 predictions\n"
     with zipfile.ZipFile(tmp_path / "submit.zip") as archive:
         assert archive.namelist() == ["afqmc_predict.json"]
@@ -50,6 +51,6 @@ def test_packing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_bad_input_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match=r"^error: unknown task 'tnew'; declared are afqmc"):
-        main(["score", "tnew", "gold", "guess"])
+        main(["clue", "score", "tnew", "gold", "guess"])
     with pytest.raises(SystemExit, match=r"^error: .*gold\.json: no such file"):
-        main(["score", "tnews", str(tmp_path / "gold.json"), "guess"])
+        main(["clue", "score", "tnews", str(tmp_path / "gold.json"), "guess"])
