@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
-from rosphere.clue.examples import chosen, gold_spans
+from rosphere.clue.gold.choices import chosen
+from rosphere.clue.gold.entities import gold_spans
 from rosphere.clue.scoring import Prediction, measures, right
 from rosphere.clue.submission import as_label
 from rosphere.clue.tasks import Row, Task

@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from rosphere.clue.examples import chosen, gold_spans
+from rosphere.clue.gold.choices import chosen
+from rosphere.clue.gold.entities import gold_spans
 from rosphere.clue.scoring import Prediction
 from rosphere.clue.tasks import Row, Task
 

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 
 from rosphere.clue import windows
+from rosphere.clue.gold.choices import chosen as gold_choice
+from rosphere.clue.gold.entities import gold_spans
 from rosphere.clue.tasks import Row, Task
 from rosphere.text.cleaning import clean
 from rosphere.text.tokenizer import Tokenizer
@@ -97,7 +99,7 @@ def _choices(task: Task, row: Row, tokenizer: Tokenizer, number: int) -> Example
     shared, choices = encoded[: len(texts)], encoded[len(texts) :]
     fill = _blank_filled if task.blank else _followed
     sequences = tuple(fill([list(part) for part in shared], choice, task.max_length, tokenizer) for choice in choices)
-    return Example(row=number, sequences=sequences, target=chosen(task, row) if task.gold in row else 0)
+    return Example(row=number, sequences=sequences, target=gold_choice(task, row) if task.gold in row else 0)
 
 
 def _followed(texts: list[list[int]], choice: list[int], longest: int, tokenizer: Tokenizer) -> Tokens:
@@ -116,13 +118,6 @@ def _blank_filled(texts: list[list[int]], choice: list[int], longest: int, token
     return _joined([choice, [*left, tokenizer.identity(BLANK), *right]], tokenizer)
 
 
-def chosen(task: Task, row: Row) -> int:
-    """The number of the right choice, which may be given by number or in words."""
-    given = row[task.gold]
-    assert task.choices is not None
-    return given if isinstance(given, int) else task.choices(row).index(given)
-
-
 def _entities(task: Task, row: Row, tokenizer: Tokenizer, number: int) -> Example:
     """Spans in tokens. A span that no token boundary fits, or that was cut off, has no target."""
     encoding = tokenizer.encodings([row["text"]])[0]
@@ -137,16 +132,6 @@ def _entities(task: Task, row: Row, tokenizer: Tokenizer, number: int) -> Exampl
     ]
     ids = [tokenizer.cls, *encoding.ids[:room], tokenizer.sep]
     return Example(row=number, sequences=(Tokens(ids=ids, offsets=offsets),), target=spans)
-
-
-def gold_spans(row: Row) -> list[tuple[str, int, int]]:
-    """(label, first character, last character) of a CLUENER row."""
-    return [
-        (label, begin, end)
-        for label, mentions in row.get("label", {}).items()
-        for places in mentions.values()
-        for begin, end in places
-    ]
 
 
 def _answers(task: Task, row: Row, tokenizer: Tokenizer, number: int) -> list[Example]:

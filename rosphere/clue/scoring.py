@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rosphere.clue import answers
-from rosphere.clue.examples import chosen, gold_spans
+from rosphere.clue.gold.choices import chosen
+from rosphere.clue.gold.entities import gold_spans
 from rosphere.clue.tasks import Row, Task
 from rosphere.errors import InputError
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from rosphere.clue import layouts
-from rosphere.clue.examples import gold_spans
+from rosphere.clue.gold.entities import gold_spans
 from rosphere.clue.scoring import Prediction
 from rosphere.clue.tasks import TASKS, Row, Task
 from rosphere.errors import InputError

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rosphere.clue import submission
-from rosphere.clue.examples import gold_spans
+from rosphere.clue.gold.entities import gold_spans
 from rosphere.clue.scoring import Prediction
 from rosphere.clue.tasks import TASKS, Row
 from rosphere.errors import InputError
