@@ -10,9 +10,9 @@ import pytest
 
 from pipeline.report import figures, html
 from stages import report
+from tests.pipeline.report import chromium
 from tests.pipeline.report.chromium import View
 from tests.pipeline.report.toy_reports import write
-from tests.pipeline.report import chromium
 
 pytestmark = pytest.mark.skipif(chromium.PROGRAM is None, reason="no Chromium here")
 
