@@ -20,6 +20,8 @@ def majority(task: Task, train: Sequence[Row], dev: Sequence[Row]) -> list[Predi
 
 
 def simple(task: Task, train: Sequence[Row], dev: Sequence[Row]) -> list[Prediction]:
-    """Of classes regression on TF-IDF; of entities a lexicon of the training mentions; of answers and choices the
-    clause, or the choice, that shares most with the question, or with the text."""
+    """Of classes regression on TF-IDF, of entities a lexicon of the training mentions.
+
+    Of answers and choices the clause, or the choice, that shares most with the question, or with the text.
+    """
     return KINDS[task.kind].simple(task, train, dev)
