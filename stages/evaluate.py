@@ -13,9 +13,9 @@ from typing import Any, Literal
 from pipeline.run import runner
 from pipeline.run.settings import at_least
 from rosphere.clue import analysis, baselines, finetuning, predicting, scoring, submission
+from rosphere.clue.kinds.kind import Prediction
 from rosphere.clue.model import TaskModel
 from rosphere.clue.reading import is_test, named
-from rosphere.clue.scoring import Prediction
 from rosphere.clue.tasks import Row, Task, official
 from rosphere.encoder import folder
 from rosphere.errors import InputError
@@ -140,14 +140,14 @@ def judged(
         "score": statistics.fmean(scores) if len(scores) > 1 else scores[0],
         "majority": scoring.score(task, dev, baselines.majority(task, train, dev)),
         "baseline": scoring.score(task, dev, baselines.simple(task, train, dev)),
-        "baseline_name": baselines.NAMES[task.kind],
+        "baseline_name": baselines.name(task),
         "train_rows": len(train),
         "dev_rows": len(dev),
         "clue": official(task, dev[0]),
     }
-    if task.kind == "spans":  # exact match is the score; what is not exact counts in F1
-        beside = scoring.measures(task, dev, baselines.simple(task, train, dev))
-        values |= {**scoring.measures(task, dev, first.guesses), "baseline_f1": beside["f1"]}
+    if beside := scoring.beside(task):
+        simple = scoring.measures(task, dev, baselines.simple(task, train, dev))
+        values |= {**scoring.measures(task, dev, first.guesses), f"baseline_{beside}": simple[beside]}
     if task.group and task.group in dev[0]:
         alone = predicting.predict(first.model, dev, tokenizer, assign=False)
         values["accuracy_without_assignment"] = scoring.score(task, dev, alone)

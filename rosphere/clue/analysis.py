@@ -7,16 +7,13 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
-from rosphere.clue.examples import chosen, gold_spans
-from rosphere.clue.scoring import Prediction, measures, right
-from rosphere.clue.submission import as_label
+from rosphere.clue.kinds.kind import NOTHING, Pairs, Prediction
+from rosphere.clue.kinds.table import KINDS
+from rosphere.clue.scoring import measures
 from rosphere.clue.tasks import Row, Task
 
-NOTHING = "(none)"  # gold: an entity was invented; predicted: one was missed
 EDGES = (0, 16, 32, 64, 128, 256, 512, 1024)  # characters of all the texts of a row
 SHOWN = 20
-
-Pairs = list[tuple[str, str]]  # (gold, predicted)
 
 
 def analyse(task: Task, rows: Sequence[Row], predictions: Sequence[Prediction]) -> dict[str, Any]:
@@ -26,11 +23,12 @@ def analyse(task: Task, rows: Sequence[Row], predictions: Sequence[Prediction]) 
     "gold"}, ...]; "lengths": [{"from", "to", "rows", measure: ...}, ...]; "wrong_rows": how many;
     "wrong": the first twenty, in the order of the file}. Answers have no classes.
     """
-    pairs = [pair for row, guess in zip(rows, predictions, strict=True) for pair in _pairs(task, row, guess)]
+    kind = KINDS[task.kind]
+    pairs = [pair for row, guess in zip(rows, predictions, strict=True) for pair in kind.pairs(task, row, guess)]
     wrong = [
-        {"row": number, "texts": list(task.texts(row)), **_said(task, row, guess)}
+        {"row": number, "texts": list(task.texts(row)), **kind.said(task, row, guess)}
         for number, (row, guess) in enumerate(zip(rows, predictions, strict=True))
-        if not right(task, row, guess)
+        if not kind.right(task, row, guess)
     ]
     confusion = sorted(Counter(pairs).items(), key=lambda item: (-item[1], item[0]))
     return {
@@ -40,30 +38,6 @@ def analyse(task: Task, rows: Sequence[Row], predictions: Sequence[Prediction]) 
         "wrong_rows": len(wrong),
         "wrong": wrong[:SHOWN],
     }
-
-
-def _pairs(task: Task, row: Row, guess: Prediction) -> Pairs:
-    match task.kind:
-        case "classification":
-            return [(str(row[task.gold]), str(guess))]
-        case "choices":
-            return [(str(chosen(task, row)), str(guess))]
-        case "entities":
-            assert isinstance(guess, list)
-            return _entity_pairs(gold_spans(row), guess)
-        case "spans":
-            return []
-
-
-def _entity_pairs(gold: Sequence[tuple[str, int, int]], guess: Sequence[tuple[str, int, int]]) -> Pairs:
-    """Entities with the same characters are a pair, if need be of different types; others are alone."""
-    pairs = [(label, label) for label, *_ in set(gold) & set(guess)]
-    missed = {(begin, end, label) for label, begin, end in set(gold) - set(guess)}
-    for label, begin, end in sorted(set(guess) - set(gold)):
-        meant = min((each for each in missed if each[:2] == (begin, end)), default=None)
-        missed.discard(meant or (-1, -1, ""))
-        pairs.append((meant[2] if meant else NOTHING, label))
-    return pairs + [(label, NOTHING) for *_, label in sorted(missed)]
 
 
 def classes(pairs: Pairs) -> list[dict[str, Any]]:
@@ -96,13 +70,3 @@ def lengths(task: Task, rows: Sequence[Row], predictions: Sequence[Prediction]) 
             measured = measures(task, [rows[n] for n in inside], [predictions[n] for n in inside])
             found.append({"from": begin, "to": end, "rows": len(inside), **measured})
     return found
-
-
-def _said(task: Task, row: Row, guess: Prediction) -> dict[str, Any]:
-    """Gold and prediction in words."""
-    if task.kind == "choices":
-        assert task.choices is not None and isinstance(guess, int)
-        choices = task.choices(row)
-        return {"gold": choices[chosen(task, row)], "prediction": choices[guess] if guess < len(choices) else NOTHING}
-    gold = row[task.gold]["text"] if task.kind == "spans" else row[task.gold]
-    return {"gold": gold, "prediction": as_label(row.get("text", ""), guess)}

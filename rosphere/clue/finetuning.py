@@ -15,10 +15,11 @@ from torch import Tensor, nn
 
 from rosphere.clue import model as models
 from rosphere.clue import scoring
-from rosphere.clue.examples import Batch, collate, examples
+from rosphere.clue.examples import collate, examples
 from rosphere.clue.model import TaskModel
 from rosphere.clue.predicting import predict
 from rosphere.clue.selection import Selection, reached_by
+from rosphere.clue.sequences import Batch
 from rosphere.clue.tasks import Row
 from rosphere.encoder.precision import Precision
 from rosphere.errors import Interrupted

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from rosphere.clue.gold.table import GOLD
 from rosphere.clue.tasks import TASKS, Row, Task
 from rosphere.errors import InputError
 
@@ -83,8 +84,9 @@ def checked(
             if row.get(task.gold) == "-":
                 counts["dropped_unlabelled"] += 1
                 continue
-            _check_gold(task, row, where)
-            row = _placed(row, counts) if task.kind == "spans" else row
+            if task.gold not in row:
+                raise InputError(f"{where}: {name} needs {task.gold!r}, the row has {', '.join(row)}")
+            row = GOLD[task.kind](task, row, where, counts)
         counts["kept"] += 1
         kept.append(row)
     return kept, counts
@@ -107,78 +109,3 @@ def _check_texts(task: Task, row: Row, where: str) -> None:
         raise InputError(f"{where}: expected whole characters, got {half}, half of one that was cut in two") from error
     if len(choices) < 2:
         raise InputError(f"{where}: expected two or more choices, got {list(choices)}")
-
-
-def _check_gold(task: Task, row: Row, where: str) -> None:
-    if task.gold not in row:
-        raise InputError(f"{where}: {task.name} needs {task.gold!r}, the row has {', '.join(row)}")
-    match task.kind:
-        case "classification":
-            _check_labels(task, [str(row[task.gold])], where)
-        case "entities":
-            given = row[task.gold]
-            _check_labels(task, list(given) if isinstance(given, Mapping) else [str(given)], where)
-            _check_entities(row, where)
-        case "spans":
-            _check_answers(row[task.gold], where)
-        case "choices":
-            _check_choice(task, row, where)
-
-
-def _check_labels(task: Task, labels: list[str], where: str) -> None:
-    unknown = [label for label in labels if label not in task.labels]
-    if unknown:
-        raise InputError(f"{where}: label {unknown[0]!r} is none of {task.name}'s: {', '.join(task.labels)}")
-
-
-def _check_entities(row: Row, where: str) -> None:
-    given, text = row["label"], row["text"]
-    try:
-        spans = [(m, b, e) for mentions in given.values() for m, places in mentions.items() for b, e in places]
-        wrong = [(mention, begin, end) for mention, begin, end in spans if text[begin : end + 1] != mention]
-    except (AttributeError, TypeError, ValueError) as error:
-        form = "{'name': {'江泽民': [[0, 2]]}}"
-        raise InputError(f"{where}: expected spans such as {form}, got {given!r}") from error
-    if wrong:
-        mention, begin, end = wrong[0]
-        raise InputError(f"{where}: {mention!r} does not stand at {begin} to {end} of {text!r}")
-
-
-def _check_answers(given: Any, where: str) -> None:
-    try:
-        texts, starts = list(given["text"]), list(given["answer_start"])
-    except (KeyError, TypeError) as error:
-        form = "{'text': ['1963年'], 'answer_start': [30]}"
-        raise InputError(f"{where}: expected answers such as {form}, got {given!r}") from error
-    if not texts or len(texts) != len(starts) or not all(isinstance(text, str) for text in texts):
-        raise InputError(f"{where}: expected one or more texts and as many starts under 'answers', got {given!r}")
-    if not all(type(start) is int for start in starts):
-        raise InputError(f"{where}: expected whole numbers under 'answer_start', got {starts!r}")
-
-
-def _check_choice(task: Task, row: Row, where: str) -> None:
-    assert task.choices is not None
-    choices, given = task.choices(row), row[task.gold]
-    fits = 0 <= given < len(choices) if type(given) is int else given in choices
-    if not fits:
-        raise InputError(f"{where}: {task.gold} {given!r} is none of the {len(choices)} choices {list(choices)}")
-
-
-def _placed(row: Row, counts: Counter[str]) -> Row:
-    """The row with starts that are right: 21 of CMRC 2018's training answers and 200 of its dev answers are not.
-
-    An answer that does not stand where it should is looked for; of several places the nearest is taken. One that
-    stands nowhere has the start -1: it still counts in scoring, but nothing can be learnt from it.
-    """
-    texts, starts = row["answers"]["text"], list(row["answers"]["answer_start"])
-    for number, (text, start) in enumerate(zip(texts, starts, strict=True)):
-        if start >= 0 and text and row["context"].startswith(text, start):
-            continue
-        starts[number] = _nearest(row["context"], text, start)
-        counts["unplaced_answers" if starts[number] < 0 else "repaired_offsets"] += 1
-    return {**row, "answers": {"text": texts, "answer_start": starts}}
-
-
-def _nearest(context: str, text: str, start: int) -> int:
-    places = [place for place in range(len(context)) if text and context.startswith(text, place)]
-    return min(places, key=lambda place: abs(place - start), default=-1)

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from rosphere.clue import layouts
-from rosphere.clue.examples import gold_spans
-from rosphere.clue.scoring import Prediction
+from rosphere.clue.kinds.kind import Prediction
+from rosphere.clue.kinds.table import KINDS
 from rosphere.clue.tasks import TASKS, Row, Task
 from rosphere.errors import InputError
 from rosphere.text import reading
@@ -22,44 +22,31 @@ from rosphere.text import reading
 ARCHIVE = "submit.zip"  # CLUE takes no other name
 
 
-def as_label(text: str, prediction: Prediction) -> object:
-    """Entities as CLUENER writes them: {"name": {"江泽民": [[0, 2]]}}; everything else as it is."""
-    if not isinstance(prediction, list):
-        return prediction
-    label: dict[str, dict[str, list[list[int]]]] = {}
-    for kind, begin, end in sorted(prediction):
-        label.setdefault(kind, {}).setdefault(text[begin : end + 1], []).append([begin, end])
-    return label
-
-
 def write_predictions(task: Task, rows: Sequence[Row], predictions: Sequence[Prediction], path: Path) -> None:
     """Every row beside what was predicted for it."""
-    guesses = (as_label(row.get("text", ""), guess) for row, guess in zip(rows, predictions, strict=True))
+    guesses = (KINDS[task.kind].written(row, guess) for row, guess in zip(rows, predictions, strict=True))
     reading.write_rows(path, ({**row, "prediction": guess} for row, guess in zip(rows, guesses, strict=True)))
 
 
 def is_object(task: Task) -> bool:
     """Whether CLUE wants one JSON object instead of lines."""
-    return task.kind == "spans" or task.blank
+    return KINDS[task.kind].is_object(task)
 
 
 def write_submission(
     task: Task, rows: Sequence[Row], predictions: Sequence[Prediction], folder: Path, *, split: str = "test"
 ) -> Path:
     """The predictions for a test split under CLUE's name and in its format, ids as released."""
-    path = folder / task.submitted_as(split)
+    path, kind = folder / task.submitted_as(split), KINDS[task.kind]
     ids = [row.get("id", number) for number, row in enumerate(rows)]
-    pairs = zip(rows, predictions, strict=True)
-    guesses = [as_label(row.get("text", ""), guess) for row, guess in pairs]
+    guesses = [kind.written(row, guess) for row, guess in zip(rows, predictions, strict=True)]
     if is_object(task):
         text = json.dumps(dict(zip(map(str, ids), guesses, strict=True)), ensure_ascii=False, indent=1)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text + "\n", encoding="utf-8")
         return path
-    values = [{"id": name, "label": guess} for name, guess in zip(ids, guesses, strict=True)]
-    if task.kind == "entities":
-        values = [{**value, "text": row["text"]} for value, row in zip(values, rows, strict=True)]
-    reading.write_rows(path, values)
+    lines = zip(ids, guesses, rows, strict=True)
+    reading.write_rows(path, [{"id": name, "label": guess, **kind.line(row)} for name, guess, row in lines])
     return path
 
 
@@ -98,26 +85,10 @@ def _by_id(task: Task, rows: Sequence[Row], whole: Mapping[str, Any], path: Path
 
 def _prediction(task: Task, value: Any, row: Row | None, where: str) -> Prediction:
     """``value`` as this task's prediction. Without the row only what every row has in common is checked."""
-    match task.kind:
-        case "spans" if isinstance(value, str):
-            return value
-        case "classification" if str(value) in task.labels:
-            return str(value)
-        case "choices" if str(value).isdecimal():
-            if row is None or (task.choices and int(value) < len(task.choices(row))):
-                return int(value)
-        case "entities" if isinstance(value, Mapping) and set(value) <= set(task.labels):
-            try:
-                return gold_spans({"label": value})
-            except (AttributeError, TypeError, ValueError):
-                pass  # the complaint below says what was expected
-    expected = {
-        "spans": "a text",
-        "classification": f"one of {', '.join(task.labels)}",
-        "choices": "the number of a choice, from 0",
-        "entities": "spans such as {'name': {'江泽民': [[0, 2]]}}",
-    }[task.kind]
-    raise InputError(f"{where}: {task.name}: expected {expected}, got {value!r}")
+    found = KINDS[task.kind].parsed(task, value, row)
+    if found is None:
+        raise InputError(f"{where}: {task.name}: expected {KINDS[task.kind].expected(task)}, got {value!r}")
+    return found
 
 
 def names() -> dict[str, Task]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from rosphere.clue import layouts
 
@@ -31,14 +31,14 @@ def two_versions(name: str) -> Mapping[str, str]:
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """One task of one of four kinds.
+    """One task of one of the kinds that ``kinds.table.KINDS`` names.
 
     classification: a class of one or two ``texts``. entities: labelled spans of the text. spans: a part of the second
     text that answers the first. choices: one of ``choices``, each of them read together with ``texts``.
     """
 
     name: str
-    kind: Literal["classification", "entities", "spans", "choices"]
+    kind: str
     texts: Callable[[Row], tuple[str, ...]]
     labels: tuple[str, ...] = ()  # classes, or types of entities
     choices: Callable[[Row], tuple[str, ...]] | None = None
@@ -47,7 +47,7 @@ class Task:
     pair: bool = False  # two segments, whose relation is asked for
     max_length: int = 128
     stride: int = 128  # of spans: tokens from one window of a long text to the next
-    metric: Literal["accuracy", "f1", "em"] = "accuracy"
+    metric: str = "accuracy"  # one of the measures of its kind
     fields: tuple[str, ...]  # what every row must carry
     gold: str = "label"  # the field of the right answer, which test rows may lack
     files: Files = field(default_factory=lambda: PLAIN)

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rosphere.clue.analysis import NOTHING, analyse, classes, lengths
-from rosphere.clue.scoring import Prediction, score
+from rosphere.clue.analysis import analyse, classes, lengths
+from rosphere.clue.kinds.kind import NOTHING, Prediction
+from rosphere.clue.scoring import score
 from rosphere.clue.tasks import TASKS
 
 LABELS = st.sampled_from(["甲", "乙", "丙"])

@@ -11,7 +11,9 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rosphere.clue.examples import Example, Tokens, collate, examples, gold_spans
+from rosphere.clue.examples import collate, examples
+from rosphere.clue.gold.entities import gold_spans
+from rosphere.clue.sequences import Example, Tokens
 from rosphere.clue.tasks import TASKS
 from rosphere.text import tokenizer
 from rosphere.text.tokenizer import Tokenizer

@@ -14,11 +14,12 @@ from torch import Tensor
 
 from rosphere.clue import finetuning, scoring
 from rosphere.clue import model as models
-from rosphere.clue.examples import Example, Tokens, collate, examples
+from rosphere.clue.examples import collate, examples
 from rosphere.clue.finetuning import DEV, Recipe, layer_rates, order
 from rosphere.clue.global_pointer import FAR
 from rosphere.clue.model import TaskModel
 from rosphere.clue.predicting import predict
+from rosphere.clue.sequences import Example, Tokens
 from rosphere.clue.tasks import TASKS, Row
 from rosphere.encoder.config import EncoderConfig
 from rosphere.encoder.model import Encoder

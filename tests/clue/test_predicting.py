@@ -16,6 +16,7 @@ from hypothesis.extra import numpy as nps
 from rosphere.clue import predicting
 from rosphere.clue.examples import collate, examples
 from rosphere.clue.global_pointer import FAR
+from rosphere.clue.kinds.choices import assigned
 from rosphere.clue.model import TaskModel
 from rosphere.clue.tasks import TASKS
 from rosphere.encoder.config import EncoderConfig
@@ -58,7 +59,7 @@ def blanks(count: int, choices: int, group: Any) -> list[dict[str, Any]]:
 @given(st.integers(1, 4), st.integers(2, 5), st.data())
 def test_the_assignment_is_the_best_of_all(count: int, choices: int, data: st.DataObject) -> None:
     scores = data.draw(nps.arrays(np.float32, (count, choices), elements=st.floats(-5, 5, width=16)))
-    found = predicting.choices(CHID, blanks(count, choices, 1), list(scores), assign=True)
+    found = assigned(CHID, blanks(count, choices, 1), list(scores), assign=True)
     if count <= choices:
         best = max(
             sum(float(row[choice]) for row, choice in zip(scores, chosen, strict=True))
@@ -70,19 +71,19 @@ def test_the_assignment_is_the_best_of_all(count: int, choices: int, data: st.Da
         )
     else:
         assert len(found) == count and len(set(found)) == choices, "more blanks than choices: all are used"
-    alone = predicting.choices(CHID, blanks(count, choices, 1), list(scores), assign=False)
+    alone = assigned(CHID, blanks(count, choices, 1), list(scores), assign=False)
     assert alone == [int(row.argmax()) for row in scores]
 
 
 def test_only_rows_that_share_group_and_choices_are_assigned() -> None:
     scores = [np.array([2.0, 1.0], np.float32)] * 2
     one, other = blanks(1, 2, 1), blanks(1, 2, 2)
-    assert predicting.choices(CHID, [*one, *other], scores, assign=True) == [0, 0], "two groups"
-    assert set(predicting.choices(CHID, [*one, *one], scores, assign=True)) == {0, 1}
+    assert assigned(CHID, [*one, *other], scores, assign=True) == [0, 0], "two groups"
+    assert set(assigned(CHID, [*one, *one], scores, assign=True)) == {0, 1}
     mixed = [*one, {**one[0], "candidates": ["0", "x"]}]
-    assert predicting.choices(CHID, mixed, scores, assign=True) == [0, 0], "one group, two lists of choices"
+    assert assigned(CHID, mixed, scores, assign=True) == [0, 0], "one group, two lists of choices"
     few = [{key: value for key, value in row.items() if key != "group"} for row in [*one, *one]]
-    assert predicting.choices(CHID, few, scores, assign=True) == [0, 0], "FewCLUE's rows stand alone"
+    assert assigned(CHID, few, scores, assign=True) == [0, 0], "FewCLUE's rows stand alone"
 
 
 def test_rows_with_fewer_choices_are_scored_over_those_they_have(pieces: Tokenizer) -> None:

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rosphere.clue.scoring import Prediction, measures, right, score
+from rosphere.clue.kinds.kind import Prediction
+from rosphere.clue.scoring import measures, right, score
 from rosphere.clue.tasks import TASKS
 from rosphere.errors import InputError
 

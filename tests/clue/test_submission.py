@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rosphere.clue import submission
-from rosphere.clue.examples import gold_spans
-from rosphere.clue.scoring import Prediction
+from rosphere.clue.gold.entities import gold_spans
+from rosphere.clue.kinds.entities import as_label
+from rosphere.clue.kinds.kind import Prediction
 from rosphere.clue.tasks import TASKS, Row
 from rosphere.errors import InputError
 
@@ -44,7 +45,7 @@ def test_spans_read_back_as_they_were_predicted(text: str, data: st.DataObject) 
     place = st.integers(0, len(text) - 1)
     span = st.tuples(st.sampled_from(["name", "address"]), place, place).filter(lambda span: span[1] <= span[2])
     spans = data.draw(st.sets(span))
-    label = submission.as_label(text, list(spans))
+    label = as_label(text, list(spans))
     assert set(gold_spans({"text": text, "label": label})) == spans
     assert isinstance(label, dict)
     for mentions in label.values():

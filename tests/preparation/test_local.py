@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from rosphere.clue.examples import gold_spans
+from rosphere.clue.gold.entities import gold_spans
 from rosphere.errors import InputError
 from rosphere.preparation import local, writing
 from rosphere.preparation.source import Source
