@@ -13,7 +13,7 @@ if TYPE_CHECKING:  # torch is not needed for --help
     from rosphere.vae.model import SentenceVAE
 
 SENTENCES = Path("models/roformer_sim")
-LATENTS = Path("models/vmf_vae")
+LATENTS = Path("models/vmf_vae/vmf")
 
 
 def there(folder: Path) -> Path:

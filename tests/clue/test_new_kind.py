@@ -13,10 +13,10 @@ from typing import Any, final
 
 import pytest
 import torch
+from rosphere.clue.__main__ import score_file
 from torch import Tensor, nn
 
 from rosphere.clue import analysis, baselines, finetuning, reading, scoring, submission
-from rosphere.clue.__main__ import score_file
 from rosphere.clue.finetuning import Recipe
 from rosphere.clue.gold.table import GOLD
 from rosphere.clue.kinds.kind import Kind, Pairs, Prediction, accuracy
