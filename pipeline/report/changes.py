@@ -11,40 +11,13 @@ from typing import Any, Literal
 
 from markupsafe import Markup
 
-from pipeline.report import history, html
+from pipeline.report import dimension, history, html, pretraining, similarity, tasks, vae
 from pipeline.report.run_data import RunData
 from pipeline.report.tables import Table
 
 Outcome = Literal["better", "worse", "changed"]
-LOWER = {
-    "dev_loss",
-    "dev_lm",
-    "reconstruction",
-    "bound_ppl",
-    "nll",
-    "nll_bound",
-    "ppl",
-    "negation_cosine",
-    "float32",  # the largest logit changes of widening
-    "float64",
-}
-HIGHER = {
-    "dev_accuracy",
-    "score",
-    "recall_at_1",
-    "recall_at_5",
-    "recall_at_10",
-    "mrr",
-    "spearman",
-    "paraphrase_nearer",
-    "token_accuracy",
-    "bleu",
-    "mutual_information",
-    "active_units",
-    "active_directions",
-    "distinct_1",
-    "distinct_2",
-}
+DECLARATIONS = tuple(each.DECLARATION for each in (pretraining, similarity, vae, tasks, dimension))
+BETTER = {metric.word: metric.better for each in DECLARATIONS for metric in each.metrics}
 # Not ours to be better at: what a model was before training, and what it is held against.
 OTHERS = ("before", "untrained", "TF-IDF", "gaussian")
 FIRST = ("score", "dev_loss", "recall_at_1", "spearman", "token_accuracy", "ppl", "bound_ppl", "dev_accuracy")
@@ -67,7 +40,8 @@ class Change:
         *path, word = self.key.split(".")
         if any(part.startswith(OTHERS) for part in path):
             return 0
-        return (word in HIGHER) - (word in LOWER)
+        better = BETTER.get(word)
+        return (better == "higher") - (better == "lower")
 
     @property
     def outcome(self) -> Outcome:
