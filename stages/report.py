@@ -4,14 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from markupsafe import Markup
 
-from pipeline.report import changes, figures, headline, history, html, runs, similarity, tables, tasks
+from pipeline.report import (
+    changes,
+    dimension,
+    figures,
+    headline,
+    history,
+    html,
+    pretraining,
+    runs,
+    similarity,
+    tables,
+    tasks,
+    vae,
+)
 from pipeline.report.figures import Figure
-from pipeline.report.run_data import RunData, savings
+from pipeline.report.run_data import RunData
 from pipeline.run import runner
 
 REPORTS = Path("reports")
@@ -28,45 +40,29 @@ def sections(run_data: RunData, drawn: Mapping[str, Figure]) -> dict[str, Sequen
         "In short": headline.section(run_data, addresses),
         "Since the last commit": changes.section(run_data, addresses),
         "At a glance": [html.table(tables.main(run_data), addresses)],
-        "Pretraining and widening": [
-            shown("pretraining"),
-            html.note(savings_sentence(run_data)),
-            html.table(tables.widening(run_data), addresses),
+        pretraining.DECLARATION.title: [
+            shown(*pretraining.DECLARATION.figures),
+            *pretraining.section(run_data, addresses),
         ],
-        "Sentence similarity": [shown("recall", "spearman"), *similarity.section(run_data, addresses)],
-        "Text VAE": [
-            shown("kl", "reconstruction"),
-            html.folded("everything measured on held-out sentences", html.table(tables.vae(run_data), addresses)),
-            *written(run_data),
+        similarity.DECLARATION.title: [
+            shown(*similarity.DECLARATION.figures),
+            *similarity.section(run_data, addresses),
+        ],
+        vae.DECLARATION.title: [
+            shown(*vae.DECLARATION.figures),
+            *vae.section(run_data, addresses),
             *sphere(drawn, addresses),
         ],
-        "Tasks": [shown("tasks"), *map(html.note, findings(run_data)), *tasks.section(run_data, addresses)],
-        "The dimension rule": [html.table(tables.dimension(run_data), addresses), shown("vectors", "heads")],
+        tasks.DECLARATION.title: [shown(*tasks.DECLARATION.figures), *tasks.section(run_data, addresses)],
+        dimension.DECLARATION.title: [
+            html.table(dimension.table(run_data), addresses),
+            shown(*dimension.DECLARATION.figures),
+        ],
         "Data and time": [
             html.folded("what was read, kept and dropped", html.table(tables.data(run_data), addresses)),
             html.folded("how long it took on this machine", html.table(tables.speed(run_data), addresses)),
         ],
     }
-
-
-def written(run_data: RunData) -> list[Markup]:
-    """Sentences that the text VAE wrote."""
-    vae = run_data.examples("evaluate_vae-vmf")
-    head = ("#", "sentence")
-    between = tables.Table(head=("t", "sentence"), rows=_numbered(vae["interpolation"]))
-    drawn = tables.Table(head=head, rows=_numbered(vae["samples"]))
-    return [
-        html.folded(
-            "reconstructions of held-out sentences from a point on the sphere",
-            html.beside(vae["reconstructions"], "sentence", "output"),
-        ),
-        html.folded("along the great circle between the first two", html.table(between)),
-        html.folded("decoded from the uniform prior", html.table(drawn)),
-        html.folded(
-            "training sentences nearest to the held-out ones on the sphere",
-            html.beside(vae["neighbours"], "sentence", "output"),
-        ),
-    ]
 
 
 def sphere(drawn: Mapping[str, Figure], addresses: Mapping[str, str]) -> list[Markup]:
@@ -82,47 +78,9 @@ def origin(run_data: RunData) -> str:
     return f"Written at commit {commit.name} of {commit.date}." if commit else "Written outside a git repository."
 
 
-def _numbered(lines: Sequence[str]) -> list[tuple[str, str]]:
-    return [(str(number), line or "(nothing)") for number, line in enumerate(lines)]
-
-
-def savings_sentence(run_data: RunData) -> str:
-    if run_data.scratch is None:
-        return "The control (pretrain_scratch) is switched off, so nothing is said about savings."
-    saved = savings(run_data)
-    if saved is None:
-        return "The control from random weights ended with the lower loss: at this budget widening saved nothing."
-    begun = run_data.report("pretrain_wide")["dev_loss_at_start"] <= run_data.scratch["dev_loss"]
-    when = "from its first step on, so with at least" if begun else "with"
-    return f"The widened model was at the control's final dev loss {when} {saved:.0%} fewer FLOPs, narrow run included."
-
-
-def findings(run_data: RunData) -> list[str]:
-    """One plain sentence a task."""
-    found = []
-    for name in run_data.tasks:
-        report = run_data.task(name)
-        parts = [
-            f"{name}: {report['metric']} {report['score']:.3f}{_spread(report)} on {report['dev_rows']} dev rows,",
-            "above" if report["score"] > report["majority"] else "NOT above",
-            f"the majority baseline ({report['majority']:.3f}) and",
-            "above" if report["score"] > report["baseline"] else "NOT above",
-            f"{report['baseline_name']} ({report['baseline']:.3f}).",
-        ]
-        if report.get("selected_on_dev"):
-            parts.append("The epoch was chosen on these dev rows, so the score flatters.")
-        found.append(" ".join(parts))
-    return found
-
-
-def _spread(report: Mapping[str, Any]) -> str:
-    """Standard deviation over the seeds, where there are several."""
-    return f" ± {report['score_std']:.3f} over {len(report['scores'])} seeds" if "scores" in report else ""
-
-
 def summary(run_data: RunData) -> str:
-    lines = ["# rosphere: report", "", tables.main(run_data).markdown(), "", savings_sentence(run_data), ""]
-    return "\n".join([*lines, *(f"- {finding}" for finding in findings(run_data)), ""])
+    lines = ["# rosphere: report", "", tables.main(run_data).markdown(), "", pretraining.savings_sentence(run_data), ""]
+    return "\n".join([*lines, *(f"- {finding}" for finding in tasks.findings(run_data)), ""])
 
 
 def scores(run_data: RunData) -> str:
@@ -134,8 +92,8 @@ def scores(run_data: RunData) -> str:
 
 def main() -> None:
     with runner.stage("report") as job:
-        tasks_, variants = job.scalar("tasks", list[str]), job.scalar("vmf_vae.variants", list[str])
-        run_data = RunData(folder=REPORTS, tasks=tasks_, variants=variants)
+        named, variants = job.scalar("tasks", list[str]), job.scalar("vmf_vae.variants", list[str])
+        run_data = RunData(folder=REPORTS, tasks=named, variants=variants)
         drawn = figures.draw(run_data, REPORTS / "figures")
         page = html.page("rosphere: report", sections(run_data, drawn), origin=origin(run_data))
         (REPORTS / "index.html").write_text(page, encoding="utf-8")

@@ -1,51 +1,23 @@
-"""What got better or worse since the last commit: the reports now beside those in HEAD, metric by metric.
+"""What got better or worse since the last commit: `dvc metrics diff` in a reader's order.
 
 HEAD is that of the moment when the page was written, and the page names it: a commit by itself makes no stage stale.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from markupsafe import Markup
 
-from pipeline.report import history, html
+from pipeline.report import dimension, history, html, pretraining, similarity, tasks, vae
 from pipeline.report.run_data import RunData
 from pipeline.report.tables import Table
 
 Outcome = Literal["better", "worse", "changed"]
-LOWER = {
-    "dev_loss",
-    "dev_lm",
-    "dev_contrastive",
-    "reconstruction",
-    "bound_ppl",
-    "nll",
-    "nll_bound",
-    "ppl",
-    "negation_cosine",
-    "float32",  # the largest logit changes of widening
-    "float64",
-}
-HIGHER = {
-    "dev_accuracy",
-    "score",
-    "recall_at_1",
-    "recall_at_5",
-    "recall_at_10",
-    "mrr",
-    "spearman",
-    "paraphrase_nearer",
-    "token_accuracy",
-    "bleu",
-    "mutual_information",
-    "active_units",
-    "active_directions",
-    "distinct_1",
-    "distinct_2",
-}
+DECLARATIONS = tuple(each.DECLARATION for each in (pretraining, similarity, vae, tasks, dimension))
+BETTER = {metric.word: metric.better for each in DECLARATIONS for metric in each.metrics}
 # Not ours to be better at: what a model was before training, and what it is held against.
 OTHERS = ("before", "untrained", "TF-IDF", "gaussian")
 FIRST = ("score", "dev_loss", "recall_at_1", "spearman", "token_accuracy", "ppl", "bound_ppl", "dev_accuracy")
@@ -68,7 +40,8 @@ class Change:
         *path, word = self.key.split(".")
         if any(part.startswith(OTHERS) for part in path):
             return 0
-        return (word in HIGHER) - (word in LOWER)
+        better = BETTER.get(word)
+        return (better == "higher") - (better == "lower")
 
     @property
     def outcome(self) -> Outcome:
@@ -96,30 +69,30 @@ class Changes:
 
 
 def compared(run_data: RunData) -> Changes | None:
-    """None where HEAD has none of the reports."""
-    moved: list[Change] = []
-    same = new = gone = known = 0
-    for stage, name in run_data.files.items():
-        then = history.committed(run_data.folder, name)
-        if then is None:
-            continue
-        known += 1
-        old, now = dict(leaves(then)), dict(leaves(run_data.read(name)))
-        both = old.keys() & now.keys()
-        found = [Change(stage=stage, key=key, before=old[key], now=now[key]) for key in now if key in both]
-        moved += [change for change in found if change.before != change.now]
-        same += sum(change.before == change.now for change in found)
-        new, gone = new + len(now) - len(both), gone + len(old) - len(both)
-    return Changes(moved=sorted(moved, key=lambda each: each.rank), same=same, new=new, gone=gone) if known else None
+    """None where HEAD has none of the reports, or nobody knows."""
+    diff = history.metrics_diff(run_data.folder) or {}
+    stages = {stage: numbers(diff.get(name, {})) for stage, name in run_data.files.items()}
+    # A report that HEAD does not have at all is that of a new task or stage, and nothing has changed in it.
+    known = {stage: found for stage, found in stages.items() if any(old is not None for old, _ in found.values())}
+    pairs = [(stage, key, old, new) for stage, found in known.items() for key, (old, new) in found.items()]
+    both = [
+        Change(stage=stage, key=key, before=old, now=new)
+        for stage, key, old, new in pairs
+        if old is not None and new is not None
+    ]
+    moved = sorted((each for each in both if each.before != each.now), key=lambda each: each.rank)
+    new, gone = sum(old is None for *_, old, _ in pairs), sum(new is None for *_, new in pairs)
+    return Changes(moved=moved, same=len(both) - len(moved), new=new, gone=gone) if known else None
 
 
-def leaves(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:
-    """The numbers at the end of nested mappings, under keys joined by dots; lists are curves and not compared."""
-    for key, value in node.items():
-        if isinstance(value, dict):
-            yield from leaves(value, f"{prefix}{key}.")
-        elif isinstance(value, int | float) and not isinstance(value, bool):
-            yield f"{prefix}{key}", value
+def numbers(metrics: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[float | None, float | None]]:
+    """Old and new by key, in the keys' order; texts, truth values and lists are not compared."""
+    pairs = {key: (_number(metrics[key]["old"]), _number(metrics[key]["new"])) for key in sorted(metrics)}
+    return {key: pair for key, pair in pairs.items() if pair != (None, None)}
+
+
+def _number(value: Any) -> float | None:
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def section(run_data: RunData, addresses: Mapping[str, str]) -> list[Markup]:
@@ -128,7 +101,7 @@ def section(run_data: RunData, addresses: Mapping[str, str]) -> list[Markup]:
         return [html.note("There is no git history here, so nothing is compared.")]
     against = f"commit {commit.name} of {commit.date}, “{commit.subject}”"
     if found is None:
-        return [html.note(f"Nothing is compared: the last commit ({against}) holds no reports.")]
+        return [html.note(f"Nothing is compared: DVC finds no reports in the last commit ({against}).")]
     if not found.moved and not found.new and not found.gone:
         return [html.note(f"Every one of {found.same} numbers is as in {against}.")]
     parts = [html.note(f"Against {against}: {counted(found)}.")]

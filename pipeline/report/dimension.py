@@ -8,9 +8,12 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 
+from pipeline.report.declaration import Declaration
 from pipeline.report.palette import BLUE, MARKERS, SERIES
 from pipeline.report.run_data import RunData
+from pipeline.report.tables import Table
 
+DECLARATION = Declaration(title="The dimension rule", figures=("vectors", "heads"), metrics=())
 NOISE = 0.01  # nats between two seeds of a short run
 
 
@@ -60,3 +63,26 @@ def heads_say(run_data: RunData) -> str:
     spread, best = report["head_loss_spread"], int(report["best_head_size"])
     said = f"{best} being the best" if spread > NOISE else "which is noise"
     return f"Head sizes differ by {spread:.3f} nats, {said}."
+
+
+def table(run_data: RunData) -> Table:
+    report = run_data.report("dimension")
+    rows = [
+        (
+            "token vectors",
+            f"{report['vocabulary']} tokens",
+            f"{report['embedding_log_formula']:.1f}",
+            str(report["embedding_rule"]),
+            str(report["embedding_size"]),
+        ),
+        (
+            "attention heads",
+            f"{report['sequence']} positions",
+            f"{report['head_log_formula']:.1f}",
+            str(report["head_rule"]),
+            str(report["head_size"]),
+        ),
+    ]
+    return Table(
+        head=("what", "N", "8.33 log N", "smallest n by the exact rule", "chosen"), rows=rows, stages=("dimension",)
+    )

@@ -1,14 +1,17 @@
-"""The last commit, and the reports as they stood in it. Where there is no git, nothing."""
+"""The last commit, and how the metrics differ from those in it. Where there is no git, nothing."""
 
 from __future__ import annotations
 
 import json
 import shutil
 import subprocess
-from collections.abc import Mapping
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+# By file relative to the folder asked for, and by key ("vmf.kl"): {"old": value or None, "new": value or None}.
+Diff = dict[str, dict[str, dict[str, Any]]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,14 +30,18 @@ def last(folder: Path) -> Commit | None:
     return Commit(name=name, subject=subject, date=date)
 
 
-def committed(folder: Path, name: str) -> Mapping[str, Any] | None:
-    """The JSON object `folder`/`name` in HEAD; None where HEAD has no such file, or no JSON object in it."""
-    text = _git(folder, "show", f"HEAD:./{name}")
-    try:
-        found = json.loads(text) if text else None
-    except json.JSONDecodeError:
-        return None  # what was committed broken is no reason to refuse today's page
-    return found if isinstance(found, dict) else None
+def metrics_diff(folder: Path) -> Diff | None:
+    """What `dvc metrics diff` says of HEAD and the files as they are; None where there is no DVC workspace.
+
+    It may run inside a stage: DVC lets go of its lock while a command runs, and to read metrics it takes none. In a
+    process of its own, for a stage imports neither DVC nor what it drags along.
+    """
+    command = [sys.executable, "-m", "dvc", "metrics", "diff", "--all", "--json", "HEAD"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, encoding="utf-8")
+    if done.returncode:
+        return None
+    found: Diff = json.loads(done.stdout)
+    return found
 
 
 def _git(folder: Path, *arguments: str) -> str | None:

@@ -8,18 +8,20 @@ from typing import Any
 from markupsafe import Markup
 
 from pipeline.report import html
+from pipeline.report.declaration import Declaration, Metric
 from pipeline.report.run_data import RunData
 from pipeline.report.tables import Table
 
 STAGE, WRITING = "evaluate_similarity", "evaluate_paraphrases"
-MEASURES = {
-    "recall_at_1": "recall@1",
-    "recall_at_10": "recall@10",
-    "mrr": "MRR",
-    "spearman": "Spearman",
-    "alignment": "alignment",
-    "uniformity": "uniformity",
-}
+# Of every encoder, in the columns of one table.
+MEASURES = (
+    Metric(key="recall_at_1", label="recall@1", better="higher", format=".3f"),
+    Metric(key="recall_at_10", label="recall@10", better="higher", format=".3f"),
+    Metric(key="mrr", label="MRR", better="higher", format=".3f"),
+    Metric(key="spearman", label="Spearman", better="higher", format=".3f"),
+    Metric(key="alignment", label="alignment", format=".3f"),
+    Metric(key="uniformity", label="uniformity", format=".3f"),
+)
 # RoFormer-Sim small and its supervised successor on the test sets (kexue.fm/archives/8541).
 PUBLISHED = {
     "atec test": "0.371 / 0.512",
@@ -28,14 +30,27 @@ PUBLISHED = {
     "pawsx test": "0.058 / 0.564",
     "stsb test": "0.713 / 0.763",
 }
-WRITTEN = {
-    "sentences": "sentences kept, of all sources",
-    "distinct_1": "distinct characters",
-    "distinct_2": "distinct bigrams",
-    "self_similarity": "overlap among those of one source",
-    "overlap_with_source": "overlap with the source",
-    "cosine_with_source": "cosine with the source",
-}
+WRITTEN = (
+    Metric(key="sentences", label="sentences kept, of all sources"),
+    Metric(key="distinct_1", label="distinct characters", better="higher"),
+    Metric(key="distinct_2", label="distinct bigrams", better="higher"),
+    Metric(key="self_similarity", label="overlap among those of one source"),
+    Metric(key="overlap_with_source", label="overlap with the source"),
+    Metric(key="cosine_with_source", label="cosine with the source"),
+)
+# In no table: said in a sentence, or only compared with the last commit.
+UNLISTED = (
+    Metric(key="recall_at_5", label="recall@5", better="higher", format=".3f"),
+    Metric(key="dev_contrastive", label="contrastive loss of held-out pairs, nats", better="lower", format=".3f"),
+    Metric(key="dev_lm", label="loss of writing the paraphrase, nats", better="lower", format=".3f"),
+    Metric(
+        key="negation.paraphrase_nearer", label="paraphrase nearer than the negation", better="higher", format=".0%"
+    ),
+    Metric(key="negation.negation_cosine", label="mean cosine with the negation", better="lower", format=".3f"),
+)
+DECLARATION = Declaration(
+    title="Sentence similarity", figures=("recall", "spearman"), metrics=(*MEASURES, *WRITTEN, *UNLISTED)
+)
 
 
 def section(run_data: RunData, addresses: Mapping[str, str]) -> list[Markup]:
@@ -57,8 +72,8 @@ def section(run_data: RunData, addresses: Mapping[str, str]) -> list[Markup]:
 
 
 def retrieval(report: Mapping[str, Any]) -> Table:
-    rows = [(name, *(f"{values[key]:.3f}" for key in MEASURES)) for name, values in report["table"].items()]
-    return Table(head=("encoder", *MEASURES.values()), rows=rows, stages=(STAGE,))
+    rows = [(name, *(each.text(values) for each in MEASURES)) for name, values in report["table"].items()]
+    return Table(head=("encoder", *(each.label for each in MEASURES)), rows=rows, stages=(STAGE,))
 
 
 def _graded(report: Mapping[str, Any], addresses: Mapping[str, str]) -> Sequence[Markup]:
@@ -92,8 +107,5 @@ def probe(report: Mapping[str, Any]) -> str:
 
 
 def generation(report: Mapping[str, Any]) -> Table:
-    return Table(
-        head=("what is written", "value"),
-        rows=[(said, f"{report[key]:.4g}") for key, said in WRITTEN.items()],
-        stages=(WRITING,),
-    )
+    rows = [(each.label, each.text(report)) for each in WRITTEN]
+    return Table(head=("what is written", "value"), rows=rows, stages=(WRITING,))

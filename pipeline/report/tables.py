@@ -33,12 +33,8 @@ STAGES = {
 
 def main(run_data: RunData) -> Table:
     """One line per system: what it should do and what it did."""
-    widen, wide, sim = (
-        run_data.report("widen"),
-        run_data.report("pretrain_wide"),
-        run_data.report("evaluate_similarity"),
-    )
-    narrow, vae = run_data.report("pretrain"), run_data.vae("vmf")
+    words = ("widen", "pretrain", "pretrain_wide", "evaluate_similarity")
+    (widen, narrow, wide, sim), vae = map(run_data.report, words), run_data.vae("vmf")
     gap, table = widen["max_logit_gap"], sim["table"]
     rows = [
         ("widening", "largest logit change, float64 / float32", f"{gap['float64']:.1e} / {gap['float32']:.1e}"),
@@ -107,74 +103,6 @@ def _task(run_data: RunData, name: str) -> tuple[str, str, str]:
         f"{kind} {name}",
         measure,
         f"{report['score']:.3f} ({report['majority']:.3f} / {report['baseline']:.3f})",
-    )
-
-
-VAE_ROWS = {
-    "reconstruction": "reconstruction, nats a sentence",
-    "kl": "KL, nats a sentence (Monte Carlo)",
-    "kl_closed_form": "KL, nats a sentence (closed form)",
-    "kl_std": "KL, standard deviation over sentences",
-    "bound_ppl": "bound on the perplexity per token",
-    "nll": "-log p(x) by importance sampling, nats a sentence*",
-    "nll_bound": "-ELBO from the same draws*",
-    "ppl": "perplexity per token by importance sampling*",
-    "effective_draws": "effective number of the importance draws*",
-    "token_accuracy": "token accuracy",
-    "bleu": "BLEU-4 of reconstructions",
-    "mutual_information": "mutual information, nats",
-    "active_units": "active units",
-    "active_directions": "active directions",
-    "importance_draws": "* draws a sentence",
-    "importance_sentences": "* sentences",
-}
-
-
-def vae(run_data: RunData) -> Table:
-    found = {name: run_data.vae(name) for name in run_data.variants}
-    rows = [(label, *(f"{each[key]:.4g}" for each in found.values())) for key, label in VAE_ROWS.items()]
-    stages = tuple(f"evaluate_vae-{name}" for name in found)
-    return Table(head=("held-out sentences", *found), rows=rows, stages=stages)
-
-
-def widening(run_data: RunData) -> Table:
-    report = run_data.report("widen")
-    rows = [
-        ("largest logit change, float64", f"{report['max_logit_gap']['float64']:.2e}"),
-        ("largest logit change, float32", f"{report['max_logit_gap']['float32']:.2e}"),
-        ("standard deviation of the logits", f"{report['logit_std']:.3f}"),
-        *(
-            (
-                name.replace("_", " ") + ", before and after",
-                f"{report[name]['before']:,.0f} → {report[name]['after']:,.0f}",
-            )
-            for name in ("parameters", "flops_per_token")
-        ),
-        ("distance of the copies (0: they can never part)", f"{report['copies_distance']:.3f}"),
-    ]
-    return Table(head=("certificate", "value"), rows=rows, stages=("widen",))
-
-
-def dimension(run_data: RunData) -> Table:
-    report = run_data.report("dimension")
-    rows = [
-        (
-            "token vectors",
-            f"{report['vocabulary']} tokens",
-            f"{report['embedding_log_formula']:.1f}",
-            str(report["embedding_rule"]),
-            str(report["embedding_size"]),
-        ),
-        (
-            "attention heads",
-            f"{report['sequence']} positions",
-            f"{report['head_log_formula']:.1f}",
-            str(report["head_rule"]),
-            str(report["head_size"]),
-        ),
-    ]
-    return Table(
-        head=("what", "N", "8.33 log N", "smallest n by the exact rule", "chosen"), rows=rows, stages=("dimension",)
     )
 
 

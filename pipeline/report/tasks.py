@@ -9,10 +9,16 @@ from typing import Any, Literal
 from markupsafe import Markup
 
 from pipeline.report import html
+from pipeline.report.declaration import Declaration, Metric
 from pipeline.report.run_data import RunData
 from pipeline.report.tables import Table
 from rosphere.clue import published
 
+DECLARATION = Declaration(
+    title="Tasks",
+    figures=("tasks",),
+    metrics=(Metric(key="score", label="score on dev", better="higher", format=".3f"),),
+)
 WHOLE_MATRIX = 16  # labels; of more only the commonest confusions are shown
 LONGEST = 160  # characters of a text that are shown
 
@@ -91,8 +97,8 @@ def beside(run_data: RunData, split: Literal["dev", "test"]) -> Table | None:
 
 
 def section(run_data: RunData, addresses: Mapping[str, str]) -> list[Markup]:
-    """Published figures, dev and test apart, then every task's mistakes."""
-    parts = []
+    """What was found, published figures, dev and test apart, then every task's mistakes."""
+    parts = [*map(html.note, findings(run_data))]
     dev, test = beside(run_data, "dev"), beside(run_data, "test")
     if dev:
         parts.append(html.folded("published scores on dev, for the CLUE tasks of this run", html.table(dev, addresses)))
@@ -101,3 +107,26 @@ def section(run_data: RunData, addresses: Mapping[str, str]) -> list[Markup]:
         folded = html.folded("published scores on the hidden test sets", html.note(said), html.table(test, addresses))
         parts.append(folded)
     return [*parts, *(details(run_data, name, addresses) for name in run_data.tasks)]
+
+
+def findings(run_data: RunData) -> list[str]:
+    """One plain sentence a task."""
+    found = []
+    for name in run_data.tasks:
+        report = run_data.task(name)
+        parts = [
+            f"{name}: {report['metric']} {report['score']:.3f}{_spread(report)} on {report['dev_rows']} dev rows,",
+            "above" if report["score"] > report["majority"] else "NOT above",
+            f"the majority baseline ({report['majority']:.3f}) and",
+            "above" if report["score"] > report["baseline"] else "NOT above",
+            f"{report['baseline_name']} ({report['baseline']:.3f}).",
+        ]
+        if report.get("selected_on_dev"):
+            parts.append("The epoch was chosen on these dev rows, so the score flatters.")
+        found.append(" ".join(parts))
+    return found
+
+
+def _spread(report: Mapping[str, Any]) -> str:
+    """Standard deviation over the seeds, where there are several."""
+    return f" ± {report['score_std']:.3f} over {len(report['scores'])} seeds" if "scores" in report else ""

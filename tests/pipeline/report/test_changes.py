@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,17 +17,27 @@ from pipeline.report.run_data import RunData
 from stages import report
 from tests.pipeline.report.toy_reports import TASKS, put, write
 
+ROOT = Path(__file__).resolve().parents[3]
+
 
 def git(folder: Path, *arguments: str) -> None:
     name = ["-c", "user.name=x", "-c", "user.email=x@localhost", "-c", "commit.gpgsign=false"]
     subprocess.run(["git", *name, *arguments], cwd=folder, check=True, capture_output=True)
 
 
+def workspace(folder: Path, metrics: list[str]) -> None:
+    """A repository of git's and of DVC's, whose dvc.yaml knows the metrics and nothing else."""
+    git(folder, "init", "-q")
+    put(folder / ".dvc" / "config", (ROOT / ".dvc" / "config").read_text(encoding="utf-8"))
+    put(folder / ".dvc" / ".gitignore", "/tmp\n")
+    put(folder / "dvc.yaml", {"metrics": [f"reports/{name}" for name in metrics]})
+
+
 @pytest.fixture
 def run_data(tmp_path: Path) -> RunData:
-    """Reports in a repository, all of them committed."""
+    """Reports in a workspace of DVC's, all of them committed."""
     found = write(tmp_path / "reports")
-    git(tmp_path, "init", "-q")
+    workspace(tmp_path, [*found.files.values(), "tasks/new.json"])
     git(tmp_path, "add", ".")
     git(tmp_path, "commit", "-q", "-m", "The <first> run")
     return found
@@ -69,8 +81,15 @@ def test_the_important_comes_first() -> None:
 
 
 def test_only_numbers_are_compared() -> None:
-    node = {"a": 1, "b": {"c.d": 0.5, "e": True, "f": "x", "g": [1, 2], "h": None}}
-    assert dict(changes.leaves(node)) == {"a": 1, "b.c.d": 0.5}
+    values = {"b": 0.5, "a": 1, "c": True, "d": "x", "e": [1, 2], "f": None}
+    assert changes.numbers({key: {"old": value, "new": value} for key, value in values.items()}) == {
+        "a": (1, 1),
+        "b": (0.5, 0.5),
+    }
+    assert changes.numbers({"a": {"old": "x", "new": 2}, "b": {"old": 1, "new": None}}) == {
+        "a": (None, 2),
+        "b": (1, None),
+    }
 
 
 def test_what_moved_is_told_with_its_direction_in_words(run_data: RunData) -> None:
@@ -131,18 +150,39 @@ def test_without_git_or_without_reports_in_it_one_sentence_says_so(tmp_path: Pat
     git(tmp_path, "init", "-q")
     git(tmp_path, "commit", "-q", "--allow-empty", "-m", "empty")
     (said,) = changes.section(run_data, {})
-    assert "holds no reports" in said
+    assert "DVC finds no reports in the last commit" in said
     assert report.origin(run_data).startswith("Written at commit ")
 
 
 def test_a_machine_without_git(run_data: RunData, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     assert history.last(run_data.folder) is None
-    assert history.committed(run_data.folder, "widen.json") is None
 
 
 def test_what_was_committed_is_read_from_the_commit(run_data: RunData) -> None:
-    before = json.loads((run_data.folder / "widen.json").read_text())
-    put(run_data.folder / "widen.json", {"changed": 1})
-    assert history.committed(run_data.folder, "widen.json") == before
-    assert history.committed(run_data.folder, "absent.json") is None
+    put(run_data.folder / "widen.json", {"logit_std": 2.5, "added": 1})
+    found = history.metrics_diff(run_data.folder)
+    assert found is not None
+    assert found["widen.json"]["logit_std"] == {"old": 1.5, "new": 2.5, "diff": 1.0}
+    assert found["widen.json"]["added"] == {"old": None, "new": 1}
+    assert found["widen.json"]["copies_distance"] == {"old": 0.25, "new": None}
+
+
+def test_it_can_be_asked_from_within_a_stage(run_data: RunData) -> None:
+    """`dvc repro` holds no lock while a stage runs that `dvc metrics diff` waits for."""
+    asked = (
+        "from pathlib import Path; from pipeline.report import history; print(history.metrics_diff(Path('reports')))"
+    )
+    root = run_data.folder.parent
+    put(root / "asked.py", asked)
+    known = json.loads((root / "dvc.yaml").read_text())
+    stages = {
+        "ask": {"cmd": f"{sys.executable} asked.py > said.txt", "deps": ["reports/widen.json"], "outs": ["said.txt"]}
+    }
+    put(root / "dvc.yaml", {**known, "stages": stages})
+    put(run_data.folder / "widen.json", {"logit_std": 2.5})
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    subprocess.run(
+        [sys.executable, "-m", "dvc", "repro"], cwd=root, env=environment, check=True, capture_output=True, timeout=120
+    )
+    assert "'logit_std': {'old': 1.5, 'new': 2.5, 'diff': 1.0}" in (root / "said.txt").read_text()

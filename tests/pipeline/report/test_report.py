@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jinja2 import UndefinedError
 
-from pipeline.report import dimension, figures, html, runs, similarity, tables, tasks
+from pipeline.report import dimension, figures, html, pretraining, runs, similarity, tables, tasks, vae
 from pipeline.report.figures import Figure
 from pipeline.report.run_data import RunData, flops_to_reach, savings
 from pipeline.report.tables import Table
@@ -93,7 +93,7 @@ def test_flops_to_reach(losses: list[float], goal: float, expected: float | None
 def test_savings(run_data: RunData) -> None:
     # The wide run falls from 5 at 4 TFLOP to 3 at 8: it is at the control's 4.0 after 6 of the control's 10.
     assert savings(run_data) == pytest.approx(0.4)
-    assert report.savings_sentence(run_data) == (
+    assert pretraining.savings_sentence(run_data) == (
         "The widened model was at the control's final dev loss with 40% fewer FLOPs, narrow run included."
     )
     assert ("pretraining", "FLOPs saved at the control's final loss", "40%") in tables.main(run_data).rows
@@ -102,7 +102,7 @@ def test_savings(run_data: RunData) -> None:
 def test_no_savings_are_claimed_where_the_control_came_out_better(run_data: RunData) -> None:
     change(run_data, "pretrain_scratch", dev_loss=2.5)
     assert savings(run_data) is None
-    assert "widening saved nothing" in report.savings_sentence(run_data)
+    assert "widening saved nothing" in pretraining.savings_sentence(run_data)
     assert "none: the control came out better" in str(tables.main(run_data).rows)
 
 
@@ -111,16 +111,16 @@ def test_nothing_is_said_of_what_was_switched_off(run_data: RunData) -> None:
     put(run_data.folder / "curves" / "pretrain_scratch.csv", "step\n0\n")
     run_data = replace(run_data, variants=["vmf"])
     assert run_data.scratch is None and run_data.gaussian is None and savings(run_data) is None
-    assert "switched off" in report.savings_sentence(run_data)
+    assert "switched off" in pretraining.savings_sentence(run_data)
     said = str(tables.main(run_data).rows)
     assert "Gaussian" not in said and "random weights" not in said
-    assert tables.vae(run_data).head == ("held-out sentences", "vmf")
+    assert vae.table(run_data).head == ("held-out sentences", "vmf")
     page = html.page("title", report.sections(run_data, drawn(run_data)))
     assert "switched off" in page
 
 
 def test_findings_say_plainly_what_was_not_beaten(run_data: RunData) -> None:
-    assert report.findings(run_data) == [
+    assert tasks.findings(run_data) == [
         "sentiment: accuracy 0.900 on 50 dev rows, above the majority baseline (0.400) and above TF-IDF (0.500).",
         "cluener: f1 0.300 on 50 dev rows, NOT above the majority baseline (0.400) and NOT above TF-IDF (0.500).",
     ]
@@ -131,7 +131,7 @@ def test_findings_say_plainly_what_was_not_beaten(run_data: RunData) -> None:
 
 def test_a_draw_is_not_a_win(run_data: RunData) -> None:
     put(run_data.folder / "tasks" / "sentiment.json", {**run_data.task("sentiment"), "score": 0.5})
-    assert "NOT above TF-IDF" in report.findings(run_data)[0]
+    assert "NOT above TF-IDF" in tasks.findings(run_data)[0]
     assert "NOT beaten" in tables.main(run_data).rows[-2][1]
 
 
@@ -141,10 +141,10 @@ def test_tables_carry_the_numbers(run_data: RunData) -> None:
     assert ("RoFormer-Sim", "recall@1 on held-out groups (untrained mean / TF-IDF)", "0.100 (0.400 / 0.500)") in (
         tables.main(run_data).rows
     )
-    assert tables.widening(run_data).rows[3] == ("parameters, before and after", "1,000 → 4,000")
+    assert pretraining.certificate(run_data).rows[3] == ("parameters, before and after", "1,000 → 4,000")
     assert similarity.retrieval(run_data.report("evaluate_similarity")).rows[1] == ("teacher", "0.200", *["0.500"] * 5)
-    assert tables.vae(run_data).rows[1] == ("KL, nats a sentence (Monte Carlo)", "7", "0.5")
-    assert tables.dimension(run_data).rows[0] == ("token vectors", "77 tokens", "36.2", "30", "32")
+    assert vae.table(run_data).rows[1] == ("KL, nats a sentence (Monte Carlo)", "7", "0.5")
+    assert dimension.table(run_data).rows[0] == ("token vectors", "77 tokens", "36.2", "30", "32")
     data = dict(tables.data(run_data).rows)
     assert (data["dropped short"], data["train: tokens"]) == ("3", "99")
     assert data["task sentiment: train dropped overlap"] == "2"
@@ -176,7 +176,7 @@ def test_markdown() -> None:
 def test_the_summary_is_the_table_and_the_findings(run_data: RunData) -> None:
     text = report.summary(run_data)
     assert text.startswith("# rosphere: report\n\n| system | measure | value |\n")
-    assert text.endswith(f"- {report.findings(run_data)[1]}\n")
+    assert text.endswith(f"- {tasks.findings(run_data)[1]}\n")
     cells = {line.count("|") for line in text.splitlines() if line.startswith("|")}
     assert cells == {4}
 
@@ -297,14 +297,14 @@ def test_numbers_lead_to_the_runs_they_come_from(run_data: RunData, monkeypatch:
         tables.main(run_data), runs.addresses(run_data)
     )
     assert f'From the run of <a href="{address}">widen</a>' in html.table(
-        tables.widening(run_data), runs.addresses(run_data)
+        pretraining.certificate(run_data), runs.addresses(run_data)
     )
 
 
 def test_a_stage_whose_run_is_not_known_is_named_without_a_link(run_data: RunData) -> None:
     put(run_data.folder / "speed" / "widen.json", {"seconds": 1.0, "peak_memory_mib": 9.0})
     assert "widen" not in runs.addresses(run_data)
-    assert html.table(tables.widening(run_data), runs.addresses(run_data)).endswith("From the run of widen</p>")
+    assert html.table(pretraining.certificate(run_data), runs.addresses(run_data)).endswith("From the run of widen</p>")
 
 
 @pytest.mark.parametrize(
@@ -325,14 +325,14 @@ def test_where_the_dashboard_is(monkeypatch: pytest.MonkeyPatch, uri: str, expec
 def test_a_page_without_tasks(run_data: RunData) -> None:
     bare = RunData(folder=run_data.folder, tasks=[], variants=["vmf", "gaussian"])
     assert "Tasks" in report.sections(bare, drawn(bare))
-    assert report.findings(bare) == []
+    assert tasks.findings(bare) == []
     assert not any(name.startswith("evaluate-") for name in bare.stages)
 
 
 def test_a_broken_report_is_refused_by_name(run_data: RunData) -> None:
     put(run_data.folder / "widen.json", '{"max_logit_gap": ')
     with pytest.raises(InputError, match=r"reports/widen\.json: not JSON"):
-        tables.widening(run_data)
+        pretraining.certificate(run_data)
 
 
 def test_a_missing_report_is_named_and_not_made_up(run_data: RunData) -> None:
@@ -344,7 +344,7 @@ def test_a_missing_report_is_named_and_not_made_up(run_data: RunData) -> None:
 def test_the_spread_over_seeds_and_a_look_at_dev_are_said_plainly(run_data: RunData) -> None:
     seeds = {"score": 0.9, "scores": [0.88, 0.92], "score_std": 0.0283}
     put(run_data.folder / "tasks" / "sentiment.json", {**run_data.task("sentiment"), **seeds, "selected_on_dev": True})
-    assert report.findings(run_data)[0] == (
+    assert tasks.findings(run_data)[0] == (
         "sentiment: accuracy 0.900 ± 0.028 over 2 seeds on 50 dev rows, above the majority baseline (0.400) and above "
         "TF-IDF (0.500). The epoch was chosen on these dev rows, so the score flatters."
     )

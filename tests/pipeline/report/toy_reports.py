@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pipeline.report import similarity, tables
+from pipeline.report import similarity, vae
 from pipeline.report.run_data import RunData
 
 TASKS = ["sentiment", "cluener"]
@@ -21,7 +21,10 @@ def put(path: Path, value: Any) -> None:
 
 
 def measures(kl: float) -> dict[str, float]:
-    return {key: kl + place for place, key in enumerate(tables.VAE_ROWS)} | {"kl": kl, "kl_closed_form": kl + 0.001}
+    return {key: kl + place for place, key in enumerate(each.key for each in vae.DECLARATION.metrics)} | {
+        "kl": kl,
+        "kl_closed_form": kl + 0.001,
+    }
 
 
 def trained(loss: float, flops: float) -> dict[str, float]:
@@ -46,7 +49,8 @@ def analysed(name: str) -> dict[str, Any]:
 
 def write(folder: Path) -> RunData:
     table = {
-        name: {**dict.fromkeys(similarity.MEASURES, 0.5), "recall_at_1": 0.1 * n} for n, name in enumerate(ENCODERS, 1)
+        name: {**dict.fromkeys((each.key for each in similarity.MEASURES), 0.5), "recall_at_1": 0.1 * n}
+        for n, name in enumerate(ENCODERS, 1)
     }
     vmf = {
         "reconstructions": [{"input": "甲<b>", "output": "甲&"}, {"input": "乙", "output": ""}],
@@ -99,7 +103,7 @@ def write(folder: Path) -> RunData:
             },
             "negation": {"paraphrase_nearer": 0.75, "paraphrase_cosine": 0.9, "negation_cosine": 0.8},
         },
-        "evaluate_paraphrases": dict.fromkeys(similarity.WRITTEN, 0.25),
+        "evaluate_paraphrases": {each.key: 0.25 for each in similarity.WRITTEN},
         "vmf_vae/vmf": {},
         "vmf_vae/gaussian": {},
         "evaluate_vae/vmf": measures(7.0),
