@@ -25,9 +25,9 @@ from rosphere import files
 from rosphere.encoder.config import EncoderConfig
 from rosphere.encoder.model import MaskedLanguageModel
 from rosphere.errors import InputError
+from rosphere.randomness.state import seed_everything
 from rosphere.text.tokenizer import Tokenizer
 from rosphere.training.schedule import Schedule
-from rosphere.training.streams import seed_everything
 from rosphere.vae import measures, training
 from rosphere.vae.likelihood import measure_likelihood
 from rosphere.vae.measures import reconstruction_bleu

@@ -20,12 +20,12 @@ from rosphere.encoder.config import EncoderConfig
 from rosphere.encoder.model import MaskedLanguageModel
 from rosphere.pretraining import masked
 from rosphere.pretraining.packing import PackedRows
+from rosphere.randomness.state import seed_everything
 from rosphere.text.corpus import Corpus
 from rosphere.text.tokenizer import Tokenizer
 from rosphere.training import loop
 from rosphere.training.loop import Callbacks
 from rosphere.training.schedule import Schedule
-from rosphere.training.streams import seed_everything
 
 DATA = Path("data")
 MASK_RATE = 0.3

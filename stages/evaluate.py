@@ -19,12 +19,12 @@ from rosphere.clue.reading import is_test, named
 from rosphere.clue.tasks import Row, Task, official
 from rosphere.encoder import folder
 from rosphere.errors import InputError
+from rosphere.randomness.state import seed_everything
 from rosphere.text import reading
 from rosphere.text.tokenizer import Tokenizer
 from rosphere.training.checkpoint import History
 from rosphere.training.loop import Callbacks
 from rosphere.training.schedule import Schedule
-from rosphere.training.streams import seed_everything
 
 DATA, SOURCE, PREDICTIONS = Path("data"), Path("models/pretrain_wide"), Path("reports/predictions")
 Splits = Mapping[str, Sequence[Row]]

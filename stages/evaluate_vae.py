@@ -12,10 +12,10 @@ from torch import Tensor
 
 from pipeline.run import runner
 from rosphere.errors import InputError
+from rosphere.randomness.state import seed_everything
 from rosphere.text import reading
 from rosphere.text.tokenizer import Tokenizer
 from rosphere.training import processes
-from rosphere.training.streams import seed_everything
 from rosphere.vae import decoding, folder, latents, measures
 from rosphere.vae.latents import modes, neighbours
 from rosphere.vae.likelihood import measure_likelihood

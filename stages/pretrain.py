@@ -10,10 +10,10 @@ from rosphere.encoder import folder, hub
 from rosphere.encoder.model import MaskedLanguageModel
 from rosphere.pretraining import training
 from rosphere.pretraining.recipe import Narrow
+from rosphere.randomness.state import seed_everything
 from rosphere.text.tokenizer import Tokenizer
 from rosphere.training import checkpoint
 from rosphere.training.optimizers import adamw
-from rosphere.training.streams import seed_everything
 
 CORPUS, TOKENIZER, TARGET = Path("data/corpus"), Path("data/tokenizer"), Path("models/pretrain")
 

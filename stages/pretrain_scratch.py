@@ -12,8 +12,8 @@ from rosphere.encoder.config import EncoderConfig
 from rosphere.encoder.model import MaskedLanguageModel
 from rosphere.pretraining import training
 from rosphere.pretraining.recipe import Narrow, Wide
+from rosphere.randomness.state import seed_everything
 from rosphere.text.tokenizer import Tokenizer
-from rosphere.training.streams import seed_everything
 
 CORPUS, TOKENIZER, TARGET = Path("data/corpus"), Path("data/tokenizer"), Path("models/pretrain_scratch")
 

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from pipeline.run import runner
 from pipeline.run.settings import at_least
+from rosphere.randomness.state import seed_everything
 from rosphere.similarity import (
     distillation,
     encoding,
@@ -37,7 +38,6 @@ from rosphere.training import loop, processes
 from rosphere.training.checkpoint import History
 from rosphere.training.loop import Callbacks
 from rosphere.training.schedule import Schedule
-from rosphere.training.streams import seed_everything
 
 DATA = Path("data")
 TARGET = Path("models/roformer_sim")

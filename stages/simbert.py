@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from pipeline.run import runner
 from pipeline.run.settings import at_least
 from rosphere.encoder import folder
+from rosphere.randomness.state import seed_everything
 from rosphere.similarity import gradient_cache, losses, pairs
 from rosphere.similarity import model as similarity
 from rosphere.similarity.model import SimilarityModel
@@ -20,7 +21,6 @@ from rosphere.text.tokenizer import Tokenizer
 from rosphere.training import loop, processes
 from rosphere.training.loop import Callbacks
 from rosphere.training.schedule import Schedule
-from rosphere.training.streams import seed_everything
 
 DATA = Path("data")
 SOURCE, TARGET = Path("models/pretrain_wide"), Path("models/simbert")

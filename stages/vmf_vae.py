@@ -11,10 +11,10 @@ from pipeline.run import runner
 from rosphere.dimension.sizes import rule
 from rosphere.encoder import folder as encoders
 from rosphere.errors import InputError
+from rosphere.randomness.state import seed_everything
 from rosphere.text.tokenizer import Tokenizer
 from rosphere.training.checkpoint import History
 from rosphere.training.schedule import Schedule
-from rosphere.training.streams import seed_everything
 from rosphere.vae import folder, training
 from rosphere.vae.decoder import LatentAt
 from rosphere.vae.heads import Kappa

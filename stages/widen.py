@@ -14,6 +14,8 @@ from rosphere.dimension.sizes import Size, encoder_config
 from rosphere.encoder import folder, masks
 from rosphere.pretraining import masked
 from rosphere.pretraining.packing import PackedRows
+from rosphere.randomness.streams import Stream
+from rosphere.randomness.streams import generator as stream
 from rosphere.text.corpus import Corpus
 from rosphere.text.tokenizer import Tokenizer
 from rosphere.training import checkpoint
@@ -52,7 +54,7 @@ def grow(settings: Widen, sizes: dict[str, Size], *, seed: int) -> dict[str, Any
     grown = grow_moments(state, model.config, wide.config, seed=seed)
     checkpoint.write_moments(TARGET / checkpoint.MOMENTS_FILE, grown, steps)
     rows = PackedRows(Corpus(DATA / "corpus" / "dev"), tokenizer, length=128, seed=seed)
-    batch = masked.batch(rows, np.arange(min(4, len(rows))), rate=0.15, generator=np.random.default_rng(seed))
+    batch = masked.batch(rows, np.arange(min(4, len(rows))), rate=0.15, generator=stream(seed, Stream.CERTIFICATE))
     documents = batch.documents_BL
     proof = certificate(model, wide, batch.ids_BL, masks.packed(documents), positions=masks.positions(documents))
     (TARGET / "widening.json").write_text(json.dumps(proof, indent=1, sort_keys=True) + "\n", encoding="utf-8")

@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 from pipeline.run import check
 
 ROOT = Path(__file__).resolve().parents[1]
-MATERIALS = ("encoder", "smoothing", "sphere", "text", "training", "files", "errors")
+MATERIALS = ("encoder", "smoothing", "sphere", "text", "training", "randomness", "files", "errors")
 FORBIDDEN_IN_LIBRARY = {
     "mlflow",
     "prefect",

@@ -15,10 +15,10 @@ from rosphere.encoder.model import MaskedLanguageModel
 from rosphere.encoder.precision import Requested, for_training
 from rosphere.pretraining import masked
 from rosphere.pretraining.packing import PackedRows
+from rosphere.randomness.state import seed_everything
 from rosphere.text import corpus, tokenizer
 from rosphere.training import loop
 from rosphere.training.schedule import Schedule
-from rosphere.training.streams import seed_everything
 
 
 class Training:

@@ -13,8 +13,8 @@ from rosphere.encoder import folder as folders
 from rosphere.encoder.config import EncoderConfig, to_json
 from rosphere.encoder.model import MaskedLanguageModel
 from rosphere.encoder.precision import for_training
+from rosphere.randomness.state import seed_everything
 from rosphere.text import tokenizer
-from rosphere.training.streams import seed_everything
 
 POOL = 50  # steps' worth of texts to choose from
 

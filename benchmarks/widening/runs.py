@@ -18,6 +18,7 @@ from rosphere.encoder.config import EncoderConfig
 from rosphere.encoder.model import MaskedLanguageModel
 from rosphere.pretraining import masked
 from rosphere.pretraining.packing import PackedRows
+from rosphere.randomness.state import seed_everything
 from rosphere.text.corpus import Corpus
 from rosphere.text.tokenizer import Tokenizer
 from rosphere.training import checkpoint, loop
@@ -25,7 +26,6 @@ from rosphere.training.checkpoint import History
 from rosphere.training.loop import Callbacks
 from rosphere.training.optimizers import adamw
 from rosphere.training.schedule import Schedule
-from rosphere.training.streams import seed_everything
 from rosphere.widening import widen
 from rosphere.widening.moments import grow_moments, learning_rates
 

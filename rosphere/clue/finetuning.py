@@ -23,6 +23,8 @@ from rosphere.clue.sequences import Batch
 from rosphere.clue.tasks import Row
 from rosphere.encoder.precision import Precision
 from rosphere.errors import Interrupted
+from rosphere.randomness.streams import Stream
+from rosphere.randomness.streams import generator as stream
 from rosphere.text.tokenizer import Tokenizer
 from rosphere.training import loop
 from rosphere.training.checkpoint import History
@@ -35,7 +37,7 @@ DEV = "dev_score"  # in the history, where dev was looked at
 
 def order(lengths: Sequence[int], epoch: int, size: int, seed: int) -> list[list[int]]:
     """Batches of one epoch: shuffled, then sorted by length within pools of 20 batches, batches shuffled again."""
-    generator = np.random.default_rng([seed, 6, epoch])
+    generator = stream(seed, Stream.FINE_TUNING, epoch)
     shuffled = generator.permutation(len(lengths))
     pools = [shuffled[start : start + 20 * size] for start in range(0, len(shuffled), 20 * size)]
     batches = [

@@ -16,11 +16,13 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional as F
 
+from rosphere.randomness.state import seed_everything
+from rosphere.randomness.streams import Stream
+from rosphere.randomness.streams import generator as stream
 from rosphere.text.corpus import Corpus
 from rosphere.training import loop
 from rosphere.training.loop import Callbacks
 from rosphere.training.schedule import Schedule
-from rosphere.training.streams import seed_everything
 
 
 class SkipGram(nn.Module):
@@ -74,7 +76,7 @@ def tokens(corpus: Corpus, limit: int) -> NDArray[np.int64]:
 
 def pairs(tokens_T: NDArray[np.int64], step: int, *, size: int, window: int, seed: int) -> torch.Tensor:
     """``size`` (centre, context) pairs at distance 1 to ``window``, a function of seed and step."""
-    generator = np.random.default_rng([seed, 7, step])
+    generator = stream(seed, Stream.SKIP_GRAM, step)
     centre = generator.integers(window, len(tokens_T) - window, size)
     distance = generator.integers(1, window + 1, size) * generator.choice([-1, 1], size)
     return torch.from_numpy(np.stack([tokens_T[centre], tokens_T[centre + distance]], axis=1))

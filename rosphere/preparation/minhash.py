@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rosphere.preparation.jaccard import grams, jaccard
+from rosphere.randomness.streams import Stream
+from rosphere.randomness.streams import generator as stream
 from rosphere.text.cleaning import letters
 
 CHUNK = 4096  # lines hashed at once
@@ -59,7 +61,7 @@ def keys(lines: Sequence[str], banding: Banding, *, seed: int) -> NDArray[np.uin
     MinHash k of a line is min over its n-grams x of (a_k m(x) + b_k) mod 2^64, with a_k odd, a_k and b_k drawn from
     the seed and m the mixing function of splitmix64.
     """
-    generator = np.random.default_rng([seed, 11])
+    generator = stream(seed, Stream.MIN_HASH)
     a, b = generator.integers(0, 2**64, size=(2, banding.bands, banding.rows), dtype=np.uint64)
     a |= np.uint64(1)
     made = np.empty((len(lines), banding.bands), dtype=np.uint32)

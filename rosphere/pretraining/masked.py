@@ -20,6 +20,8 @@ from rosphere.encoder import masks
 from rosphere.encoder.model import MaskedLanguageModel
 from rosphere.errors import InputError
 from rosphere.pretraining.packing import PackedRows
+from rosphere.randomness.streams import Stream
+from rosphere.randomness.streams import generator as stream
 from rosphere.text.corruption import corrupt
 from rosphere.text.tokenizer import Tokenizer
 
@@ -87,7 +89,7 @@ def batch(rows: PackedRows, numbers: NDArray[np.int64], *, rate: float, generato
 
 def training_batch(rows: PackedRows, step: int, *, size: int, rate: float) -> Batch:
     """Batch ``step`` of a run: a pure function of the rows' seed and the step."""
-    generator = np.random.default_rng([rows.seed, 3, step])
+    generator = stream(rows.seed, Stream.MASKING, step)
     return batch(rows, rows.numbers(step, size), rate=rate, generator=generator)
 
 
@@ -119,7 +121,7 @@ class DevSet:
 
     def __init__(self, rows: PackedRows, *, size: int, limit: int, rate: float) -> None:
         count = min(limit, len(rows))
-        generator = np.random.default_rng([rows.seed, 4])
+        generator = stream(rows.seed, Stream.DEV_MASKING)
         chunks = np.array_split(np.arange(count), max(1, count // size))
         self.batches = [batch(rows, numbers, rate=rate, generator=generator) for numbers in chunks]
 

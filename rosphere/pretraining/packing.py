@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rosphere.errors import InputError
+from rosphere.randomness.streams import Stream
+from rosphere.randomness.streams import generator as stream
 from rosphere.text.corpus import Corpus
 from rosphere.text.tokenizer import Tokenizer
 
@@ -24,7 +26,7 @@ class PackedRows:
         if length < SHORTEST + 2:
             raise InputError(f"length: expected rows of {SHORTEST + 2} tokens or more, got {length}")
         self.corpus, self.tokenizer, self.length, self.seed = corpus, tokenizer, length, seed
-        self.rows = list(pack(corpus.lengths, length, np.random.default_rng([seed, 1])))
+        self.rows = list(pack(corpus.lengths, length, stream(seed, Stream.PACKING)))
         if not self.rows:
             raise InputError(f"the corpus has no document of {SHORTEST} tokens or more")
 
@@ -32,7 +34,7 @@ class PackedRows:
         return len(self.rows)
 
     def order(self, epoch: int) -> NDArray[np.int64]:
-        return np.random.default_rng([self.seed, 2, epoch]).permutation(len(self.rows))
+        return stream(self.seed, Stream.ROWS, epoch).permutation(len(self.rows))
 
     def numbers(self, step: int, size: int) -> NDArray[np.int64]:
         """The rows of batch ``step``; a batch may span two epochs."""

@@ -18,8 +18,8 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
+from rosphere.randomness.state import RandomState
 from rosphere.training.processes import Processes
-from rosphere.training.streams import RandomState
 
 Chunk = TypeVar("Chunk")
 Own = Tensor | Callable[[], Tensor]

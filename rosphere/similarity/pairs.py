@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rosphere.errors import InputError
+from rosphere.randomness.streams import Stream
+from rosphere.randomness.streams import generator as stream
 from rosphere.text import reading
 from rosphere.text.corruption import corrupt
 from rosphere.text.tokenising import tokenise
@@ -100,7 +102,7 @@ def training_batch(groups: Groups, step: int, *, pairs: int, noise: float, rate:
 
     Of questions and sentences in general as many each, as far as there are (kexue.fm/archives/8454).
     """
-    generator = np.random.default_rng([seed, 5, step])
+    generator = stream(seed, Stream.PAIRS, step)
     rows = []
     for group in _chosen(groups, pairs, generator):
         one, other = generator.choice(groups.members[int(group)], size=2, replace=False)

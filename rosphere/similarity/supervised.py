@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from rosphere.encoder import masks
 from rosphere.errors import InputError
+from rosphere.randomness.streams import Stream
+from rosphere.randomness.streams import generator as stream
 from rosphere.similarity.model import SimilarityModel
 from rosphere.text import reading
 from rosphere.text.batching import pad
@@ -93,7 +94,7 @@ class Pairs:
 
     def training_batch(self, step: int, *, pairs: int, seed: int) -> Batch:
         """Batch ``step`` of a run: as many pairs of each kind as of the others, drawn with replacement."""
-        generator = np.random.default_rng([seed, 7, step])
+        generator = stream(seed, Stream.LABELLED_PAIRS, step)
         kinds = [self.kinds[place % len(self.kinds)] for place in range(pairs)]
         return self.batch([numbers[int(generator.integers(len(numbers)))] for numbers in kinds])
 

@@ -22,12 +22,12 @@ from torch import Tensor, nn
 
 from rosphere.encoder.precision import Precision, autocast
 from rosphere.errors import InputError, Interrupted
+from rosphere.randomness.state import seed_everything
 from rosphere.training import checkpoint, processes
 from rosphere.training.checkpoint import History
 from rosphere.training.optimizers import adamw
 from rosphere.training.processes import Released
 from rosphere.training.schedule import Schedule
-from rosphere.training.streams import seed_everything
 
 Batch = TypeVar("Batch")
 Backward = Callable[[Tensor], None]

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 
 from rosphere.errors import InputError
+from rosphere.randomness.streams import Stream
+from rosphere.randomness.streams import generator as stream
 from rosphere.text import batching
 from rosphere.text.corpus import Corpus
 from rosphere.text.tokenizer import Tokenizer
@@ -80,7 +82,7 @@ class Sentences:
 
     def training_batch(self, step: int, *, of: int, size: int, seed: int) -> Batch:
         """``size`` sentences drawn by (seed, step) for step ``step`` of a run of ``of`` steps."""
-        generator = np.random.default_rng([seed, 8, step])
+        generator = stream(seed, Stream.SENTENCES, step)
         return self.batch(generator.integers(0, len(self.rows), size).tolist(), done=step / of)
 
     def batches(self, size: int, limit: int | None = None) -> list[Batch]:

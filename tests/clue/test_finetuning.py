@@ -24,12 +24,12 @@ from rosphere.clue.tasks import TASKS, Row
 from rosphere.encoder.config import EncoderConfig
 from rosphere.encoder.model import Encoder
 from rosphere.errors import Interrupted
+from rosphere.randomness.state import seed_everything
 from rosphere.text import tokenizer as tokenizers
 from rosphere.text.tokenizer import Tokenizer
 from rosphere.training.checkpoint import History
 from rosphere.training.loop import Callbacks
 from rosphere.training.schedule import Schedule
-from rosphere.training.streams import seed_everything
 
 FAQ = TASKS["faq"]
 TEXTS = [f"{one}{other}" for one in "甲乙丙丁" for other in "子丑寅卯"]

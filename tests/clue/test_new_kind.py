@@ -30,11 +30,11 @@ from rosphere.encoder.config import EncoderConfig
 from rosphere.encoder.model import Encoder
 from rosphere.errors import InputError
 from rosphere.preparation import writing
+from rosphere.randomness.state import seed_everything
 from rosphere.text import tokenizer as tokenizers
 from rosphere.text.tokenizer import Tokenizer
 from rosphere.training.loop import Callbacks
 from rosphere.training.schedule import Schedule
-from rosphere.training.streams import seed_everything
 
 
 def read_place(task: Task, row: Row, where: str, counts: Counter[str]) -> Row:

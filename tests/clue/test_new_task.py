@@ -16,10 +16,10 @@ from rosphere.clue.tasks import TASKS, Task
 from rosphere.encoder.config import EncoderConfig
 from rosphere.encoder.model import Encoder
 from rosphere.preparation import writing
+from rosphere.randomness.state import seed_everything
 from rosphere.text import tokenizer as tokenizers
 from rosphere.training.loop import Callbacks
 from rosphere.training.schedule import Schedule
-from rosphere.training.streams import seed_everything
 
 QUIZ = "甲乙丙丁"
 

@@ -20,12 +20,12 @@ from torch.nn import functional as F
 
 from rosphere.encoder.config import EncoderConfig
 from rosphere.encoder.model import MaskedLanguageModel
+from rosphere.randomness.state import RandomState
 from rosphere.similarity.distillation import neighbour_distillation, similarity_distillation
 from rosphere.similarity.gradient_cache import accumulate, gradient_error
 from rosphere.similarity.losses import cosent, info_nce
 from rosphere.similarity.model import SimilarityModel
 from rosphere.similarity.pairs import Batch
-from rosphere.training.streams import RandomState
 
 ROWS, VOCABULARY = 8, 23
 LOSS = partial(info_nce, scale=20.0)

@@ -15,8 +15,8 @@ from rosphere.encoder import folder
 from rosphere.encoder.config import EncoderConfig
 from rosphere.encoder.model import MaskedLanguageModel
 from rosphere.errors import InputError
+from rosphere.randomness.state import seed_everything
 from rosphere.text import tokenizer as tokenizers
-from rosphere.training.streams import seed_everything
 from stages.evaluate import Evaluate, Pace
 from tests.stages.test_dag import environment
 
