@@ -96,7 +96,7 @@ def teach(file: Path, name: str, data: Path) -> None:
     encode, _ = public(name)
     texts: list[str] = []
     for split in ("train", "dev"):
-        texts += Groups(data / "pairs" / f"{split}.jsonl", Tokenizer(data / "tokenizer"), longest=64).texts
+        texts += Groups(data / "pairs" / f"{split}.jsonl", Tokenizer(data / "tokenizer"), max_length=64).texts
     texts = list(dict.fromkeys(texts))
     teachers.write(file, texts, encode(texts))
     print(f"{file}: {len(texts):,} sentences by {name}")
@@ -121,7 +121,7 @@ def main() -> None:
         return teach(options.teach, options.teacher, options.data)
     graded = sorted((options.data / "pairs" / "graded").glob("*.jsonl"))
     sets = evaluators.graded(graded, most=options.pairs)
-    groups = Groups(options.data / "pairs" / "train.jsonl", Tokenizer(options.data / "tokenizer"), longest=64)
+    groups = Groups(options.data / "pairs" / "train.jsonl", Tokenizer(options.data / "tokenizer"), max_length=64)
     parties = {str(folder): ours(folder) for folder in options.model} | {name: public(name) for name in PUBLIC}
     rows = measured(sets, parties, groups.texts[:20_000])
     print(table(rows))

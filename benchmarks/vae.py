@@ -62,7 +62,7 @@ class Protocol:
     steps: int
     rows: int
     rate: float
-    longest: int
+    max_length: int
     word_dropout: float
     dropout: float
     sentences: int  # held out, measured
@@ -177,7 +177,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=5000)
     parser.add_argument("--rows", type=int, default=64, help="sentences a step")
     parser.add_argument("--rate", type=float, default=1e-3)
-    parser.add_argument("--longest", type=int, default=26, help="tokens of a sentence")
+    parser.add_argument("--max-length", type=int, default=26, help="tokens of a sentence")
     parser.add_argument("--word-dropout", type=float, default=0.0)
     parser.add_argument("--dropout", type=float, default=0.1)
     parser.add_argument("--sentences", type=int, default=500, help="held out, measured")
@@ -194,7 +194,7 @@ def main() -> None:
     shared = {key: getattr(options, key) for key in Protocol.__dataclass_fields__ if key != "data"}
     protocol = Protocol(data="-".join(files.folder_hash(folder)[:8] for folder in splits.values()), **shared)
     protocol.keep(options.folder)
-    train, dev = (Sentences.read(folder, tokenizer, options.longest) for folder in splits.values())
+    train, dev = (Sentences.read(folder, tokenizer, options.max_length) for folder in splits.values())
     bench = Bench(protocol=protocol, tokenizer=tokenizer, train=train, dev=dev)
     names = [*(f"vmf-{kappa:g}" for kappa in options.kappas), *options.twins]
     results: dict[str, dict[str, list[dict[str, float]]]] = {

@@ -39,12 +39,12 @@ class Heads:
     layers: int
     counts: list[int]  # numbers of heads; the head size is width / number
     sequence: int
-    rows: int
+    batch_size: int
     dev_rows: int
     schedule: Schedule
 
     def __post_init__(self) -> None:
-        at_least(self, counts=1, sequence=8, rows=1, dev_rows=1)
+        at_least(self, counts=1, sequence=8, batch_size=1, dev_rows=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,12 +54,12 @@ class Dimension:
     negatives: int  # noise tokens a step; 0: the full softmax
     tokens: int
     window: int
-    batch: int
+    batch_size: int
     schedule: Schedule
     heads: Heads
 
     def __post_init__(self) -> None:
-        at_least(self, dimensions=1, vocabularies=1, negatives=0, tokens=1, window=1, batch=1)
+        at_least(self, dimensions=1, vocabularies=1, negatives=0, tokens=1, window=1, batch_size=1)
 
 
 def chosen(sizes: dict[str, Size], name: str, sequence: int, vocabulary: int) -> dict[str, Any]:
@@ -89,7 +89,7 @@ def embeddings(settings: Dimension, vocabulary: int, job: runner.Job, seed: int)
             vocabulary=size,
             dimensions=settings.dimensions,
             schedule=settings.schedule,
-            batch=settings.batch,
+            batch=settings.batch_size,
             window=settings.window,
             seed=seed,
             progress=_after(job, settings, turn * len(settings.dimensions)),
@@ -106,13 +106,13 @@ def heads(settings: Dimension, tokenizer: Tokenizer, job: runner.Job, seed: int)
         PackedRows(Corpus(DATA / "corpus" / split), tokenizer, length=asked.sequence, seed=seed)
         for split in ("train", "dev")
     )
-    measured = masked.DevSet(dev, size=asked.rows, limit=asked.dev_rows, rate=MASK_RATE)
+    measured = masked.DevSet(dev, size=asked.batch_size, limit=asked.dev_rows, rate=MASK_RATE)
     for turn, count in enumerate(asked.counts):
         seed_everything(seed)
         model = MaskedLanguageModel(_encoder(asked, count, len(tokenizer)))
         history = loop.fit(
             model,
-            partial(masked.training_batch, train, size=asked.rows, rate=MASK_RATE),
+            partial(masked.training_batch, train, size=asked.batch_size, rate=MASK_RATE),
             partial(_objective, model),
             asked.schedule,
             seed=seed,

@@ -49,9 +49,9 @@ class Pace:
 @dataclass(frozen=True, kw_only=True)
 class Evaluate:
     epochs: int
-    rows: int
+    batch_size: int
     dropout: float
-    means: bool
+    pooling: Literal["cls", "cls_and_means"]
     seeds: int = 1
     select: Literal["last", "best"] = "last"
     patience: int = 0
@@ -62,7 +62,7 @@ class Evaluate:
     schedule: Pace
 
     def __post_init__(self) -> None:
-        at_least(self, epochs=1, rows=1, seeds=1, patience=0, r_drop=0, accumulate=1)
+        at_least(self, epochs=1, batch_size=1, seeds=1, patience=0, r_drop=0, accumulate=1)
         if not 0 < self.layer_decay <= 1:
             raise InputError(f"layer_decay: expected a factor in (0, 1], got {self.layer_decay}")
         if self.patience and self.select != "best":
@@ -94,7 +94,7 @@ def train(task: Task, rows: Splits, tokenizer: Tokenizer, settings: Evaluate, nu
     seed_everything(seed)
     language = folder.load(SOURCE, dropout=settings.dropout)
     tokenizer.require(language.config.vocab_size, model=SOURCE)
-    model = TaskModel(language.encoder, task, means=settings.means)
+    model = TaskModel(language.encoder, task, means=settings.pooling == "cls_and_means")
     place = job.checkpoint if settings.seeds == 1 else job.checkpoint / f"seed-{number}"
 
     def progress(step: int, total: int, metrics: Mapping[str, float]) -> None:

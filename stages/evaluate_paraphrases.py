@@ -50,9 +50,9 @@ def _mean(values: Sequence[float]) -> float:
 
 def main() -> None:
     with runner.stage("evaluate_paraphrases") as job:
-        settings, longest = job.section(EvaluateParaphrases), job.scalar("roformer_sim.longest", int)
+        settings, max_length = job.section(EvaluateParaphrases), job.scalar("roformer_sim.max_length", int)
         tokenizer = Tokenizer(DATA / "tokenizer")
-        dev = Groups(DATA / "pairs" / "dev.jsonl", tokenizer, longest=longest)
+        dev = Groups(DATA / "pairs" / "dev.jsonl", tokenizer, max_length=max_length)
         model = similarity.load(SOURCE).to(processes.device())
         tokenizer.require(model.language.config.vocab_size, model=SOURCE)
         # The first sentence of the first groups: none picked.
@@ -63,7 +63,7 @@ def main() -> None:
             texts,
             samples=settings.samples,
             keep=KEPT,
-            longest=longest,
+            max_length=max_length,
             seed=job.scalar("seed", int),
         )
         job.report(figures(texts, found))

@@ -44,11 +44,11 @@ class Encoders:
     untrained: MaskedLanguageModel
     tokenizer: Tokenizer
     teacher: Path
-    longest: int  # tokens of a sentence, [CLS] and [SEP] included
+    max_length: int  # tokens of a sentence, [CLS] and [SEP] included
     cache: Path
 
     def encode(self, model: SimilarityModel, texts: Sequence[str]) -> Vectors:
-        return encoding.encode(model, self.tokenizer, texts, longest=self.longest)
+        return encoding.encode(model, self.tokenizer, texts, max_length=self.max_length)
 
     def vectors(self, texts: list[str]) -> dict[str, Vectors]:
         """Unit vectors of the measured sentences by the name of the encoder."""
@@ -56,20 +56,20 @@ class Encoders:
             "roformer_sim": self.encode(self.model, texts),
             "as trained": self.encode(self.as_trained, texts),
             "simbert": self.encode(self.stage_1, texts),
-            "teacher": teachers.vectors(self.teacher, texts, longest=self.longest, cache=self.cache),
+            "teacher": teachers.vectors(self.teacher, texts, max_length=self.max_length, cache=self.cache),
             "untrained [CLS]": self.encode(SimilarityModel(self.untrained), texts),
             "untrained mean": self.mean(texts),
         }
 
     def poolings(self, texts: list[str]) -> dict[str, Vectors]:
-        own = encoding.poolings(self.model, self.tokenizer, texts, longest=self.longest)
+        own = encoding.poolings(self.model, self.tokenizer, texts, max_length=self.max_length)
         return {**own, "untrained, mean": self.mean(texts)}
 
     def mean(self, texts: Sequence[str]) -> Vectors:
-        return encoding.mean_pooled(self.untrained, self.tokenizer, texts, longest=self.longest)
+        return encoding.mean_pooled(self.untrained, self.tokenizer, texts, max_length=self.max_length)
 
 
-def loaded(job: runner.Job, tokenizer: Tokenizer, longest: int) -> Encoders:
+def loaded(job: runner.Job, tokenizer: Tokenizer, max_length: int) -> Encoders:
     device = processes.device()
     return Encoders(
         model=similarity.load(STAGE_2).to(device),
@@ -78,7 +78,7 @@ def loaded(job: runner.Job, tokenizer: Tokenizer, longest: int) -> Encoders:
         untrained=folder.load(UNTRAINED).to(device),
         tokenizer=tokenizer,
         teacher=Path(job.scalar("roformer_sim.teacher", str)),
-        longest=longest + 2,
+        max_length=max_length + 2,
         cache=job.cache,
     )
 
@@ -94,11 +94,11 @@ def compare(job: runner.Job, encoders: Encoders, measure: Benchmark, dimensions:
 
 def main() -> None:
     with runner.stage("evaluate_similarity") as job:
-        settings, longest = job.section(EvaluateSimilarity), job.scalar("roformer_sim.longest", int)
+        settings, max_length = job.section(EvaluateSimilarity), job.scalar("roformer_sim.max_length", int)
         tokenizer = Tokenizer(DATA / "tokenizer")
-        train, dev = (Groups(DATA / "pairs" / f"{s}.jsonl", tokenizer, longest=longest) for s in ("train", "dev"))
+        train, dev = (Groups(DATA / "pairs" / f"{s}.jsonl", tokenizer, max_length=max_length) for s in ("train", "dev"))
         measure = evaluators.benchmark(train, dev, DATA / "pairs" / "gold.jsonl", most=settings.measured)
-        encoders = loaded(job, tokenizer, longest)
+        encoders = loaded(job, tokenizer, max_length)
         vectors = compare(job, encoders, measure, settings.whitening)
         job.report({"negation": evaluators.negation(NEGATION, partial(encoders.encode, encoders.model))})
         sets, fit_on = evaluators.graded(sorted((DATA / "pairs" / "graded").glob("*.jsonl"))), train.texts

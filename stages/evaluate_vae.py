@@ -32,21 +32,21 @@ SEARCHED, NEAREST = 2000, 3  # training sentences among which neighbours are loo
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateVae:
-    rows: int
+    batch_size: int
     importance_samples: int
     importance_sentences: int
 
     def __post_init__(self) -> None:
-        if min(self.rows, self.importance_samples, self.importance_sentences) < 1:
-            raise InputError("rows, importance_samples and importance_sentences: expected 1 or more of each")
+        if min(self.batch_size, self.importance_samples, self.importance_sentences) < 1:
+            raise InputError("batch_size, importance_samples and importance_sentences: expected 1 or more of each")
 
 
 def measured(
     model: SentenceVAE, sentences: Sentences, settings: EvaluateVae, tokenizer: Tokenizer, seed: int
 ) -> dict[str, float]:
     seed_everything(seed)  # the draws do not depend on the model's training
-    dev = sentences.batches(settings.rows, MEASURED)
-    some = sentences.batches(settings.rows, settings.importance_sentences)
+    dev = sentences.batches(settings.batch_size, MEASURED)
+    some = sentences.batches(settings.batch_size, settings.importance_sentences)
     return {
         **measures.measure(model, dev),
         **measure_likelihood(model, some, draws=settings.importance_samples),
@@ -74,25 +74,25 @@ def examples(model: SentenceVAE, train: Sentences, dev: Sentences, tokenizer: To
     }
 
 
-def view(model: SentenceVAE, tokenizer: Tokenizer, longest: int) -> dict[str, Any]:
+def view(model: SentenceVAE, tokenizer: Tokenizer, max_length: int) -> dict[str, Any]:
     """Held-out labelled sentences on the sphere, in the plane of two labels' mean directions in training.
 
     Nothing where no labels were prepared, or there is no sphere.
     """
     if model.shape.kind != "vmf" or not LABELLED.is_dir():
         return {}
-    (known, names), (points, labels) = (labelled(model, tokenizer, longest, split) for split in ("train", "dev"))
+    (known, names), (points, labels) = (labelled(model, tokenizer, max_length, split) for split in ("train", "dev"))
     if len(set(names)) < 2 or not labels:
         return {}
     first, second = (known[torch.tensor([label == name for label in names])].mean(0) for name in sorted(set(names))[:2])
     return {"sphere": {"points": latents.view(points, first, second).tolist(), "labels": labels}}
 
 
-def labelled(model: SentenceVAE, tokenizer: Tokenizer, longest: int, split: str) -> tuple[Tensor, list[str]]:
+def labelled(model: SentenceVAE, tokenizer: Tokenizer, max_length: int, split: str) -> tuple[Tensor, list[str]]:
     """Points and labels of the task's sentences that are as short as the VAE's."""
     rows = [row for _, row in reading.rows(LABELLED / f"{split}.jsonl")]
     ids = tokenizer.ids([row["sentence"] for row in rows])
-    short = [n for n, found in enumerate(ids) if 0 < len(found) <= longest - 2]
+    short = [n for n, found in enumerate(ids) if 0 < len(found) <= max_length - 2]
     sentences = Sentences.of([rows[n]["sentence"] for n in short], tokenizer)
     return modes(model, sentences), [str(rows[n]["label"]) for n in short]
 
@@ -103,12 +103,14 @@ def main() -> None:
     name = sys.argv[1]
     with runner.stage(f"evaluate_vae@{name}") as job:
         settings, tokenizer = job.section(EvaluateVae), Tokenizer(TOKENIZER)
-        longest, seed = job.scalar("vmf_vae.longest", int), job.scalar("seed", int)
-        train, dev = (Sentences.read(CORPUS / f"sentences-{split}", tokenizer, longest) for split in ("train", "dev"))
+        max_length, seed = job.scalar("vmf_vae.max_length", int), job.scalar("seed", int)
+        train, dev = (
+            Sentences.read(CORPUS / f"sentences-{split}", tokenizer, max_length) for split in ("train", "dev")
+        )
         model = folder.load(MODELS / name).to(processes.device())
         tokenizer.require(model.encoder.config.vocab_size, model=MODELS / name)
         job.report(measured(model, dev, settings, tokenizer, seed))
-        job.examples({**examples(model, train, dev, tokenizer), **view(model, tokenizer, longest)})
+        job.examples({**examples(model, train, dev, tokenizer), **view(model, tokenizer, max_length)})
 
 
 if __name__ == "__main__":

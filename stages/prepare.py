@@ -136,13 +136,13 @@ def prepare(settings: Prepare, tasks: list[str], *, seed: int, data: Path) -> di
     if not dev:
         raise InputError(f"params.yaml: prepare.dev_share: {settings.dev_share} of {len(documents)} documents is none")
     pieces = make_tokenizer(settings.vocabulary, train, data / "tokenizer")
-    shortest, longest = _two(settings.sentence_characters, "sentence_characters")
+    shortest, max_length = _two(settings.sentence_characters, "sentence_characters")
     report: dict[str, Any] = {"source": dict(source.origin), "text": counts, "vocabulary": len(pieces)}
     report["corpus"] = {}
     for split, texts in (("train", train), ("dev", dev)):
         folder = data / "corpus" / split
         report["corpus"][split] = writing.write_corpus(texts, folder, pieces, whole_words=settings.whole_words)
-        short = writing.short_sentences(texts, shortest, longest)
+        short = writing.short_sentences(texts, shortest, max_length)
         folder = data / "corpus" / f"sentences-{split}"
         report["corpus"][f"sentences-{split}"] = writing.write_corpus(short, folder, pieces, whole_words=False)
     report["pairs"] = pairing.write(

@@ -46,7 +46,7 @@ TARGET = Path("models/roformer_sim")
 @dataclass(frozen=True, kw_only=True)
 class Supervised:
     files: list[str]
-    pairs: int
+    batch_size: int
     schedule: Schedule
 
 
@@ -57,19 +57,19 @@ class RoformerSim:
     distillation: Literal["neighbours", "cosines"]
     weight: float
     contrastive: float
-    scale: float
-    pairs: int
+    temperature: float
+    batch_size: int
     chunk: int
-    longest: int
+    max_length: int
     noise: float
     mask_rate: float
     dropout: float
-    even_out: float
+    partial_whitening: float
     schedule: Schedule
     supervised: Supervised
 
     def __post_init__(self) -> None:
-        at_least(self, pairs=1, chunk=1, longest=4, weight=0, contrastive=0)
+        at_least(self, batch_size=1, chunk=1, max_length=4, weight=0, contrastive=0)
 
     def losses(self, vectors_ND: Tensor, teacher_NE: Tensor) -> dict[str, Tensor]:
         """Of the student's vectors, rows 2i and 2i + 1 similar, and the teacher's of the same sentences; weighted."""
@@ -77,13 +77,13 @@ class RoformerSim:
             distilled = distillation.similarity_distillation(vectors_ND, teacher_NE, weight=self.weight)
         else:
             distilled = distillation.neighbour_distillation(
-                vectors_ND, teacher_NE, weight=self.weight, scale=self.scale
+                vectors_ND, teacher_NE, weight=self.weight, scale=1 / self.temperature
             )
         if not self.contrastive:
             return {"distillation": distilled}
         return {
             "distillation": distilled,
-            "contrastive": self.contrastive * losses.info_nce(vectors_ND, scale=self.scale),
+            "contrastive": self.contrastive * losses.info_nce(vectors_ND, scale=1 / self.temperature),
         }
 
 
@@ -94,17 +94,17 @@ class Training:
         self.job, self.settings, self.tokenizer = job, settings, tokenizer
         self.seed = job.scalar("seed", int)
         self.train, self.dev = (
-            Groups(DATA / "pairs" / f"{s}.jsonl", tokenizer, longest=settings.longest) for s in ("train", "dev")
+            Groups(DATA / "pairs" / f"{s}.jsonl", tokenizer, max_length=settings.max_length) for s in ("train", "dev")
         )
         self.held_out = dev_batch(self.dev, self.seed)
 
     @property
-    def longest(self) -> int:
+    def max_length(self) -> int:
         """Tokens of a sentence, [CLS] and [SEP] included."""
-        return self.settings.longest + 2
+        return self.settings.max_length + 2
 
     def encode(self, model: SimilarityModel, texts: Sequence[str]) -> Vectors:
-        return encoding.encode(model, self.tokenizer, texts, longest=self.longest)
+        return encoding.encode(model, self.tokenizer, texts, max_length=self.max_length)
 
     def distil(self, model: SimilarityModel, goal: Vectors, phase: str) -> History:
         """Trains ``model`` in place to see what ``goal``, the vectors of the training sentences, holds for alike."""
@@ -128,7 +128,7 @@ class Training:
             partial(
                 pairs.training_batch,
                 self.train,
-                pairs=settings.pairs,
+                pairs=settings.batch_size,
                 noise=settings.noise,
                 rate=settings.mask_rate,
                 seed=self.seed,
@@ -145,7 +145,7 @@ class Training:
         """A copy of ``model`` that has learnt to judge the pairs of supervised.files."""
         chosen = self.settings.supervised
         rows = [row for file in chosen.files for row in supervised.read(Path(file))]
-        judged = supervised.Pairs(rows, self.tokenizer, longest=self.settings.longest)
+        judged = supervised.Pairs(rows, self.tokenizer, max_length=self.settings.max_length)
         seed_everything(self.seed)
         judge = supervised.Judge(copy.deepcopy(model))
 
@@ -156,7 +156,7 @@ class Training:
 
         history = loop.fit(
             judge,
-            partial(judged.training_batch, pairs=chosen.pairs, seed=self.seed),
+            partial(judged.training_batch, pairs=chosen.batch_size, seed=self.seed),
             objective,
             chosen.schedule,
             seed=self.seed,
@@ -185,7 +185,7 @@ class Training:
         )
 
     def watched(self, model: SimilarityModel) -> dict[str, float]:
-        return dev_losses(model, self.held_out, chunk=self.settings.chunk, scale=self.settings.scale)
+        return dev_losses(model, self.held_out, chunk=self.settings.chunk, scale=1 / self.settings.temperature)
 
 
 def main() -> None:
@@ -193,7 +193,9 @@ def main() -> None:
         settings = job.section(RoformerSim)
         tokenizer = Tokenizer(DATA / "tokenizer")
         training = Training(job, settings, tokenizer)
-        goal = teachers.vectors(Path(settings.teacher), training.train.texts, longest=training.longest, cache=job.cache)
+        goal = teachers.vectors(
+            Path(settings.teacher), training.train.texts, max_length=training.max_length, cache=job.cache
+        )
         model = similarity.load(Path(settings.init), dropout=settings.dropout)
         tokenizer.require(model.language.config.vocab_size, model=Path(settings.init))
         history = training.distil(model, goal, "")
@@ -204,7 +206,9 @@ def main() -> None:
             history = training.distil(model, training.encode(judge, training.train.texts), "distilled_back")
             job.report({"supervised": {"before": before, "judge": judged, "accuracy": learnt[-1]["accuracy"]}})
         similarity.save_pooler(model, TARGET)
-        whitening.even_out(model, tokenizer, training.train.texts, settings.even_out, longest=training.longest)
+        whitening.whiten_partially(
+            model, tokenizer, training.train.texts, settings.partial_whitening, max_length=training.max_length
+        )
         similarity.save(model, TARGET, tokenizer=DATA / "tokenizer")
         job.curve(history)
         job.report({name: history[-1][name] for name in ("dev_contrastive", "dev_lm")})

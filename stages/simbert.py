@@ -30,18 +30,18 @@ WATCHED = ("dev_contrastive", "dev_lm")
 
 @dataclass(frozen=True, kw_only=True)
 class Simbert:
-    pairs: int
+    batch_size: int  # pairs; a step has twice as many rows
     chunk: int
-    longest: int
+    max_length: int
     noise: float
     mask_rate: float
-    scale: float
+    temperature: float
     dropout: float
     check: bool
     schedule: Schedule
 
     def __post_init__(self) -> None:
-        at_least(self, pairs=1, chunk=1, longest=4)
+        at_least(self, batch_size=1, chunk=1, max_length=4)
 
 
 def main() -> None:
@@ -49,16 +49,16 @@ def main() -> None:
         settings, seed = job.section(Simbert), job.scalar("seed", int)
         tokenizer = Tokenizer(DATA / "tokenizer")
         train, dev = (
-            Groups(DATA / "pairs" / f"{s}.jsonl", tokenizer, longest=settings.longest) for s in ("train", "dev")
+            Groups(DATA / "pairs" / f"{s}.jsonl", tokenizer, max_length=settings.max_length) for s in ("train", "dev")
         )
         seed_everything(seed)
         model = SimilarityModel(folder.load(SOURCE, dropout=settings.dropout))
         tokenizer.require(model.language.config.vocab_size, model=SOURCE)
-        loss = partial(losses.info_nce, scale=settings.scale)
+        loss = partial(losses.info_nce, scale=1 / settings.temperature)
         batches = partial(
             pairs.training_batch,
             train,
-            pairs=settings.pairs,
+            pairs=settings.batch_size,
             noise=settings.noise,
             rate=settings.mask_rate,
             seed=seed,
@@ -78,7 +78,7 @@ def main() -> None:
             job.report({"gradient_error": error})
             if error > EXACT:
                 raise ArithmeticError(f"the accumulated gradient of batch 0 is off by {error:.1e} of its norm")
-        watched = partial(dev_losses, model, dev_batch(dev, seed), chunk=settings.chunk, scale=settings.scale)
+        watched = partial(dev_losses, model, dev_batch(dev, seed), chunk=settings.chunk, scale=1 / settings.temperature)
         history = loop.fit(
             model,
             batches,

@@ -36,8 +36,8 @@ class VmfVae:
     decoder_width: int
     word_dropout: float
     regularizers: Regularizers = field(default_factory=Regularizers)
-    rows: int
-    longest: int
+    batch_size: int
+    max_length: int
     dropout: float
     schedule: Schedule
 
@@ -77,9 +77,9 @@ def train(
         splits["train"],
         settings.schedule,
         objective=objective,
-        rows=settings.rows,
+        rows=settings.batch_size,
         seed=seed,
-        dev=splits["dev"].batches(settings.rows, 4 * settings.rows),
+        dev=splits["dev"].batches(settings.batch_size, 4 * settings.batch_size),
         folder=job.checkpoint,
         progress=job.progress,
         stopping=job.stopping,
@@ -95,7 +95,7 @@ def main() -> None:
     with runner.stage(f"vmf_vae@{name}") as job:
         settings, tokenizer = job.section(VmfVae), Tokenizer(TOKENIZER)
         splits = {
-            split: Sentences.read(CORPUS / f"sentences-{split}", tokenizer, settings.longest)
+            split: Sentences.read(CORPUS / f"sentences-{split}", tokenizer, settings.max_length)
             for split in ("train", "dev")
         }
         model, history = train(job, name, settings, splits)

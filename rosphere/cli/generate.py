@@ -48,7 +48,7 @@ def generate(
             samples=samples,
             keep=count,
             top_p=top_p,
-            longest=max_length,
+            max_length=max_length,
             seed=seed,
         )
         for text, ranked in zip(chosen, found, strict=True):

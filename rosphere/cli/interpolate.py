@@ -23,5 +23,5 @@ def interpolate(
     from rosphere.vae import decoding
 
     vae, tokenizer = models.text_vae(model)
-    for share, sentence in decoding.interpolate(vae, tokenizer, first, last, steps=steps, longest=max_length):
+    for share, sentence in decoding.interpolate(vae, tokenizer, first, last, steps=steps, max_length=max_length):
         print(f"{share:.3f}\t{sentence}")

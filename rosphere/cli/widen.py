@@ -72,12 +72,12 @@ def _tokens(source: Path, text: Path | None, config: EncoderConfig, *, seed: int
     from rosphere.text.reading import lines
     from rosphere.text.tokenizer import Tokenizer
 
-    longest = min(64, config.max_position_embeddings)
+    max_length = min(64, config.max_position_embeddings)
     if text is None:
         generator = torch.Generator().manual_seed(seed)
-        return pad(torch.randint(0, config.vocab_size, (4, longest), generator=generator).tolist(), 0)
+        return pad(torch.randint(0, config.vocab_size, (4, max_length), generator=generator).tolist(), 0)
     tokenizer = Tokenizer(source)
     texts = [line for _, line in lines(text) if line.strip()][:32]
     if not texts:
         raise InputError(f"{text}: expected lines of text, there are none")
-    return pad([[tokenizer.cls, *ids[: longest - 2], tokenizer.sep] for ids in tokenizer.ids(texts)], tokenizer.pad)
+    return pad([[tokenizer.cls, *ids[: max_length - 2], tokenizer.sep] for ids in tokenizer.ids(texts)], tokenizer.pad)

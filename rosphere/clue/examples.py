@@ -20,10 +20,10 @@ def examples(task: Task, rows: Sequence[Row], tokenizer: Tokenizer) -> list[Exam
 
 def collate(chosen: Sequence[Example], task: Task, pad: int) -> Batch:
     """The sequences of all examples below one another, padded to the longest, with their targets."""
-    longest = max(example.length for example in chosen)
+    max_length = max(example.length for example in chosen)
     sequences = [tokens for example in chosen for tokens in example.sequences]
-    ids = torch.full((len(sequences), longest), pad)
-    keep = torch.zeros(len(sequences), longest, dtype=torch.long)
+    ids = torch.full((len(sequences), max_length), pad)
+    keep = torch.zeros(len(sequences), max_length, dtype=torch.long)
     part = torch.zeros_like(keep)
     for place, tokens in enumerate(sequences):
         ids[place, : len(tokens.ids)] = torch.tensor(tokens.ids)
@@ -33,5 +33,5 @@ def collate(chosen: Sequence[Example], task: Task, pad: int) -> Batch:
             part[place, begin : begin + length] = number
             begin += length + 1
     counts = torch.tensor([len(example.sequences) for example in chosen])
-    target = KINDS[task.kind].targets(task, chosen, longest)
+    target = KINDS[task.kind].targets(task, chosen, max_length)
     return Batch(ids_BL=ids, keep_BL=keep, part_BL=part, sequences=counts, target=target)

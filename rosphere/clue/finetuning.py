@@ -54,7 +54,7 @@ class Recipe:
     """How to fine-tune; ``schedule`` knows everything but the number of steps."""
 
     epochs: int
-    rows: int
+    batch_size: int
     schedule: Callable[[int], Schedule]
     select: Literal["last", "best"] = "last"  # the weights that are kept: the last, or the best on dev of all epochs
     patience: int = 0  # with "best": epochs without a better score on dev after which training ends; 0: never
@@ -121,12 +121,12 @@ def finetune(
     """
     made = examples(model.task, rows, tokenizer)
     lengths = [example.length for example in made]
-    a_epoch = len(order(lengths, 0, recipe.rows, seed))
+    a_epoch = len(order(lengths, 0, recipe.batch_size, seed))
     schedule = recipe.schedule(recipe.epochs * a_epoch)
     model.encoder.recompute = recipe.gradient_checkpointing
 
     def batch(step: int) -> list[Batch]:
-        chosen = order(lengths, step // a_epoch, recipe.rows, seed)[step % a_epoch]
+        chosen = order(lengths, step // a_epoch, recipe.batch_size, seed)[step % a_epoch]
         parts = np.array_split(chosen, min(recipe.accumulate, len(chosen)))
         return [collate([made[number] for number in part], model.task, tokenizer.pad) for part in parts]
 

@@ -54,9 +54,9 @@ class Batch:
         return Batch(**{f.name: getattr(self, f.name).to(device) for f in fields(self)})
 
 
-def fitted(parts: list[list[int]], longest: int) -> list[list[int]]:
+def fitted(parts: list[list[int]], max_length: int) -> list[list[int]]:
     """The parts, shortened until they fit with [CLS] and a [SEP] each: the longest part gives way."""
-    room = longest - 1 - len(parts)
+    room = max_length - 1 - len(parts)
     while sum(map(len, parts)) > room:
         max(parts, key=len).pop()
     return parts

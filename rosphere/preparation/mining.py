@@ -116,9 +116,9 @@ def balanced(pairs: Iterable[Pair], limit: int, *, seed: int) -> tuple[list[Pair
 
 
 def _sentences(texts: Iterable[str], settings: Mining) -> list[str]:
-    shortest, longest = settings.sentence_characters
+    shortest, max_length = settings.sentence_characters
     split = itertools.chain.from_iterable(sentences.split(clean(text)) for text in texts)
-    usable = (sentence for sentence in split if shortest <= len(sentence) <= longest)
+    usable = (sentence for sentence in split if shortest <= len(sentence) <= max_length)
     return list(itertools.islice(usable, settings.sentences))
 
 

@@ -26,10 +26,10 @@ def is_dev(text: str, share: float) -> bool:
     return int.from_bytes(fingerprint(text)[:4], "big") < share * 2**32
 
 
-def short_sentences(documents: Iterable[str], shortest: int, longest: int) -> list[str]:
+def short_sentences(documents: Iterable[str], shortest: int, max_length: int) -> list[str]:
     """Distinct sentences between two lengths in characters, in order of appearance."""
     found = itertools.chain.from_iterable(map(sentences.split, documents))
-    return list(dict.fromkeys(sentence for sentence in found if shortest <= len(sentence) <= longest))
+    return list(dict.fromkeys(sentence for sentence in found if shortest <= len(sentence) <= max_length))
 
 
 def clean_documents(texts: Iterable[str], *, minimum: int, held_out: Iterable[str]) -> tuple[list[str], Counts]:

@@ -15,7 +15,7 @@ class Recipe:
     """What all runs of pretraining have in common."""
 
     sequence: int
-    rows: int
+    batch_size: int  # packed rows a step
     mask_rate: float
     dev_rows: int
     dropout: float
@@ -24,7 +24,7 @@ class Recipe:
     schedule: Schedule
 
     def __post_init__(self) -> None:
-        for name, least in (("sequence", 8), ("rows", 1), ("dev_rows", 1)):
+        for name, least in (("sequence", 8), ("batch_size", 1), ("dev_rows", 1)):
             if getattr(self, name) < least:
                 raise InputError(f"{name}: expected {least} or more, got {getattr(self, name)}")
         if not (0 < self.mask_rate < 1 and 0 <= self.dropout < 1):
@@ -33,7 +33,7 @@ class Recipe:
 
     def flops(self, config: EncoderConfig) -> float:
         """Of one step."""
-        return config.flops_per_token(self.sequence) * self.rows * self.sequence
+        return config.flops_per_token(self.sequence) * self.batch_size * self.sequence
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -49,7 +49,7 @@ def pretrain(
     rows, dev_rows = (
         PackedRows(Corpus(corpus / split), tokenizer, length=recipe.sequence, seed=seed) for split in ("train", "dev")
     )
-    dev = masked.DevSet(dev_rows, size=recipe.rows, limit=recipe.dev_rows, rate=recipe.mask_rate)
+    dev = masked.DevSet(dev_rows, size=recipe.batch_size, limit=recipe.dev_rows, rate=recipe.mask_rate)
 
     def objective(trained: nn.Module, batch: masked.Batch, backward: loop.Backward) -> dict[str, Tensor]:
         value, accuracy = masked.loss(model, batch)
@@ -58,7 +58,7 @@ def pretrain(
 
     history = loop.fit(
         model,
-        lambda step: masked.training_batch(rows, step, size=recipe.rows, rate=recipe.mask_rate),
+        lambda step: masked.training_batch(rows, step, size=recipe.batch_size, rate=recipe.mask_rate),
         objective,
         recipe.schedule,
         seed=seed,
@@ -80,7 +80,7 @@ def summary(history: History, model: MaskedLanguageModel, recipe: Recipe) -> dic
         "dev_accuracy": dev[-1]["dev_accuracy"],
         "dev_loss_at_start": dev[0]["dev_loss"],
         "steps": recipe.schedule.steps,
-        "tokens": recipe.schedule.steps * recipe.rows * recipe.sequence,
+        "tokens": recipe.schedule.steps * recipe.batch_size * recipe.sequence,
         "flops": history[-1]["flops"],
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
     }

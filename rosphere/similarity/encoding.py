@@ -24,7 +24,7 @@ def in_batches(
     tokenizer: Tokenizer,
     texts: Sequence[str],
     *,
-    longest: int,
+    max_length: int,
     precision: Precision = "fp32",
     kinds: int = 1,
 ) -> NDArray[np.float32]:
@@ -33,7 +33,7 @@ def in_batches(
     Batches are made of texts of like length.
     """
     weight = language.encoder.words.weight
-    sequences = [[tokenizer.cls, *ids[: longest - 2], tokenizer.sep] for ids in tokenizer.ids(texts)]
+    sequences = [[tokenizer.cls, *ids[: max_length - 2], tokenizer.sep] for ids in tokenizer.ids(texts)]
     found = np.empty((len(texts), kinds * language.config.hidden_size), np.float32)
     with torch.inference_mode(), autocast(precision, weight.device):
         budget = batching.token_budget(batching.TOKENS_A_BATCH, weight.device)
@@ -48,7 +48,7 @@ def encode(
     tokenizer: Tokenizer,
     texts: Sequence[str],
     *,
-    longest: int = 64,
+    max_length: int = 64,
     precision: Precision = "fp32",
 ) -> NDArray[np.float32]:
     """Unit vectors [len(texts), H] in the texts' order.
@@ -57,11 +57,11 @@ def encode(
     1e-5. bf16 is off by up to about 1e-2, and faster where ``encoder.precision.bf16_unit`` names something.
     """
     model.eval()
-    return in_batches(model.vectors, model.language, tokenizer, texts, longest=longest, precision=precision)
+    return in_batches(model.vectors, model.language, tokenizer, texts, max_length=max_length, precision=precision)
 
 
 def mean_pooled(
-    model: MaskedLanguageModel, tokenizer: Tokenizer, texts: Sequence[str], *, longest: int = 64
+    model: MaskedLanguageModel, tokenizer: Tokenizer, texts: Sequence[str], *, max_length: int = 64
 ) -> NDArray[np.float32]:
     """Mean of the last hidden states: the usual sentence vector of an encoder never trained for similarity."""
     model.eval()
@@ -70,14 +70,14 @@ def mean_pooled(
         hidden = model.encoder(ids_NL, masks.padded(keep_NL)).float() * keep_NL[..., None]
         return F.normalize(hidden.sum(1), dim=-1)
 
-    return in_batches(compute, model, tokenizer, texts, longest=longest)
+    return in_batches(compute, model, tokenizer, texts, max_length=max_length)
 
 
 POOLINGS = ("[CLS]", "pooler", "mean of the last layer", "mean of the first and last layers")
 
 
 def poolings(
-    model: SimilarityModel, tokenizer: Tokenizer, texts: Sequence[str], *, longest: int = 64
+    model: SimilarityModel, tokenizer: Tokenizer, texts: Sequence[str], *, max_length: int = 64
 ) -> dict[str, NDArray[np.float32]]:
     """Unit vectors [len(texts), H] by each of POOLINGS, all from one pass.
 
@@ -97,7 +97,7 @@ def poolings(
         return torch.cat([F.normalize(each, dim=-1) for each in found], dim=-1)
 
     try:
-        whole = in_batches(compute, model.language, tokenizer, texts, longest=longest, kinds=len(POOLINGS))
+        whole = in_batches(compute, model.language, tokenizer, texts, max_length=max_length, kinds=len(POOLINGS))
     finally:
         hook.remove()
     return dict(zip(POOLINGS, np.split(whole, len(POOLINGS), axis=1), strict=True))

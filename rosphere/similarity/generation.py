@@ -130,7 +130,7 @@ def _batch(
     owners: Sequence[int],
     keys_N: NDArray[np.uint64],
     *,
-    longest: int,
+    max_length: int,
     top_p: float,
 ) -> list[list[int]]:
     """For each row up to ``longest`` tokens after source ``owners[row]``; what follows a first [SEP] means nothing."""
@@ -141,14 +141,14 @@ def _batch(
     banned = torch.tensor([n for n in known if n is not None and n != tokenizer.sep], device=device)
     written: list[list[int]] = [[] for _ in owners]
     ended = np.zeros(len(owners), bool)
-    for step in range(longest):
+    for step in range(max_length):
         logits = model.logits(rows.hidden_NH).index_fill_(-1, banned, -torch.inf)
         token = nucleus(logits, top_p, partial(uniforms, keys_N[numbers], step))
         drawn = token.tolist()
         for number, each in zip(numbers, drawn, strict=True):
             written[number].append(each)
         ended |= np.array(drawn) == tokenizer.sep
-        if ended.all() or step + 1 == longest:
+        if ended.all() or step + 1 == max_length:
             break
         if ended.mean() > ENDED_ROWS:
             left = torch.from_numpy(np.flatnonzero(~ended)).to(device)
@@ -164,7 +164,7 @@ def sample(
     sources: Sequence[Sequence[int]],
     *,
     count: int,
-    longest: int,
+    max_length: int,
     top_p: float,
     seed: int,
 ) -> list[list[list[int]]]:
@@ -172,8 +172,8 @@ def sample(
 
     Raises InputError for a ``top_p`` outside [0, 1], a count below 1, or more tokens than BERT has positions.
     """
-    lengths = [len(source) + 2 + longest for source in sources]
-    _check(model, max(lengths, default=0), count, longest, top_p)
+    lengths = [len(source) + 2 + max_length for source in sources]
+    _check(model, max(lengths, default=0), count, max_length, top_p)
     weight = model.encoder.words.weight
     rows = [(number, each) for number in range(len(sources)) for each in range(count)]
     found: list[list[list[int]]] = [[] for _ in sources]
@@ -190,7 +190,7 @@ def sample(
                 [sources[number] for number in place],
                 [place[number] for number, _ in batch],
                 keys,
-                longest=longest,
+                max_length=max_length,
                 top_p=top_p,
             )
         for (number, _), ids in zip(batch, written, strict=True):
@@ -199,16 +199,18 @@ def sample(
     return found
 
 
-def _check(model: MaskedLanguageModel, length: int, count: int, longest: int, top_p: float) -> None:
+def _check(model: MaskedLanguageModel, length: int, count: int, max_length: int, top_p: float) -> None:
     if not 0 <= top_p <= 1:
         raise InputError(f"top_p: expected a probability, 0 to 1, got {top_p}")
     if count < 1:
         raise InputError(f"samples: expected 1 or more, got {count}")
-    if longest < 1:
-        raise InputError(f"longest: expected 1 token or more, got {longest}")
+    if max_length < 1:
+        raise InputError(f"max_length: expected 1 token or more, got {max_length}")
     most = model.config.max_position_embeddings
     if not model.config.rotary and length - 1 > most:  # the last token is drawn, never read
-        raise InputError(f"longest {longest}: text and paraphrase need {length - 1} positions; this model has {most}")
+        raise InputError(
+            f"max_length {max_length}: text and paraphrase need {length - 1} positions; this model has {most}"
+        )
 
 
 def paraphrases(
@@ -220,7 +222,7 @@ def paraphrases(
     samples: int = 50,
     keep: int = 5,
     top_p: float = 0.95,
-    longest: int = 40,
+    max_length: int = 40,
     seed: int = 0,
 ) -> Ranked:
     """(sentence, cosine to ``text``), best first: distinct, not the input itself, at most ``keep``.
@@ -235,7 +237,7 @@ def paraphrases(
         samples=samples,
         keep=keep,
         top_p=top_p,
-        longest=longest,
+        max_length=max_length,
         seed=seed,
     )[0]
 
@@ -249,13 +251,13 @@ def paraphrases_of_each(
     samples: int = 50,
     keep: int = 5,
     top_p: float = 0.95,
-    longest: int = 40,
+    max_length: int = 40,
     seed: int = 0,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Ranked]:
     """What ``paraphrases`` gives for each text, computed many at once; ``progress(texts done, texts in all)``."""
     model.eval()
-    plain = [ids[:longest] for ids in tokenizer.ids(texts)]
+    plain = [ids[:max_length] for ids in tokenizer.ids(texts)]
     sources = plain if mask is None else [_masked(*each, tokenizer.mask) for each in zip(plain, mask, strict=True)]
     found: list[Ranked] = [[] for _ in texts]
     order = sorted(range(len(texts)), key=lambda number: len(sources[number]))
@@ -267,12 +269,12 @@ def paraphrases_of_each(
             tokenizer,
             [sources[number] for number in chosen],
             count=samples,
-            longest=longest,
+            max_length=max_length,
             top_p=top_p,
             seed=seed,
         )
         others = [_others(tokenizer, plain[number], rows) for number, rows in zip(chosen, drawn, strict=True)]
-        ranked = _ranked(model, tokenizer, [texts[number] for number in chosen], others, longest)
+        ranked = _ranked(model, tokenizer, [texts[number] for number in chosen], others, max_length)
         for number, best in zip(chosen, ranked, strict=True):
             found[number] = best[:keep]
         progress(start + len(chosen), len(texts))
@@ -298,11 +300,11 @@ def _ranked(
     tokenizer: Tokenizer,
     texts: Sequence[str],
     sentences: Sequence[Sequence[str]],
-    longest: int,
+    max_length: int,
 ) -> list[Ranked]:
     """Each text's sentences by cosine, highest first."""
     place = {each: number for number, each in enumerate(dict.fromkeys(itertools.chain(texts, *sentences)))}
-    vectors = encoding.encode(model, tokenizer, list(place), longest=max(64, longest + 2))
+    vectors = encoding.encode(model, tokenizer, list(place), max_length=max(64, max_length + 2))
     found = []
     for text, own in zip(texts, sentences, strict=True):
         scores = vectors[[place[each] for each in own]] @ vectors[place[text]]

@@ -53,9 +53,9 @@ class Batch:
         return [self._rows(slice(start, start + rows)) for start in range(0, len(self.ids_NL), rows)]
 
     def _rows(self, part: slice) -> Batch:
-        longest = int(self.keep_NL[part].sum(1).max())
+        max_length = int(self.keep_NL[part].sum(1).max())
         names = ("ids_NL", "segments_NL", "keep_NL")
-        return replace(self, **{name: getattr(self, name)[part, :longest] for name in names})
+        return replace(self, **{name: getattr(self, name)[part, :max_length] for name in names})
 
     @property
     def targets(self) -> Tensor:
@@ -69,7 +69,7 @@ class Groups:
     ``kinds`` are the groups of questions and those of sentences in general, where a file tells them apart.
     """
 
-    def __init__(self, path: Path, tokenizer: Tokenizer, *, longest: int) -> None:
+    def __init__(self, path: Path, tokenizer: Tokenizer, *, max_length: int) -> None:
         self.tokenizer = tokenizer
         self.texts: list[str] = []
         self.members: list[list[int]] = []
@@ -85,8 +85,8 @@ class Groups:
             raise InputError(f"{path}: expected groups of similar sentences, the file is empty")
         self.kinds = [groups for groups in kinds.values() if groups]
         whole = list(tokenise(self.texts, tokenizer, True))
-        self.tokens = [(ids[:longest], starts[:longest]) for ids, starts in whole]
-        self.cut = sum(len(ids) > longest for ids, _ in whole)  # sentences that were longer
+        self.tokens = [(ids[:max_length], starts[:max_length]) for ids, starts in whole]
+        self.cut = sum(len(ids) > max_length for ids, _ in whole)  # sentences that were longer
 
     def __len__(self) -> int:
         return len(self.members)
@@ -131,11 +131,11 @@ def assemble(
             ids = noised(ids, groups.tokens[source][1], t, rate=rate, generator=generator)
         sequences.append([t.cls, *ids, t.sep, *groups.tokens[target][0], t.sep])
         sources.append(len(ids) + 2)
-    longest = max(map(len, sequences))
-    ids_NL = np.full((len(rows), longest), t.pad, dtype=np.int64)
+    max_length = max(map(len, sequences))
+    ids_NL = np.full((len(rows), max_length), t.pad, dtype=np.int64)
     for row, sequence in enumerate(sequences):
         ids_NL[row, : len(sequence)] = sequence
-    places = np.arange(longest)
+    places = np.arange(max_length)
     return Batch(
         ids_NL=torch.from_numpy(ids_NL),
         segments_NL=torch.from_numpy((places >= np.array(sources)[:, None]).astype(np.int64)),

@@ -84,11 +84,11 @@ def read(path: Path) -> list[Judged]:
 class Pairs:
     """Judged pairs, tokenised once."""
 
-    def __init__(self, judged: Sequence[Judged], tokenizer: Tokenizer, *, longest: int) -> None:
+    def __init__(self, judged: Sequence[Judged], tokenizer: Tokenizer, *, max_length: int) -> None:
         self.tokenizer = tokenizer
         self.judged = list(judged)
         texts = [text for row in judged for text in (row.one, row.two)]
-        self.sequences = [[tokenizer.cls, *ids[:longest], tokenizer.sep] for ids in tokenizer.ids(texts)]
+        self.sequences = [[tokenizer.cls, *ids[:max_length], tokenizer.sep] for ids in tokenizer.ids(texts)]
         kinds = [[number for number, row in enumerate(judged) if row.kind == kind] for kind in KINDS]
         self.kinds = [numbers for numbers in kinds if numbers]
 

@@ -29,7 +29,7 @@ SUFFIX = ".safetensors"
 VECTORS, KEYS = "vectors", "keys"
 
 
-def vectors(teacher: Path, texts: Sequence[str], *, longest: int, cache: Path | None = None) -> Vectors:
+def vectors(teacher: Path, texts: Sequence[str], *, max_length: int, cache: Path | None = None) -> Vectors:
     """Unit vectors [len(texts), D] by ``teacher``: a folder, or a file that ``write`` made.
 
     With ``cache``, a folder, what a teacher's folder gives for these very texts is computed once: the name of the
@@ -42,10 +42,10 @@ def vectors(teacher: Path, texts: Sequence[str], *, longest: int, cache: Path | 
         return _read(teacher, texts)
     if not (teacher / "config.json").is_file():
         raise InputError(f"{teacher}: expected a teacher, a model's folder or a {SUFFIX} file of vectors")
-    kept = cache / f"{_content(teacher, texts, longest)}{SUFFIX}" if cache else None
+    kept = cache / f"{_content(teacher, texts, max_length)}{SUFFIX}" if cache else None
     if kept is not None and kept.is_file():
         return _read(kept, texts)
-    found = _encoded(teacher, texts, longest)
+    found = _encoded(teacher, texts, max_length)
     if kept is not None:
         write(kept, texts, found)
     return found
@@ -83,11 +83,11 @@ def _read(path: Path, texts: Sequence[str]) -> Vectors:
     return unit(table[[place[key] for key in wanted]])
 
 
-def _encoded(teacher: Path, texts: Sequence[str], longest: int) -> Vectors:
+def _encoded(teacher: Path, texts: Sequence[str], max_length: int) -> Vectors:
     if _like_ours(teacher):
         model = similarity.load(teacher).to(processes.device())
-        return encoding.encode(model, Tokenizer(teacher), texts, longest=longest)
-    return _by_sentence_transformers(teacher, texts, longest)
+        return encoding.encode(model, Tokenizer(teacher), texts, max_length=max_length)
+    return _by_sentence_transformers(teacher, texts, max_length)
 
 
 def _like_ours(teacher: Path) -> bool:
@@ -106,7 +106,7 @@ def _like_ours(teacher: Path) -> bool:
     )
 
 
-def _by_sentence_transformers(teacher: Path, texts: Sequence[str], longest: int) -> Vectors:
+def _by_sentence_transformers(teacher: Path, texts: Sequence[str], max_length: int) -> Vectors:
     """A folder without modules.json gets the mean of the last hidden states, as sentence-transformers has it."""
     from sentence_transformers import SentenceTransformer
 
@@ -118,14 +118,14 @@ def _by_sentence_transformers(teacher: Path, texts: Sequence[str], longest: int)
         )
     except (OSError, ValueError) as error:
         raise InputError(f"{teacher}: not a model that transformers can load: {error}") from error
-    model.max_seq_length = min(longest, model.max_seq_length or longest)
+    model.max_seq_length = min(max_length, model.max_seq_length or max_length)
     encoded = model.encode(list(texts), batch_size=64, convert_to_numpy=True, show_progress_bar=False)
     return unit(np.asarray(encoded, np.float32))
 
 
-def _content(teacher: Path, texts: Sequence[str], longest: int) -> str:
+def _content(teacher: Path, texts: Sequence[str], max_length: int) -> str:
     """A name for the content of all files of a folder, these texts in this order, the length and the precision."""
-    mark = hashlib.blake2b(f"{longest} fp32 {files.folder_hash(teacher)}".encode(), digest_size=16)
+    mark = hashlib.blake2b(f"{max_length} fp32 {files.folder_hash(teacher)}".encode(), digest_size=16)
     for text in texts:
         mark.update(len(text).to_bytes(4, "big") + text.encode())
     return mark.hexdigest()

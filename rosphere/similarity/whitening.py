@@ -13,8 +13,8 @@ from rosphere.similarity.model import SimilarityModel
 from rosphere.text.tokenizer import Tokenizer
 
 
-def even_out(
-    model: SimilarityModel, tokenizer: Tokenizer, texts: Sequence[str], power: float, *, longest: int = 64
+def whiten_partially(
+    model: SimilarityModel, tokenizer: Tokenizer, texts: Sequence[str], power: float, *, max_length: int = 64
 ) -> None:
     """Evens out, in place, how much the vectors of ``texts`` vary in different directions: half-whitening at power 0.5.
 
@@ -28,13 +28,13 @@ def even_out(
         InputError: a power outside [0, 1], texts that all have the same vector.
     """
     if not 0 <= power <= 1:
-        raise InputError(f"even_out: expected a power from 0 to 1, got {power}")
+        raise InputError(f"partial_whitening: expected a power from 0 to 1, got {power}")
     if not power:
         return
     model.eval()
-    found = in_batches(model.pooled, model.language, tokenizer, texts, longest=longest)
+    found = in_batches(model.pooled, model.language, tokenizer, texts, max_length=max_length)
     if len(found) < 2 or not np.ptp(found, axis=0).any():
-        raise InputError(f"even_out: expected texts whose vectors differ, got {len(found)} with one vector at most")
+        raise InputError(f"partial_whitening: expected vectors that differ, got {len(found)} texts with one at most")
     mean = found.mean(0, dtype=np.float64)
     variances, axes = np.linalg.eigh(np.cov(found.T.astype(np.float64)))
     scales = np.maximum(variances, 1e-6 * variances.max()) ** (-power / 2)

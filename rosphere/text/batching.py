@@ -12,10 +12,10 @@ TOKENS_A_BATCH, GPU_TIMES = 2048, 16
 
 def pad(sequences: Sequence[Sequence[int]], token: int) -> tuple[Tensor, Tensor]:
     """(ids, keep), both [N, L]."""
-    longest = max(map(len, sequences))
-    ids = torch.tensor([[*sequence, *[token] * (longest - len(sequence))] for sequence in sequences])
+    max_length = max(map(len, sequences))
+    ids = torch.tensor([[*sequence, *[token] * (max_length - len(sequence))] for sequence in sequences])
     lengths = torch.tensor([len(sequence) for sequence in sequences])
-    return ids, (torch.arange(longest) < lengths[:, None]).long()
+    return ids, (torch.arange(max_length) < lengths[:, None]).long()
 
 
 def length_buckets(lengths: Sequence[int], tokens: int) -> Iterator[list[int]]:

@@ -109,6 +109,6 @@ def reconstruction_bleu(model: SentenceVAE, batches: Sequence[Batch], *, cls: in
     written, given = [], []
     for batch in batches:
         modes = model.posterior(batch.to(model.device)).mode
-        written += decode(model, modes, cls=cls, sep=sep, longest=2 * batch.ids_BL.shape[1])
+        written += decode(model, modes, cls=cls, sep=sep, max_length=2 * batch.ids_BL.shape[1])
         given += batch.words()
     return corpus_bleu(written, given)

@@ -55,12 +55,12 @@ class Sentences:
         self.rows, self.pad = list(rows), pad
 
     @classmethod
-    def read(cls, folder: Path, tokenizer: Tokenizer, longest: int) -> Sentences:
+    def read(cls, folder: Path, tokenizer: Tokenizer, max_length: int) -> Sentences:
         """The sentences of a prepared split (``data/corpus/sentences-train``) that fit into ``longest`` tokens."""
         corpus = Corpus(folder)
-        short = np.flatnonzero(corpus.lengths <= longest - 2)
+        short = np.flatnonzero(corpus.lengths <= max_length - 2)
         if not len(short):
-            raise InputError(f"{folder}: expected sentences of at most {longest - 2} tokens, there are none")
+            raise InputError(f"{folder}: expected sentences of at most {max_length - 2} tokens, there are none")
         rows = [[tokenizer.cls, *map(int, corpus.document(int(n))[0]), tokenizer.sep] for n in short]
         return cls(rows, tokenizer.pad)
 

@@ -79,7 +79,7 @@ def recipe(epochs: int, learning_rate: float = 1e-2, **more: Any) -> Recipe:
     every = {"checkpoint_every": 1, "log_every": 1, "warmup": 0.0}
     return Recipe(
         epochs=epochs,
-        rows=8,
+        batch_size=8,
         schedule=lambda steps: Schedule(steps=steps, learning_rate=learning_rate, **every),  # type: ignore[arg-type]
         **more,
     )

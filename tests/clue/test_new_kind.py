@@ -13,9 +13,9 @@ from typing import Any, final
 
 import pytest
 import torch
-from rosphere.clue.__main__ import score_file
 from torch import Tensor, nn
 
+from rosphere.cli.clue import score_file
 from rosphere.clue import analysis, baselines, finetuning, reading, scoring, submission
 from rosphere.clue.finetuning import Recipe
 from rosphere.clue.gold.table import GOLD
@@ -55,7 +55,7 @@ class Pointing(Kind):
         starts = [start for start, _ in encoding.offsets]
         return [Example(row=number, sequences=(tokens,), target=1 + starts.index(row.get(task.gold, 0)))]
 
-    def targets(self, task: Task, chosen: Sequence[Example], longest: int) -> Tensor:
+    def targets(self, task: Task, chosen: Sequence[Example], max_length: int) -> Tensor:
         return torch.tensor([example.target for example in chosen])
 
     def segments(self, task: Task) -> int:
@@ -168,7 +168,9 @@ def test_a_new_kind_goes_from_released_files_to_a_submission(task: Task, r_drop:
         intermediate_size=32,
     )
     model = TaskModel(Encoder(config), task, means=True)
-    recipe = Recipe(epochs=40, rows=9, schedule=lambda steps: Schedule(steps=steps, learning_rate=1e-2), r_drop=r_drop)
+    recipe = Recipe(
+        epochs=40, batch_size=9, schedule=lambda steps: Schedule(steps=steps, learning_rate=1e-2), r_drop=r_drop
+    )
     train, dev = list(splits["train"]), list(splits["dev"])
     finetuning.finetune(model, train, pieces, recipe, seed=0, folder=None, callbacks=Callbacks())
     assert scoring.measures(task, train, predict(model, train, pieces)) == {"accuracy": 1.0, "distance": 0.0}

@@ -78,7 +78,7 @@ def test_one_declaration_is_enough(task: Task, tmp_path: Path, monkeypatch: pyte
         intermediate_size=32,
     )
     model = TaskModel(Encoder(config), task, means=True)
-    recipe = Recipe(epochs=60, rows=8, schedule=lambda steps: Schedule(steps=steps, learning_rate=1e-2))
+    recipe = Recipe(epochs=60, batch_size=8, schedule=lambda steps: Schedule(steps=steps, learning_rate=1e-2))
     train, dev = list(splits["train"]), list(splits["dev"])
     finetuning.finetune(model, train, pieces, recipe, seed=0, folder=None, callbacks=Callbacks())
     assert scoring.score(task, train, predict(model, train, pieces)) == 1.0

@@ -29,7 +29,7 @@ def groups(folder: Path, name: str, rows: list[tuple[str, list[str]]]) -> Groups
     texts = [text for one, others in rows for text in (one, *others)]
     tokenizer.save(tokenizer.train(texts, size=200, minimum=1), folder)
     reading.write_rows(folder / name, [{"text": one, "synonyms": others} for one, others in rows])
-    return Groups(folder / name, Tokenizer(folder), longest=20)
+    return Groups(folder / name, Tokenizer(folder), max_length=20)
 
 
 def gold(folder: Path, rows: list[tuple[str, str, float]]) -> Path:
@@ -197,7 +197,7 @@ def test_refuses_a_pair_without_a_sentence(tmp_path: Path) -> None:
     built(tmp_path)
     path = tmp_path / "gold.jsonl"
     reading.write_rows(path, [{"sentence1": "怎么退货", "score": 1.0}])
-    both = [Groups(tmp_path / f"{name}.jsonl", Tokenizer(tmp_path), longest=20) for name in ("train", "dev")]
+    both = [Groups(tmp_path / f"{name}.jsonl", Tokenizer(tmp_path), max_length=20) for name in ("train", "dev")]
     with pytest.raises(InputError, match=r"gold.jsonl:1: expected text under 'sentence2', got nothing"):
         evaluators.benchmark(*both, path)
 

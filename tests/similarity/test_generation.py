@@ -183,7 +183,7 @@ def test_the_cache_gives_the_logits_of_full_passes(
         return token
 
     monkeypatch.setattr(generation, "nucleus", watched)
-    assert sample(language, tokens, sources, count=2, longest=7, top_p=0.95, seed=0) == [[]] * len(sources)
+    assert sample(language, tokens, sources, count=2, max_length=7, top_p=0.95, seed=0) == [[]] * len(sources)
     assert len(steps) == 7
     shortest_first = sorted(range(len(sources)), key=lambda number: len(sources[number]))
     for row, number in enumerate(number for number in shortest_first for _ in range(2)):
@@ -201,7 +201,7 @@ def test_greedy_is_a_loop_of_full_passes(tokens: Tokenizer, kind: Kind) -> None:
     language = model(tokens, kind).language
     generator = np.random.default_rng(0)
     sources = [generator.integers(15, len(tokens), length % 9).tolist() for length in range(60)]
-    found = sample(language, tokens, sources, count=1, longest=12, top_p=0.0, seed=0)
+    found = sample(language, tokens, sources, count=1, max_length=12, top_p=0.0, seed=0)
     expected: list[list[list[int]]] = []
     for source in sources:
         written: list[int] = []
@@ -219,7 +219,7 @@ def test_many_sources_at_once_are_as_one_at_a_time(data: st.DataObject, tokens: 
     source = st.lists(st.integers(15, len(tokens) - 1), max_size=12)
     sources = data.draw(st.lists(source, min_size=1, max_size=6))
     room, seed = data.draw(st.sampled_from([1, 60, 150, 8192])), data.draw(st.integers(0, 99))
-    draw = partial(sample, model(tokens, kind).language, tokens, longest=9, top_p=0.9, seed=seed)
+    draw = partial(sample, model(tokens, kind).language, tokens, max_length=9, top_p=0.9, seed=seed)
     alone = [draw([source], count=4)[0] for source in sources]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(generation, "TOKENS_A_BATCH", room)
@@ -237,7 +237,7 @@ def test_leaving_ended_rows_out_changes_no_other(tokens: Tokenizer, monkeypatch:
         return nucleus(logits, top_p, uniform)
 
     monkeypatch.setattr(generation, "nucleus", watched)
-    draw = partial(sample, language, tokens, sources, count=6, longest=12, top_p=0.95, seed=0)
+    draw = partial(sample, language, tokens, sources, count=6, max_length=12, top_p=0.95, seed=0)
     usual, usual_rows = draw(), list(rows)
     for share, expected in ((2.0, {42}), (0.0, None)):
         rows.clear()
@@ -261,7 +261,7 @@ def test_a_batch_stays_within_its_tokens(tokens: Tokenizer, monkeypatch: pytest.
 
     monkeypatch.setattr(language.encoder, "forward", watched)
     monkeypatch.setattr(generation, "TOKENS_A_BATCH", room)
-    sample(language, tokens, tokens.ids(TEXTS), count=9, longest=8, top_p=0.9, seed=0)
+    sample(language, tokens, tokens.ids(TEXTS), count=9, max_length=8, top_p=0.9, seed=0)
     assert room / 4 < max(most) <= room
 
 
@@ -271,23 +271,23 @@ def test_continuations_end_at_sep_and_unfinished_ones_are_dropped(
     a, b, end = 15, 16, tokens.sep
     script = iter([torch.tensor([a, end, a]), torch.tensor([end, b]), torch.tensor([b])])
     monkeypatch.setattr(generation, "nucleus", lambda *_: next(script))
-    assert sample(model(tokens).language, tokens, [[a]], count=3, longest=3, top_p=0.9, seed=0) == [[[a], []]]
+    assert sample(model(tokens).language, tokens, [[a]], count=3, max_length=3, top_p=0.9, seed=0) == [[[a], []]]
 
 
 def test_sampling_ends_when_all_have_ended(tokens: Tokenizer) -> None:
     language = model(tokens, ending=1e4).language
-    assert sample(language, tokens, [[15], []], count=4, longest=400, top_p=0.9, seed=0) == [[[]] * 4] * 2
+    assert sample(language, tokens, [[15], []], count=4, max_length=400, top_p=0.9, seed=0) == [[[]] * 4] * 2
 
 
 def test_no_sources_no_samples(tokens: Tokenizer) -> None:
-    assert sample(model(tokens).language, tokens, [], count=4, longest=8, top_p=0.9, seed=0) == []
+    assert sample(model(tokens).language, tokens, [], count=4, max_length=8, top_p=0.9, seed=0) == []
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_model_can_be_trained_after_it_has_written(tokens: Tokenizer, kind: Kind) -> None:
     """Nothing that was made in inference mode may stay in it."""
     encoder = model(tokens, kind)
-    paraphrases(encoder, tokens, TEXT, samples=3, longest=8)
+    paraphrases(encoder, tokens, TEXT, samples=3, max_length=8)
     encoding.encode(encoder, tokens, TEXTS)
     encoder.train().language(torch.tensor([tokens.ids([TEXT])[0]])).sum().backward()
     assert all(block.attention.qkv.weight.grad.abs().max() > 0 for block in encoder.language.encoder.blocks)
@@ -298,20 +298,20 @@ def test_a_model_can_be_trained_after_it_has_written(tokens: Tokenizer, kind: Ki
     [
         ({"top_p": 1.5}, "top_p: expected a probability, 0 to 1, got 1.5"),
         ({"top_p": float("nan")}, "top_p: expected a probability, 0 to 1, got nan"),
-        ({"longest": 0}, "longest: expected 1 token or more, got 0"),
+        ({"max_length": 0}, "max_length: expected 1 token or more, got 0"),
         ({"count": 0}, "samples: expected 1 or more, got 0"),
-        ({"longest": 59}, "longest 59: text and paraphrase need 65 positions; this model has 64"),
+        ({"max_length": 59}, "max_length 59: text and paraphrase need 65 positions; this model has 64"),
     ],
 )
 def test_refuses_what_cannot_be_sampled(tokens: Tokenizer, settings_: dict[str, Any], message: str) -> None:
-    wanted = {"count": 1, "longest": 8, "top_p": 0.9, "seed": 0} | settings_
+    wanted = {"count": 1, "max_length": 8, "top_p": 0.9, "seed": 0} | settings_
     with pytest.raises(InputError, match=message):
         sample(model(tokens, "bert").language, tokens, [[15] * 5, [15]], **wanted)
 
 
 def test_bert_writes_up_to_its_last_position(tokens: Tokenizer) -> None:
     language = model(tokens, "bert", ending=-50.0).language
-    assert sample(language, tokens, [[15] * 5], count=2, longest=58, top_p=0.9, seed=0) == [[]]
+    assert sample(language, tokens, [[15] * 5], count=2, max_length=58, top_p=0.9, seed=0) == [[]]
 
 
 # --- paraphrases
@@ -319,7 +319,7 @@ def test_bert_writes_up_to_its_last_position(tokens: Tokenizer) -> None:
 
 def test_paraphrases_are_distinct_other_sentences_best_first(tokens: Tokenizer) -> None:
     encoder = model(tokens)
-    found = paraphrases(encoder, tokens, TEXT, samples=40, keep=12, longest=12, seed=1)
+    found = paraphrases(encoder, tokens, TEXT, samples=40, keep=12, max_length=12, seed=1)
     texts = [text for text, _ in found]
     assert len(set(texts)) == len(texts) == 12
     assert TEXT not in texts and "" not in texts
@@ -331,10 +331,10 @@ def test_paraphrases_are_distinct_other_sentences_best_first(tokens: Tokenizer) 
 
 def test_paraphrases_depend_on_the_seed_alone(tokens: Tokenizer) -> None:
     encoder = model(tokens)
-    one = paraphrases(encoder, tokens, TEXT, samples=10, longest=12, seed=1)
+    one = paraphrases(encoder, tokens, TEXT, samples=10, max_length=12, seed=1)
     torch.manual_seed(99)
-    assert paraphrases(encoder.train(), tokens, TEXT, samples=10, longest=12, seed=1) == one
-    assert paraphrases(encoder, tokens, TEXT, samples=10, longest=12, seed=2) != one
+    assert paraphrases(encoder.train(), tokens, TEXT, samples=10, max_length=12, seed=1) == one
+    assert paraphrases(encoder, tokens, TEXT, samples=10, max_length=12, seed=2) != one
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -343,7 +343,7 @@ def test_texts_get_the_same_paraphrases_together_and_alone(
     tokens: Tokenizer, monkeypatch: pytest.MonkeyPatch, kind: Kind, room: int
 ) -> None:
     encoder, seen = model(tokens, kind), []
-    write = {"samples": 12, "keep": 4, "longest": 12, "seed": 5}
+    write = {"samples": 12, "keep": 4, "max_length": 12, "seed": 5}
     alone = [paraphrases(encoder, tokens, text, **write) for text in TEXTS]
     monkeypatch.setattr(generation, "SENTENCES_A_RANKING", room)
     for texts, expected in ((TEXTS, alone), (TEXTS[::-1], alone[::-1])):
@@ -411,7 +411,7 @@ def test_the_command_line_writes_lines_or_json(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     encoder = similarity.load(folder)
-    expected = {text: paraphrases(encoder, tokens, text, samples=8, keep=2, longest=12) for text in TEXTS}
+    expected = {text: paraphrases(encoder, tokens, text, samples=8, keep=2, max_length=12) for text in TEXTS}
     plain = {text: "".join(f"{score:.4f}\t{found}\n" for found, score in ranked) for text, ranked in expected.items()}
     assert generated(folder, TEXT, capsys=capsys) == plain[TEXT] != ""
     (tmp_path / "texts").write_text("\ufeff" + "\r\n \r\n".join(TEXTS[1:]) + "\n\n", encoding="utf-8")

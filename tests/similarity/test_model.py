@@ -189,7 +189,7 @@ def test_any_lengths_give_the_vectors_of_one_at_a_time(
     texts = ["".join(TEXTS[0][(number + place) % 6] for place in range(n)) for number, n in enumerate(lengths)]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(batching, "TOKENS_A_BATCH", room)
-        found = encoding.encode(encoder, tokens, texts, longest=16)
+        found = encoding.encode(encoder, tokens, texts, max_length=16)
     assert len(found) == len(texts)
     for text, vector in zip(texts, found, strict=True):
         ids = torch.tensor([[tokens.cls, *tokens.ids([text])[0][:14], tokens.sep]])
@@ -239,10 +239,10 @@ def test_a_model_can_be_trained_after_it_has_encoded(tokens: Tokenizer) -> None:
 
 
 def test_vectors_are_unit_and_cut_at_the_longest(model: SimilarityModel, tokens: Tokenizer) -> None:
-    found = encoding.encode(model, tokens, ["电影" * 3, "电影" * 9], longest=8)
+    found = encoding.encode(model, tokens, ["电影" * 3, "电影" * 9], max_length=8)
     np.testing.assert_allclose(found[0], found[1], rtol=0, atol=1e-6)
     np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, rtol=0, atol=1e-6)
-    assert np.abs(encoding.encode(model, tokens, ["电影" * 9], longest=20) - found[1]).max() > 1e-3
+    assert np.abs(encoding.encode(model, tokens, ["电影" * 9], max_length=20) - found[1]).max() > 1e-3
 
 
 def test_encoding_is_without_dropout(model: SimilarityModel, tokens: Tokenizer) -> None:
@@ -379,7 +379,7 @@ def test_evening_out_is_a_power_of_the_covariance(tokens: Tokenizer, power: floa
     found = random_model(tokens, "roformer").eval()
     found.pooler.weight.data += 0.3 * torch.randn_like(found.pooler.weight)
     before = pooled(found, tokens)
-    whitening.even_out(found, tokens, TEXTS, power)
+    whitening.whiten_partially(found, tokens, TEXTS, power)
     after = pooled(found, tokens)
 
     variances, axes = np.linalg.eigh(np.cov(before.T))  # 8 texts span 7 of 24 dimensions: the others get the floor
@@ -395,7 +395,7 @@ def test_evening_out_is_a_power_of_the_covariance(tokens: Tokenizer, power: floa
 
 def test_whole_whitening_leaves_no_direction_above_another(tokens: Tokenizer) -> None:
     found = random_model(tokens, "roformer").eval()
-    whitening.even_out(found, tokens, TEXTS, 1.0)
+    whitening.whiten_partially(found, tokens, TEXTS, 1.0)
     seen = np.sort(np.linalg.eigvalsh(np.cov(pooled(found, tokens).T)))[-(len(TEXTS) - 1) :]
     assert seen.max() / seen.min() < 1.01
 
@@ -404,15 +404,15 @@ def test_whole_whitening_leaves_no_direction_above_another(tokens: Tokenizer) ->
 def test_evening_out_needs_texts_that_differ(tokens: Tokenizer, texts: list[str]) -> None:
     found = random_model(tokens, "roformer")
     before = found.pooler.weight.clone()
-    with pytest.raises(InputError, match=f"even_out: expected texts whose vectors differ, got {len(texts)} "):
-        whitening.even_out(found, tokens, texts, 0.5)
+    with pytest.raises(InputError, match=f"partial_whitening: expected vectors that differ, got {len(texts)} "):
+        whitening.whiten_partially(found, tokens, texts, 0.5)
     assert torch.equal(found.pooler.weight, before)
 
 
 def test_power_zero_changes_no_bit_and_others_are_refused(tokens: Tokenizer) -> None:
     found = random_model(tokens, "roformer")
     before = found.pooler.weight.clone()
-    whitening.even_out(found, tokens, TEXTS, 0.0)
+    whitening.whiten_partially(found, tokens, TEXTS, 0.0)
     assert torch.equal(found.pooler.weight, before)
-    with pytest.raises(InputError, match="even_out: expected a power from 0 to 1, got 1.5"):
-        whitening.even_out(found, tokens, TEXTS, 1.5)
+    with pytest.raises(InputError, match="partial_whitening: expected a power from 0 to 1, got 1.5"):
+        whitening.whiten_partially(found, tokens, TEXTS, 1.5)

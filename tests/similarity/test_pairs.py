@@ -26,10 +26,10 @@ def pieces(tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
     return Tokenizer(folder)
 
 
-def made(path: Path, pieces: Tokenizer, longest: int = 32) -> Groups:
+def made(path: Path, pieces: Tokenizer, max_length: int = 32) -> Groups:
     rows = [{"text": g[0], "synonyms": g[1:], "family": f"f{n}"} for n, g in enumerate(SENTENCES)]
     path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
-    return Groups(path, pieces, longest=longest)
+    return Groups(path, pieces, max_length=max_length)
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def test_groups_as_they_stand_in_the_file(groups: Groups, pieces: Tokenizer) -> 
 
 
 def test_long_sentences_are_cut(tmp_path: Path, pieces: Tokenizer) -> None:
-    cut = made(tmp_path / "groups.jsonl", pieces, longest=3)
+    cut = made(tmp_path / "groups.jsonl", pieces, max_length=3)
     assert [ids.tolist() for ids, _ in cut.tokens] == [ids[:3] for ids in pieces.ids(cut.texts)]
     assert max(len(starts) for _, starts in cut.tokens) == 3
     assert cut.cut == sum(len(ids) > 3 for ids in pieces.ids(cut.texts)) > 0
@@ -68,7 +68,7 @@ def test_bad_group_files_are_refused(tmp_path: Path, pieces: Tokenizer, content:
     path = tmp_path / "groups.jsonl"
     path.write_text(content, encoding="utf-8")
     with pytest.raises(InputError, match=complaint):
-        Groups(path, pieces, longest=8)
+        Groups(path, pieces, max_length=8)
 
 
 def test_assembled_rows_literally(groups: Groups, pieces: Tokenizer) -> None:
@@ -181,7 +181,7 @@ def test_questions_and_other_sentences_come_in_equal_numbers(
     rows = [{"text": f"怎么{n}", "synonyms": [f"如何{n}"], "question": n < 2} for n in range(7)]
     path = tmp_path / "mixed.jsonl"
     path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
-    mixed = Groups(path, pieces, longest=32)
+    mixed = Groups(path, pieces, max_length=32)
     assert mixed.kinds == [[0, 1], [2, 3, 4, 5, 6]]
     chosen = mixed.group_of[training(mixed, 3, size=size).sentence_N[0::2]].tolist()
     assert len(set(chosen)) == len(chosen)

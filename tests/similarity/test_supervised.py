@@ -96,18 +96,18 @@ def test_refusals(tmp_path: Path, row: dict[str, Any], complaint: str) -> None:
 
 
 def test_a_batch_holds_as_many_pairs_of_each_kind(pieces: Tokenizer) -> None:
-    batch = Pairs(ROWS, pieces, longest=3).training_batch(4, pairs=8, seed=1)
+    batch = Pairs(ROWS, pieces, max_length=3).training_batch(4, pairs=8, seed=1)
     assert batch.ids_NL.shape == (16, 5)
     assert batch.allowed_PC.sum(1).tolist() == [2, 3] * 4
     assert all(batch.allowed_PC[place, target] for place, target in enumerate(batch.target_P))
-    again, other = (Pairs(ROWS, pieces, longest=3).training_batch(step, pairs=8, seed=1) for step in (4, 5))
+    again, other = (Pairs(ROWS, pieces, max_length=3).training_batch(step, pairs=8, seed=1) for step in (4, 5))
     assert torch.equal(batch.ids_NL, again.ids_NL) and torch.equal(batch.target_P, again.target_P)
     assert not torch.equal(batch.target_P, other.target_P)
 
 
 def test_the_logits_are_the_heads_by_hand(pieces: Tokenizer) -> None:
     judge = Judge(model(pieces)).eval()
-    batch = Pairs(ROWS, pieces, longest=9).batch([1, 2])
+    batch = Pairs(ROWS, pieces, max_length=9).batch([1, 2])
     logits = judge(batch)
     hidden = judge.model.language.encoder(batch.ids_NL, batch.keep_NL[:, None, None].bool())[:, 0]
     vectors = judge.model.pooler(hidden)
@@ -120,7 +120,7 @@ def test_the_logits_are_the_heads_by_hand(pieces: Tokenizer) -> None:
 
 
 def test_a_judge_learns_its_pairs(pieces: Tokenizer) -> None:
-    judge, pairs = Judge(model(pieces)), Pairs(ROWS, pieces, longest=9)
+    judge, pairs = Judge(model(pieces)), Pairs(ROWS, pieces, max_length=9)
     optimizer = torch.optim.AdamW(judge.parameters(), lr=3e-3)
     batch = pairs.batch([0, 1, 2])
     first = float(judge.loss(batch)[0].detach())

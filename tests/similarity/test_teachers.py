@@ -48,7 +48,7 @@ def ours(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_our_own_folder(ours: Path) -> None:
     expected = encoding.encode(similarity.load(ours), Tokenizer(ours), TEXTS)
-    np.testing.assert_array_equal(teachers.vectors(ours, TEXTS, longest=64), expected)
+    np.testing.assert_array_equal(teachers.vectors(ours, TEXTS, max_length=64), expected)
 
 
 @pytest.mark.filterwarnings("ignore")  # of other libraries
@@ -58,7 +58,7 @@ def test_a_folder_without_our_dense_layer_is_read_by_sentence_transformers(ours:
         if path.is_file() and "sentence" not in path.name and path.name != "modules.json":
             (tmp_path / path.name).write_bytes(path.read_bytes())
     expected = encoding.mean_pooled(similarity.load(ours).language, Tokenizer(ours), TEXTS)
-    np.testing.assert_allclose(teachers.vectors(tmp_path, TEXTS, longest=64), expected, atol=1e-5)
+    np.testing.assert_allclose(teachers.vectors(tmp_path, TEXTS, max_length=64), expected, atol=1e-5)
 
 
 @pytest.mark.filterwarnings("ignore")  # of other libraries
@@ -80,9 +80,9 @@ def test_a_folder_with_another_head_is_read_by_sentence_transformers(
     settings = {name: setting for name, setting in settings.items() if not name.startswith("pooling_mode")}
     (folder / file / "config.json").write_text(json.dumps({**settings, key: value}))
     expected = unit(SentenceTransformer(str(folder)).encode(TEXTS))
-    found = teachers.vectors(folder, TEXTS, longest=64)
+    found = teachers.vectors(folder, TEXTS, max_length=64)
     np.testing.assert_allclose(found, expected, atol=1e-5)
-    assert np.abs(found - teachers.vectors(ours, TEXTS, longest=64)).max() > 0.05
+    assert np.abs(found - teachers.vectors(ours, TEXTS, max_length=64)).max() > 0.05
 
 
 @pytest.mark.filterwarnings("ignore")  # of other libraries
@@ -97,19 +97,19 @@ def test_a_teacher_stored_in_half_precision_is_computed_in_float32(ours: Path, t
     assert model.pooler.weight.dtype == torch.float32
     expected = encoding.encode(model, Tokenizer(folder), TEXTS)
     np.testing.assert_allclose(teachers._by_sentence_transformers(folder, TEXTS, 64), expected, rtol=0, atol=1e-5)
-    np.testing.assert_allclose(teachers.vectors(folder, TEXTS, longest=64), expected, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(teachers.vectors(folder, TEXTS, max_length=64), expected, rtol=0, atol=1e-5)
 
 
 def test_vectors_of_these_texts_are_computed_once(ours: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = teachers.vectors(ours, TEXTS, longest=64, cache=tmp_path)
+    first = teachers.vectors(ours, TEXTS, max_length=64, cache=tmp_path)
     calls = []
     real = teachers._encoded
     monkeypatch.setattr(teachers, "_encoded", lambda *a: calls.append(a[1:]) or real(*a))
-    again = teachers.vectors(ours, TEXTS, longest=64, cache=tmp_path)
+    again = teachers.vectors(ours, TEXTS, max_length=64, cache=tmp_path)
     np.testing.assert_allclose(again, first, atol=1e-7)
     assert calls == []
-    teachers.vectors(ours, TEXTS[::-1], longest=64, cache=tmp_path)
-    teachers.vectors(ours, TEXTS, longest=4, cache=tmp_path)
+    teachers.vectors(ours, TEXTS[::-1], max_length=64, cache=tmp_path)
+    teachers.vectors(ours, TEXTS, max_length=4, cache=tmp_path)
     assert calls == [(TEXTS[::-1], 64), (TEXTS, 4)]
 
 
@@ -127,24 +127,24 @@ def test_other_weights_are_another_teacher(ours: Path, tmp_path: Path) -> None:
 def test_a_file_gives_each_text_its_own_vector_as_a_unit_vector(tmp_path: Path) -> None:
     table = np.random.default_rng(0).standard_normal((4, 7))
     teachers.write(tmp_path / "v.safetensors", TEXTS, table)
-    found = teachers.vectors(tmp_path / "v.safetensors", [TEXTS[2], TEXTS[0], TEXTS[2]], longest=64)
+    found = teachers.vectors(tmp_path / "v.safetensors", [TEXTS[2], TEXTS[0], TEXTS[2]], max_length=64)
     np.testing.assert_allclose(found, unit(table.astype(np.float32))[[2, 0, 2]], rtol=1e-6)
     assert [path.name for path in tmp_path.iterdir()] == ["v.safetensors"]
 
 
 def test_refusals(ours: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"nowhere: expected a teacher, a model's folder or a .safetensors file"):
-        teachers.vectors(tmp_path / "nowhere", TEXTS, longest=64)
+        teachers.vectors(tmp_path / "nowhere", TEXTS, max_length=64)
     with pytest.raises(InputError, match=r"v.safetensors: expected a file of a teacher's vectors; none is there"):
-        teachers.vectors(tmp_path / "v.safetensors", TEXTS, longest=64)
+        teachers.vectors(tmp_path / "v.safetensors", TEXTS, max_length=64)
     teachers.write(tmp_path / "v.safetensors", TEXTS[:2], np.eye(2))
     with pytest.raises(InputError, match=r"v.safetensors: has no vector for 2 of 4 sentences, such as '今天天气不错'"):
-        teachers.vectors(tmp_path / "v.safetensors", TEXTS, longest=64)
+        teachers.vectors(tmp_path / "v.safetensors", TEXTS, max_length=64)
     with pytest.raises(InputError, match=r"expected the tensors 'vectors' and 'keys'"):
-        teachers.vectors(ours / "model.safetensors", TEXTS, longest=64)
+        teachers.vectors(ours / "model.safetensors", TEXTS, max_length=64)
     with pytest.raises(ValueError, match="a vector for each of 4 texts, got 2"):
         teachers.write(tmp_path / "w.safetensors", TEXTS, np.eye(2))
     (tmp_path / "odd").mkdir()
     (tmp_path / "odd" / "config.json").write_text('{"model_type": "gpt_of_nobody"}')
     with pytest.raises(InputError, match="odd: not a model that transformers can load"):
-        teachers.vectors(tmp_path / "odd", TEXTS, longest=64)
+        teachers.vectors(tmp_path / "odd", TEXTS, max_length=64)

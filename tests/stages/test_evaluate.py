@@ -38,9 +38,9 @@ def test_the_options_are_off_by_default() -> None:
     kept = config.load(ROOT / "params.yaml", "evaluate", Evaluate)
     bare = Evaluate(
         epochs=kept.epochs,
-        rows=kept.rows,
+        batch_size=kept.batch_size,
         dropout=kept.dropout,
-        means=kept.means,
+        pooling=kept.pooling,
         schedule=kept.schedule,
     )
     assert kept == bare
@@ -62,7 +62,7 @@ def test_the_options_are_off_by_default() -> None:
 )
 def test_options_that_make_no_sense_are_refused(changes: dict[str, Any], complaint: str) -> None:
     with pytest.raises(InputError, match=complaint):
-        Evaluate(epochs=1, rows=1, dropout=0.0, means=False, schedule=PACE, **changes)
+        Evaluate(epochs=1, batch_size=1, dropout=0.0, pooling="cls", schedule=PACE, **changes)
 
 
 @pytest.fixture(scope="module")

@@ -33,7 +33,7 @@ def test_the_chosen_distillation_and_a_share_of_the_contrastive_loss(
     chosen: Literal["neighbours", "cosines"], distillation: Callable[[Tensor, Tensor], Tensor], weight: float
 ) -> None:
     default = config.load(ROOT / "params.yaml", "roformer_sim", RoformerSim)
-    settings = dataclasses.replace(default, distillation=chosen, weight=100.0, scale=5.0, contrastive=weight)
+    settings = dataclasses.replace(default, distillation=chosen, weight=100.0, temperature=0.2, contrastive=weight)
     student, teacher = torch.randn(2, 6, 4, generator=torch.Generator().manual_seed(0))
     found = settings.losses(student, teacher)
     assert found.keys() == ({"distillation", "contrastive"} if weight else {"distillation"})

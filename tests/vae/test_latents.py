@@ -179,8 +179,8 @@ def test_interpolate_on_the_command_line(saved: Path, capsys: pytest.CaptureFixt
     assert [share for share, _ in lines] == ["0.000", "0.250", "0.500", "0.750", "1.000"]
     found, tokenizer = folder.load(saved), Tokenizer(saved)
     ends = latents.encode(found, tokenizer, [first, last])
-    assert [lines[0][1], lines[-1][1]] == decoding.texts(found, tokenizer, ends, longest=6)
-    expected = decoding.texts(found, tokenizer, geodesic(ends[0], ends[1], 5), longest=6)
+    assert [lines[0][1], lines[-1][1]] == decoding.texts(found, tokenizer, ends, max_length=6)
+    expected = decoding.texts(found, tokenizer, geodesic(ends[0], ends[1], 5), max_length=6)
     assert [text for _, text in lines] == expected
 
 

@@ -158,7 +158,7 @@ def test_the_kl_on_the_circle_against_scipy(kappa: float) -> None:
 def test_the_bleu_of_reconstructions_is_that_of_greedy_decoding_from_the_modes() -> None:
     found, batch = shaken(model()), sentences(9)
     with torch.no_grad():
-        written = decode(found, found.posterior(batch).mode, cls=CLS, sep=SEP, longest=40)
+        written = decode(found, found.posterior(batch).mode, cls=CLS, sep=SEP, max_length=40)
     short = [row[: 2 * batch.ids_BL.shape[1]] for row in written]
     assert reconstruction_bleu(found, [batch], cls=CLS, sep=SEP) == corpus_bleu(short, batch.words())
     ids = batch.ids_BL.tolist()

@@ -211,7 +211,7 @@ def test_word_dropout_hides_inputs_in_training_alone_and_never_the_first(monkeyp
 def test_greedy_decoding_is_the_best_token_of_full_passes(kind: str, at: str) -> None:
     found = shaken(model(kind, latent_at=at))
     z = found.prior().sample((5,))
-    written = decode(found, z, cls=CLS, sep=SEP, longest=8)
+    written = decode(found, z, cls=CLS, sep=SEP, max_length=8)
     for row, latent in zip(written, z, strict=True):
         ids = [CLS]
         with torch.no_grad():
@@ -242,10 +242,10 @@ def test_decoding_stops_at_sep(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(found, "logits", scripted)
     z = torch.zeros(3, 6)
-    assert decode(found, z, cls=CLS, sep=SEP, longest=9) == [[7], [8, 8], [9, 9]]
+    assert decode(found, z, cls=CLS, sep=SEP, max_length=9) == [[7], [8, 8], [9, 9]]
     assert calls == [[CLS] * 3, [7, 8, 9], [SEP, 8, 9]]
     calls.clear()
-    assert decode(found, z, cls=CLS, sep=SEP, longest=2) == [[7], [8, 8], [9, 9]]
+    assert decode(found, z, cls=CLS, sep=SEP, max_length=2) == [[7], [8, 8], [9, 9]]
 
 
 # --- training

@@ -63,7 +63,9 @@ def test_what_the_stage_refuses(tmp_path: Path, old: str, new: str, message: str
 def test_no_draws_are_no_estimate(tmp_path: Path) -> None:
     text = PARAMS.read_text(encoding="utf-8").replace("importance_samples: 50", "importance_samples: 0")
     (tmp_path / "params.yaml").write_text(text, encoding="utf-8")
-    with pytest.raises(config.ConfigError, match="evaluate_vae: rows, importance_samples .*expected 1 or more of each"):
+    with pytest.raises(
+        config.ConfigError, match="evaluate_vae: batch_size, importance_samples .*expected 1 or more of each"
+    ):
         config.load(tmp_path / "params.yaml", "evaluate_vae", evaluate_vae.EvaluateVae)
 
 
@@ -106,7 +108,7 @@ def test_a_folder_of_another_protocol_is_refused(tmp_path: Path) -> None:
         steps=10,
         rows=4,
         rate=1e-3,
-        longest=26,
+        max_length=26,
         word_dropout=0.0,
         dropout=0.1,
         importance_sentences=3,

@@ -43,7 +43,7 @@ class Choices(Kind):
         target = gold_choice(task, row) if task.gold in row else 0
         return [Example(row=number, sequences=tuple(sequences), target=target)]
 
-    def targets(self, task: Task, chosen: Sequence[Example], longest: int) -> Tensor:
+    def targets(self, task: Task, chosen: Sequence[Example], max_length: int) -> Tensor:
         """[N] numbers of choices."""
         return torch.tensor([example.target for example in chosen])
 
@@ -123,17 +123,17 @@ class Choices(Kind):
         return "the number of a choice, from 0"
 
 
-def _followed(texts: list[list[int]], choice: list[int], longest: int, tokenizer: Tokenizer) -> Tokens:
-    *before, choice = fitted([*texts, list(choice)], longest)
+def _followed(texts: list[list[int]], choice: list[int], max_length: int, tokenizer: Tokenizer) -> Tokens:
+    *before, choice = fitted([*texts, list(choice)], max_length)
     ids = joined([*before, choice], tokenizer).ids
     return Tokens(ids=ids, parts=(sum(map(len, before)) + len(before) - 1, len(choice)))
 
 
-def _blank_filled(texts: list[list[int]], choice: list[int], longest: int, tokenizer: Tokenizer) -> Tokens:
+def _blank_filled(texts: list[list[int]], choice: list[int], max_length: int, tokenizer: Tokenizer) -> Tokens:
     """What is furthest from the blank gives way, on the longer side first."""
     left, right = texts
-    choice = choice[: longest - 4]
-    room = longest - 4 - len(choice)
+    choice = choice[: max_length - 4]
+    room = max_length - 4 - len(choice)
     while len(left) + len(right) > room:
         left, right = (left[1:], right) if len(left) > len(right) else (left, right[:-1])
     return joined([choice, [*left, tokenizer.identity(BLANK), *right]], tokenizer)

@@ -29,7 +29,7 @@ class Classification(Kind):
         label = task.labels.index(str(row[task.gold])) if task.gold in row else 0
         return [Example(row=number, sequences=(joined(parts, tokenizer),), target=label)]
 
-    def targets(self, task: Task, chosen: Sequence[Example], longest: int) -> Tensor:
+    def targets(self, task: Task, chosen: Sequence[Example], max_length: int) -> Tensor:
         """[N] numbers of labels."""
         return torch.tensor([example.target for example in chosen])
 

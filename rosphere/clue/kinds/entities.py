@@ -41,9 +41,9 @@ class Entities(Kind):
         ids = [tokenizer.cls, *encoding.ids[:room], tokenizer.sep]
         return [Example(row=number, sequences=(Tokens(ids=ids, offsets=offsets),), target=spans)]
 
-    def targets(self, task: Task, chosen: Sequence[Example], longest: int) -> Tensor:
+    def targets(self, task: Task, chosen: Sequence[Example], max_length: int) -> Tensor:
         """[N, types, L, L], true at the spans (first, last) of each type."""
-        gold = torch.zeros(len(chosen), len(task.labels), longest, longest, dtype=torch.bool)
+        gold = torch.zeros(len(chosen), len(task.labels), max_length, max_length, dtype=torch.bool)
         for place, example in enumerate(chosen):
             assert isinstance(example.target, list)
             for first, last, label in example.target:
@@ -174,14 +174,14 @@ def lexicon(train: Sequence[Row], dev: Sequence[Row]) -> list[Prediction]:
         for label, begin, end in gold_spans(row):
             seen.setdefault(row["text"][begin : end + 1], Counter())[label] += 1
     labels = {mention: counts.most_common(1)[0][0] for mention, counts in seen.items()}
-    longest = max(map(len, labels), default=0)
-    return [_matches(row["text"], labels, longest) for row in dev]
+    max_length = max(map(len, labels), default=0)
+    return [_matches(row["text"], labels, max_length) for row in dev]
 
 
-def _matches(text: str, labels: dict[str, str], longest: int) -> list[Entity]:
+def _matches(text: str, labels: dict[str, str], max_length: int) -> list[Entity]:
     found, place = [], 0
     while place < len(text):
-        for size in range(min(longest, len(text) - place), 0, -1):
+        for size in range(min(max_length, len(text) - place), 0, -1):
             mention = text[place : place + size]
             if mention in labels:
                 found.append((labels[mention], place, place + size - 1))

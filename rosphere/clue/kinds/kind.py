@@ -38,7 +38,7 @@ class Kind(ABC):
         """What is made of row ``number``, in the order of its text; a row without gold gets any valid target."""
 
     @abstractmethod
-    def targets(self, task: Task, chosen: Sequence[Example], longest: int) -> Tensor:
+    def targets(self, task: Task, chosen: Sequence[Example], max_length: int) -> Tensor:
         """The targets [N, ...] of a batch whose longest sequence has ``longest`` tokens."""
 
     # Model

@@ -45,10 +45,10 @@ class Spans(Kind):
             made.append(Example(row=number, sequences=(tokens,), target=[(*place, 0)]))
         return made
 
-    def targets(self, task: Task, chosen: Sequence[Example], longest: int) -> Tensor:
+    def targets(self, task: Task, chosen: Sequence[Example], max_length: int) -> Tensor:
         """[N] flat spans first * L + last."""
         firsts = [example.target[0] for example in chosen if isinstance(example.target, list)]
-        return torch.tensor([first * longest + last for first, last, _ in firsts])
+        return torch.tensor([first * max_length + last for first, last, _ in firsts])
 
     def segments(self, task: Task) -> int:
         return 0

@@ -67,7 +67,7 @@ def test_a_vocabulary_may_be_a_folder_or_a_hub_name(changed: Callable[..., Path]
         (("tasks: [sentiment", "tasks: [afqmc, sentiment"), "the source sample has no task 'afqmc'; it has sentiment"),
         (("teacher: models/simbert", "teacher: my/typo"), "roformer_sim.teacher: no such file or folder: my/typo"),
         (("files: []", "files: [my/typo.jsonl]"), "roformer_sim.supervised.files: no such file or folder: my/typo"),
-        (("  rows: 8 ", "  rows: 0 "), "pretrain: rows: expected 1 or more, got 0"),
+        (("  batch_size: 8 ", "  batch_size: 0 "), "pretrain: batch_size: expected 1 or more, got 0"),
         (("  mask_rate: 0.3 ", "  mask_rate: 1.5 "), "pretrain: mask_rate and dropout: expected shares"),
         (("log_every: 25, evaluate_every: 250", "log_every: 0, evaluate_every: 250"), "log_every: expected 1 or more"),
         (("counts: [", "counts: [0, "), "counts: expected 1 or more, got \\[0, "),

@@ -61,7 +61,7 @@ def test_only_what_is_named_changes_and_comments_stay(params: Path) -> None:
         ("cpu", ["vmf_vae.latent.size=3"], "vmf_vae.latent.size: there is no such key"),
         ("cpu", ["tasks=[afqmc"], "-S tasks: expected a value in YAML"),
         ("cpu", ["tasks=[]", "prepare.local.text=[no/such/*.txt]"], "nothing found at no/such"),
-        ("cpu", ["tasks=[]", "pretrain.rows=many"], "params.yaml: pretrain.rows: expected int, got 'many'"),
+        ("cpu", ["tasks=[]", "pretrain.batch_size=many"], "params.yaml: pretrain.batch_size: expected int, got 'many'"),
     ],
 )
 def test_a_refusal_leaves_params_as_they_were(params: Path, name: str, settings: list[str], message: str) -> None:
