@@ -20,6 +20,7 @@ from typing import Any
 
 from flows import environment
 from flows.process import Commands, unwinding_on_terminate
+from pipeline.workspace.exit_codes import INTERRUPTED
 from pipeline.workspace.graph import PlanError, Stage, discover
 
 # Prefect reads its settings once, when it is imported; set here, they also hold for the runs that a worker
@@ -178,7 +179,7 @@ def main() -> int:
             state = run(given.targets, given.force, given.all, given.overrides, given.name, return_state=True)
     except KeyboardInterrupt:
         print("interrupted: every stage was stopped; the next run resumes", file=sys.stderr)
-        return 130
+        return INTERRUPTED
     except StartError as error:
         print(error, file=sys.stderr)
         return 1

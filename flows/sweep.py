@@ -22,6 +22,7 @@ from typing import Any, Literal
 from flows import environment
 from flows.process import Commands, unwinding_on_terminate
 from pipeline.workspace import graph
+from pipeline.workspace.exit_codes import INTERRUPTED
 from pipeline.workspace.graph import PlanError
 
 environment.prepare(Path.cwd())  # before Prefect is imported, as in flows/pipeline.py
@@ -161,7 +162,7 @@ def _run(given: argparse.Namespace) -> int:
             )
     except KeyboardInterrupt:
         print("interrupted: every experiment was stopped; the same command goes on", file=sys.stderr)
-        return 130
+        return INTERRUPTED
     if not state.is_completed():
         print(state.message, file=sys.stderr)
         return 1

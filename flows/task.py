@@ -20,7 +20,8 @@ from prefect.tasks import Task
 
 from flows import environment
 from flows.process import Closed, Commands
-from flows.transcript import KILLED, Progress, Transcript
+from flows.transcript import Progress, Transcript
+from pipeline.workspace.exit_codes import KILLED
 from pipeline.workspace.graph import Stage
 
 PROGRESS_EVERY = 2.0  # seconds between two updates of a progress bar

@@ -36,6 +36,7 @@ from pipeline.run.identity import Identity, identify, stage_name, workspace
 from pipeline.run.progress import Progress
 from pipeline.run.signals import Stopped, StopRequests, die_with_parent, stop_requests
 from pipeline.tracking import recording
+from pipeline.workspace.exit_codes import AGAIN
 from rosphere import files
 from rosphere.errors import UNUSABLE, InputError, Interrupted, told
 
@@ -47,7 +48,6 @@ __all__ = ["Job", "Stopped", "stage"]
 T = TypeVar("T")
 
 PARAMS = Path("params.yaml")
-AGAIN = 75  # EX_TEMPFAIL of sysexits.h, which flows/transcript.py knows
 WORD_SECONDS = 120.0  # how long a request to stop counts for the stage after
 HANDOVER_SECONDS = 10.0  # what a stopped trainer may need to save before its successor may begin
 

@@ -13,6 +13,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from pipeline.workspace.exit_codes import TERMINATED
+
 INSIST_SECONDS = 5.0
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
@@ -21,7 +23,7 @@ class Stopped(SystemExit):
     """The stage was asked to stop, and leaves: exit code 143, as a shell reports SIGTERM."""
 
     def __init__(self) -> None:
-        super().__init__(143)
+        super().__init__(TERMINATED)
 
 
 class StopRequests:
