@@ -14,6 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from flows import leash
+from pipeline.workspace import paths
 
 FLOW_RUN = "ROSPHERE_FLOW_RUN"  # told to every stage: the id of the flow run that it is part of
 MLFLOW_UI = "ROSPHERE_MLFLOW_UI"  # where MLflow's dashboard is looked at
@@ -24,7 +25,7 @@ SWEEP = "ROSPHERE_SWEEP"  # told to every stage of a sweep's experiments: the sw
 def settings(root: Path) -> dict[str, str]:
     """Defaults for the tools: their state under `.run`, nothing sent anywhere."""
     return {
-        "PREFECT_HOME": str(root / ".run" / "prefect"),
+        "PREFECT_HOME": str(paths.prefect_home(root)),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",  # 20 is too short on a busy laptop
         "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",  # by which the UI's server notices a run that was killed
@@ -131,7 +132,7 @@ def answers(url: str) -> bool:
 def announced_api(root: Path) -> str | None:
     """The address of the UI's Prefect server, if there is one and it answers."""
     try:
-        url = _address_file(root).read_text(encoding="utf-8").strip()
+        url = paths.prefect_address(root).read_text(encoding="utf-8").strip()
     except FileNotFoundError:
         return None
     return url if answers(url) else None
@@ -140,14 +141,10 @@ def announced_api(root: Path) -> str | None:
 @contextmanager
 def announce(root: Path, url: str) -> Iterator[None]:
     """Let pipeline runs in this workspace find the server at `url` for as long as the block lasts."""
-    file = _address_file(root)
+    file = paths.prefect_address(root)
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(url + "\n", encoding="utf-8")
     try:
         yield
     finally:
         file.unlink(missing_ok=True)
-
-
-def _address_file(root: Path) -> Path:
-    return root / ".run" / "prefect" / "api-url"

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from flows import environment
+from pipeline.workspace import paths
 from pipeline.workspace.graph import Graph, PlanError
 
 # By which git, in a hook of its own, would take the user's repository for the clone's.
@@ -63,7 +64,7 @@ def workspace(root: Path, name: str, overrides: Sequence[str]) -> Path:
         raise PlanError(f"overrides run as DVC experiments, which live in git: {root} is no git repository")
     if subprocess.run(["git", "check-ref-format", f"refs/exps/{name}"], cwd=root).returncode:
         raise PlanError(f"an experiment's name must be one that git takes for a branch, got {name!r}")
-    place = root / ".dvc" / "tmp" / "exps" / name
+    place = paths.experiment(root, name)
     shutil.rmtree(place, ignore_errors=True)
     place.parent.mkdir(parents=True, exist_ok=True)
     _run(root, "git", "clone", "--quiet", "--shared", str(root), str(place))

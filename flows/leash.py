@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
 
+from pipeline.workspace import paths
+
 POLL = 1.0
 PATIENCE = 45.0  # seconds for a run to end: its stages may take 15 to save
 
@@ -50,7 +52,7 @@ def _watch(parent: int, lock: TextIOWrapper) -> None:
 
 
 def _open(root: Path) -> TextIOWrapper:
-    file = root / ".run" / "runs.lock"
+    file = paths.worker_runs_lock(root)
     file.parent.mkdir(exist_ok=True)
     return file.open("a", encoding="utf-8")
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from flows import environment
 from flows.process import Closed, Commands
+from pipeline.workspace import paths
 
 HOST = "127.0.0.1"
 PATIENCE = 240.0  # seconds for a server to answer; the first start creates its database
@@ -39,7 +40,7 @@ class Service:
         return f"http://{HOST}:{self.port}"
 
     def log(self, root: Path) -> Path:
-        return root / ".run" / f"{self.name.lower()}.log"
+        return paths.service_log(root, self.name)
 
 
 def require_free(servers: Sequence[Service]) -> None:

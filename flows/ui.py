@@ -20,6 +20,7 @@ from pathlib import Path
 from flows import deployments, environment, leash
 from flows.process import Commands, Ladder, unwinding_on_terminate
 from flows.services import HOST, Running, Service, StartError, require_free
+from pipeline.workspace import paths
 
 # Asked to stop, Prefect's worker kills its runs, which then cannot tell the server how they ended. Killed itself, it
 # leaves that to them: see `flows.leash`. It has nothing to save.
@@ -70,7 +71,7 @@ def store_uri(root: Path) -> str:
 
 def create_store(root: Path) -> None:
     """Create MLflow's database if there is none, one process at a time: two at once break it for good."""
-    file = root / ".run" / "mlflow.lock"
+    file = paths.mlflow_lock(root)
     file.parent.mkdir(exist_ok=True)
     with file.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

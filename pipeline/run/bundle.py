@@ -30,11 +30,13 @@ from typing import Any
 from pipeline.run import settings as config
 from pipeline.run.identity import ITEM, fingerprint, out_path, read_by
 from pipeline.tracking.recording import COURIER
+from pipeline.workspace import paths
 from rosphere import files
 from rosphere.errors import InputError
 
-PARAMS, GRAPH, STATE = Path("params.yaml"), Path("dvc.yaml"), Path(".run/pieces.json")
-ALWAYS = (Path(".run/ckpt"), Path(".run/spool"), STATE)  # checkpoints, what MLflow is to be told, what is finished
+PARAMS, GRAPH, HERE = Path("params.yaml"), Path("dvc.yaml"), Path()
+STATE = paths.finished(HERE)
+ALWAYS = (paths.checkpoints(HERE), paths.run_logs(HERE), STATE)  # the run logs are what MLflow is to be told
 SAVING = 60.0  # seconds for a stage to save after it was asked to stop
 UNFINISHED = 3  # our exit code when time was up
 BLOCK = 1 << 20
@@ -61,9 +63,9 @@ def step(name: str, stages: Mapping[str, Any]) -> Step:
         ITEM.sub(item, json.dumps({key: entry.get(key, []) for key in ("cmd", "outs", "metrics", "plots")}))
     )
     outs = [out for kind in ("outs", "metrics", "plots") for out in filled[kind]]
-    paths = [out_path(out) for out in outs]
+    made = [out_path(out) for out in outs]
     command = shlex.split(filled["cmd"].removeprefix("exec "))
-    return Step(name=name, command=[sys.executable if command[0] == "python" else command[0], *command[1:]], made=paths)
+    return Step(name=name, command=[sys.executable if command[0] == "python" else command[0], *command[1:]], made=made)
 
 
 def declared(names: Sequence[str]) -> list[Step]:
@@ -174,7 +176,7 @@ def take(folder: Path) -> int:
             raise InputError(f"{path}: a part of the piece is missing")
         if hashlib.sha256(path.read_bytes()).hexdigest() != digest:
             raise InputError(f"{path}: not what was packed; fetch it again")
-    whole = Path(".run") / "piece.tar"
+    whole = paths.RUN / "piece.tar"
     whole.parent.mkdir(exist_ok=True)
     try:
         with whole.open("wb") as file:

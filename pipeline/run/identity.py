@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.run.settings import ConfigError, read
+from pipeline.workspace import paths
 from rosphere import files
 
 ITEM = re.compile(r"\$\{item\.(\w+)\}")
@@ -38,24 +39,6 @@ class Identity:
     upstream_metrics: Mapping[str, tuple[str, ...]]  # stage -> its metrics files
     gpus: int
     upstream: Mapping[str, str] = field(default_factory=dict)  # stage -> its stage_fp
-
-
-def workspace(start: Path) -> Path:
-    """The nearest folder from `start` upward that holds `.dvc`, else `start` itself.
-
-    Never from DVC_ROOT: the workers of `dvc exp run --queue` inherit it from the outer repository and
-    would write into the real workspace. Never from __file__: an editable install points there too.
-    """
-    start = start.resolve()
-    return next((folder for folder in (start, *start.parents) if (folder / ".dvc").is_dir()), start)
-
-
-def home(root: Path) -> Path:
-    """`root`, or the outer repository when `root` is a queued experiment's copy in .dvc/tmp/exps/."""
-    for folder in root.parents:
-        if folder.parts[-3:] == (".dvc", "tmp", "exps"):
-            return folder.parents[2]
-    return root
 
 
 def stage_name(default: str) -> str:
@@ -80,7 +63,7 @@ def _plain(root: Path, name: str) -> Identity:
     text = params.read_text(encoding="utf-8") if params.is_file() else ""
     return Identity(
         name=name,
-        home=home(root),
+        home=paths.home(root),
         stage_fp=fingerprint([name, text, read_by(root, name)]),
         pipeline_fp=fingerprint(text),
         params={},
@@ -95,8 +78,8 @@ def read_by(root: Path, name: str) -> dict[str, str]:
     """path -> hash of what dvc.yaml says that the stage reads below data/ and models/, as far as it is there."""
     item = name.partition("@")[2]
     deps = [ITEM.sub(item, str(dep)) for dep in _declared(root, name).get("deps") or ()]
-    paths = {dep: root / dep for dep in deps if dep.startswith(("data/", "models/"))}
-    found = {dep: path for dep, path in paths.items() if path.exists()}
+    places = {dep: root / dep for dep in deps if dep.startswith(("data/", "models/"))}
+    found = {dep: path for dep, path in places.items() if path.exists()}
     return {dep: files.folder_hash(path) if path.is_dir() else files.file_hash(path) for dep, path in found.items()}
 
 
@@ -126,7 +109,7 @@ def _read(root: Path, name: str) -> Identity:
     from dvc.repo import Repo
 
     with Repo(str(root)) as repo:
-        return _from_graph(repo.index.graph, name, home(root))
+        return _from_graph(repo.index.graph, name, paths.home(root))
 
 
 def _from_graph(graph: Any, name: str, home: Path) -> Identity:

@@ -32,6 +32,7 @@ from pipeline.run.signals import Stopped
 from pipeline.tracking import run_log, uploader
 from pipeline.tracking.promotion import Champion
 from pipeline.tracking.run_log import Spool
+from pipeline.workspace import paths
 from rosphere.errors import InputError
 
 PATIENCE_SECONDS = 5.0  # how long a finished stage waits for its courier, to say if something was left
@@ -149,7 +150,7 @@ def _begin(me: Identity, devices: tuple[str, ...]) -> Tracker:
     name = f"{stamp}-{me.name.replace('@', '_')}-{me.stage_fp[:12]}-{os.getpid()}"
     try:
         settings = _settings()
-        told = Spool(run_log.folder(me.home) / name)
+        told = Spool(paths.run_logs(me.home) / name)
         told.write("start", **_introduction(me, devices), system_metrics=settings.system_metrics)
         delivering = find_spec("mlflow") and os.environ.get(COURIER) != "0"
         process = uploader.start(told.path) if delivering else None
@@ -171,7 +172,7 @@ def _settings() -> Tracking:
 
 def _certificates(me: Identity) -> tuple[Path, ...]:
     """The proofs that upstream stages left of what this stage's model has grown from."""
-    return tuple(path for stage, paths in CERTIFICATES.items() if stage in me.upstream for path in paths)
+    return tuple(path for stage, proofs in CERTIFICATES.items() if stage in me.upstream for path in proofs)
 
 
 def _introduction(me: Identity, devices: tuple[str, ...]) -> dict[str, Any]:
@@ -203,8 +204,8 @@ def _introduction(me: Identity, devices: tuple[str, ...]) -> dict[str, Any]:
 def _upstream(files: Mapping[str, tuple[str, ...]]) -> dict[str, float]:
     """The numbers of every upstream stage's JSON reports, under `<stage>/<key>`."""
     found: dict[str, float] = {}
-    for stage, paths in files.items():
-        for path in map(Path, paths):
+    for stage, names in files.items():
+        for path in map(Path, names):
             if path.suffix == ".json" and path.is_file():
                 report = json.loads(path.read_text(encoding="utf-8"))
                 found.update(run_log.numbers({stage.replace("@", "/"): report}))
@@ -237,4 +238,4 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(required=True)
     commands.add_parser("sync", help="deliver what is left in .run/spool")
     parser.parse_args(arguments)
-    return 1 if uploader.sync(identity.home(identity.workspace(Path.cwd()))) else 0
+    return 1 if uploader.sync(paths.home(paths.workspace(Path.cwd()))) else 0

@@ -31,11 +31,6 @@ EVENTS, SYSTEM = "events.jsonl", "system.jsonl"
 LINKED_BYTES = 1 << 20  # from here on a file of a model is linked, not copied
 
 
-def folder(home: Path) -> Path:
-    """The folder of all spools."""
-    return home / ".run" / "spool"
-
-
 class Spool:
     """The writing end, in the stage's process."""
 

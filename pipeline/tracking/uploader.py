@@ -18,6 +18,7 @@ from typing import Any
 
 from pipeline.tracking import run_log, system_metrics
 from pipeline.tracking.system_metrics import Machine
+from pipeline.workspace import paths
 
 BATCH_SECONDS = 1.0
 LONGEST_BACK_OFF = 30.0
@@ -165,8 +166,8 @@ def sync(home: Path) -> int:
     """Deliver every spool of finished or dead trainers, oldest first; the number left undelivered."""
     os.environ.update(_environment())
     send = _sender(home)
-    paths = sorted(path.parent for path in run_log.folder(home).glob("*/events.jsonl"))
-    return sum(not _sync_one(path, send) for path in paths)
+    told = sorted(path.parent for path in paths.run_logs(home).glob("*/events.jsonl"))
+    return sum(not _sync_one(path, send) for path in told)
 
 
 def _sync_one(path: Path, send: Callable[[Path, bool], bool]) -> bool:

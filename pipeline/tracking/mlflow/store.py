@@ -15,6 +15,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
 
 from pipeline.tracking.run_log import Event
+from pipeline.workspace import paths
 
 T = TypeVar("T")
 
@@ -61,7 +62,7 @@ class Connection:
     """One experiment of the tracking store of the workspace `home`."""
 
     def __init__(self, home: Path) -> None:
-        self._lock = home / ".run" / "mlflow.lock"
+        self._lock = paths.mlflow_lock(home)
         self.uri = tracking_uri(home)
         with self.locked():  # two processes creating one SQLite store break it for good
             follow_move(home)

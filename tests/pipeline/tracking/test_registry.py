@@ -20,6 +20,7 @@ from pipeline.run.identity import Identity
 from pipeline.tracking import recording, run_log, uploader
 from pipeline.tracking.promotion import Champion
 from pipeline.tracking.run_log import Spool
+from pipeline.workspace import paths
 from rosphere.encoder.config import EncoderConfig
 from rosphere.encoder.model import MaskedLanguageModel
 from rosphere.similarity import model as similarity
@@ -90,7 +91,7 @@ def trained(home: Path, name: str, recall: float, data: str = "a") -> Spool:
         gpus=0,
         upstream={"widen": "w"},
     )
-    told = Spool(run_log.folder(home) / f"{time.monotonic_ns()}")
+    told = Spool(paths.run_logs(home) / f"{time.monotonic_ns()}")
     told.write("start", **recording._introduction(me, ()))
     told.write("final", step=1, values={"recall": recall})
     tracker = recording.Tracker("roformer_sim", told, None, RULE, recording._certificates(me))
@@ -170,7 +171,7 @@ def test_only_what_params_want_is_registered_and_only_of_runs_that_finished(home
     before = len(client(home).search_model_versions("name = 'roformer_sim'"))
     assert store.deliver(told.path, over=True)
     assert len(client(home).search_model_versions("name = 'roformer_sim'")) == before
-    unwanted = Spool(run_log.folder(home) / "unwanted")
+    unwanted = Spool(paths.run_logs(home) / "unwanted")
     recording.Tracker("roformer_sim", unwanted, None).model(home / "models" / "roformer_sim")
     assert (unwanted.path / "events.jsonl").stat().st_size == 0
 
