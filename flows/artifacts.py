@@ -17,8 +17,9 @@ from prefect.artifacts import (
     create_table_artifact,
 )
 
-from flows import environment, metrics
+from flows import metrics
 from flows.task import Outcome
+from pipeline.workspace.environment import MLFLOW_UI
 from pipeline.workspace.graph import Graph
 
 FIGURES = Path("reports/figures")
@@ -51,7 +52,7 @@ def write(root: Path, graph: Graph, outcomes: Sequence[Outcome], before: metrics
 def runs_address() -> str:
     """MLflow's page of the runs that carry this flow run in their tag."""
     query = quote(f"tags.`prefect.flow_run` = '{runtime.flow_run.id}'")
-    base = os.environ.get(environment.MLFLOW_UI, "http://127.0.0.1:5000")
+    base = os.environ.get(MLFLOW_UI, "http://127.0.0.1:5000")
     return f"{base}/#/experiments/1/runs?searchFilter={query}"
 
 

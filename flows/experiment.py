@@ -20,8 +20,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from flows import environment
 from pipeline.workspace import paths
+from pipeline.workspace.environment import for_commands, git_identity
 from pipeline.workspace.graph import Graph, PlanError
 
 # By which git, in a hook of its own, would take the user's repository for the clone's.
@@ -114,12 +114,12 @@ def _dvc(*arguments: str) -> tuple[str, ...]:
 
 
 def _run(place: Path, *command: str, given: str | None = None) -> str:
-    around = {name: value for name, value in environment.for_commands().items() if name not in GIT_PLACES}
+    around = {name: value for name, value in for_commands().items() if name not in GIT_PLACES}
     done = subprocess.run(
         command,
         cwd=place,
         input=None if given is None else given.encode(errors="surrogateescape"),
-        env={**around, **environment.git_identity(place, around)},
+        env={**around, **git_identity(place, around)},
         capture_output=True,
     )
     # As bytes and back: a change to a file in another encoding, or with other ends of lines, passes unharmed.

@@ -20,6 +20,7 @@ from typing import Any
 
 from flows import environment
 from flows.process import Commands, unwinding_on_terminate
+from pipeline.workspace.environment import SWEEP, for_commands
 from pipeline.workspace.exit_codes import INTERRUPTED
 from pipeline.workspace.graph import PlanError, Stage, discover
 
@@ -118,7 +119,7 @@ def require_sound(root: Path, commands: Commands, *, part: bool) -> None:
         return
     lines: list[str] = []
     command = [sys.executable, "-m", "pipeline.run.check", *(["--part"] if part else [])]
-    if commands.run(command, on_line=lines.append, env=environment.for_commands(), cwd=root):
+    if commands.run(command, on_line=lines.append, env=for_commands(), cwd=root):
         raise PlanError("\n".join(lines[-20:]))
 
 
@@ -172,7 +173,7 @@ def main() -> int:
     parser.add_argument("--name", help="of that experiment")
     given = parser.parse_args()
     run = pipeline.with_options(task_runner=at_once(given.workers))
-    sweep = os.environ.get(environment.SWEEP)
+    sweep = os.environ.get(SWEEP)
     try:
         with unwinding_on_terminate(), tags(*([f"sweep:{sweep}"] if sweep else [])):
             temporary.provide(Path.cwd())

@@ -21,6 +21,7 @@ from flows import deployments, environment, leash
 from flows.process import Commands, Ladder, unwinding_on_terminate
 from flows.services import HOST, Running, Service, StartError, require_free
 from pipeline.workspace import paths
+from pipeline.workspace.environment import MLFLOW_UI, PREFECT_API, STORE_URI, TRACKING_URI, for_commands
 
 # Asked to stop, Prefect's worker kills its runs, which then cannot tell the server how they ended. Killed itself, it
 # leaves that to them: see `flows.leash`. It has nothing to save.
@@ -38,7 +39,7 @@ def prefect_server(port: int, database: str | None) -> Service:
     The URL goes through the environment: it may hold a password, which everybody could read on the command line.
     """
     arguments = ("prefect", "server", "start", "--host", HOST, "--port", str(port))
-    env = {"PREFECT_API_URL": f"http://{HOST}:{port}/api"}
+    env = {PREFECT_API: f"http://{HOST}:{port}/api"}
     if database:
         env["PREFECT_API_DATABASE_CONNECTION_URL"] = database
     return Service(name="Prefect", arguments=arguments, env=env, port=port, health="/api")
@@ -47,7 +48,7 @@ def prefect_server(port: int, database: str | None) -> Service:
 def mlflow_server(port: int, store: str) -> Service:
     """MLflow's server on the runs in `store`."""
     arguments = ("mlflow", "server", "--host", HOST, "--port", str(port), "--workers", "1")
-    return Service(name="MLflow", arguments=arguments, env={"MLFLOW_BACKEND_STORE_URI": store}, port=port)
+    return Service(name="MLflow", arguments=arguments, env={STORE_URI: store}, port=port)
 
 
 def worker(api: str, tracking: str | None, dashboard: str | None = None) -> Service:
@@ -56,11 +57,11 @@ def worker(api: str, tracking: str | None, dashboard: str | None = None) -> Serv
     `tracking` tells their stages where MLflow is, if not here, and `dashboard` where their links to it lead.
     """
     arguments = ("prefect", "worker", "start", "--pool", deployments.POOL, "--name", "workspace")
-    env = {"PREFECT_API_URL": api, "PREFECT_WORKER_QUERY_SECONDS": POLL_SECONDS}
+    env = {PREFECT_API: api, "PREFECT_WORKER_QUERY_SECONDS": POLL_SECONDS}
     if tracking:
-        env["MLFLOW_TRACKING_URI"] = tracking
+        env[TRACKING_URI] = tracking
     if dashboard:
-        env[environment.MLFLOW_UI] = dashboard
+        env[MLFLOW_UI] = dashboard
     return Service(name="Worker", arguments=arguments, env=env)
 
 
@@ -91,7 +92,7 @@ def tell(root: Path, api: str, commands: Commands) -> None:
     """
     lines: list[str] = []
     command = [sys.executable, "-m", "flows.deployments"]
-    env = {**environment.for_commands(), "PREFECT_API_URL": api}
+    env = {**for_commands(), PREFECT_API: api}
     if commands.run(command, on_line=lines.append, env=env, cwd=root):
         raise StartError("\n".join(lines[-20:]))
 
@@ -110,7 +111,7 @@ def serve(root: Path, servers: Sequence[Service], worker: Service) -> None:
             server.wait()
             print(f"{server.service.name:8}{server.service.address}", flush=True)
         print("making the deployments known ...", flush=True)
-        api = worker.env["PREFECT_API_URL"]
+        api = worker.env[PREFECT_API]
         tell(root, api, commands)
         with environment.announce(root, api), leash.awaited(root), Commands(WORKER_LADDER) as workers:
             print("runs of this workspace appear there by themselves; start and schedule them under Deployments, or:")
@@ -145,7 +146,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--mlflow-store",
         metavar="URL",
-        default=os.environ.get("MLFLOW_BACKEND_STORE_URI"),
+        default=os.environ.get(STORE_URI),
         help="postgresql://user:password@host/name instead of mlflow.db; better given as MLFLOW_BACKEND_STORE_URI",
     )
     return parser.parse_args()
@@ -169,7 +170,7 @@ def main() -> int:
             require_free((prefect, mlflow))
             if not given.mlflow_store:
                 create_store(root)
-            serve(root, (prefect, mlflow), worker(prefect.env["PREFECT_API_URL"], tracking, mlflow.address))
+            serve(root, (prefect, mlflow), worker(prefect.env[PREFECT_API], tracking, mlflow.address))
         except StartError as error:
             print(error, file=sys.stderr)
             return 1

@@ -29,8 +29,8 @@ from typing import Any
 
 from pipeline.run import settings as config
 from pipeline.run.identity import ITEM, fingerprint, out_path, read_by
-from pipeline.tracking.recording import COURIER
 from pipeline.workspace import paths
+from pipeline.workspace.environment import COURIER, DVC_STAGE
 from rosphere import files
 from rosphere.errors import InputError
 
@@ -100,7 +100,7 @@ def _run(each: Step, seconds: float) -> bool:
     if seconds <= 0:
         return False
     # What MLflow is to be told goes home in the spool: a database here would not.
-    environment = {**os.environ, "DVC_STAGE": each.name, COURIER: "0"}
+    environment = {**os.environ, DVC_STAGE: each.name, COURIER: "0"}
     process = subprocess.Popen(each.command, env=environment)
     try:
         code = process.wait(seconds)

@@ -19,6 +19,7 @@ from typing import Any
 
 from pipeline.run.settings import ConfigError, read
 from pipeline.workspace import paths
+from pipeline.workspace.environment import DVC_STAGE
 from rosphere import files
 
 ITEM = re.compile(r"\$\{item\.(\w+)\}")
@@ -43,7 +44,7 @@ class Identity:
 
 def stage_name(default: str) -> str:
     """The name DVC started this process under, or `default` when started by hand."""
-    return os.environ.get("DVC_STAGE", default)
+    return os.environ.get(DVC_STAGE, default)
 
 
 def identify(root: Path, name: str) -> Identity:

@@ -37,6 +37,7 @@ from pipeline.run.progress import Progress
 from pipeline.run.signals import Stopped, StopRequests, die_with_parent, stop_requests
 from pipeline.tracking import recording
 from pipeline.workspace import paths
+from pipeline.workspace.environment import DVC_ROOT, FLOW_RUN
 from pipeline.workspace.exit_codes import AGAIN
 from rosphere import files
 from rosphere.errors import UNUSABLE, InputError, Interrupted, told
@@ -230,7 +231,7 @@ def _leading(identity: Identity, place: process_group.Place, requests: StopReque
         yield job
         late = requests.finish()
         job.close()
-        if late and "DVC_ROOT" in os.environ:  # started by `dvc repro`, which would go on to the next stage
+        if late and DVC_ROOT in os.environ:  # started by `dvc repro`, which would go on to the next stage
             _leave_word(identity)
 
 
@@ -273,7 +274,7 @@ def _checkpoint(identity: Identity) -> Iterator[Path]:
                     print(f"{identity.name}: waiting for the same stage in {holder}", flush=True)
                 told = time.monotonic()
             time.sleep(0.2)
-        if told > started and recording.FLOW_RUN in os.environ:
+        if told > started and FLOW_RUN in os.environ:
             raise SystemExit(AGAIN)
         lock.truncate(0)
         lock.write(f"{here}\n")

@@ -33,12 +33,11 @@ from pipeline.tracking import run_log, uploader
 from pipeline.tracking.promotion import Champion
 from pipeline.tracking.run_log import Spool
 from pipeline.workspace import paths
+from pipeline.workspace.environment import COURIER, FLOW_RUN, SWEEP, SYSTEM_METRICS, TRACKING
 from rosphere.errors import InputError
 
 PATIENCE_SECONDS = 5.0  # how long a finished stage waits for its courier, to say if something was left
 PARAMS = Path("params.yaml")
-FLOW_RUN = "ROSPHERE_FLOW_RUN"  # the id of the flow run that a stage is part of
-COURIER = "ROSPHERE_COURIER"  # 0: the spool stays for `python -m pipeline.tracking sync`
 CERTIFICATES = {"widen": (Path("reports/widen.json"), Path("models/widen/widening.json"))}  # of what comes after it
 
 
@@ -144,7 +143,7 @@ def tracked(me: Identity, devices: tuple[str, ...]) -> Iterator[Tracker]:
 
 
 def _begin(me: Identity, devices: tuple[str, ...]) -> Tracker:
-    if os.environ.get("ROSPHERE_TRACKING") == "0":
+    if os.environ.get(TRACKING) == "0":
         return Tracker(me.name, None, None)
     stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
     name = f"{stamp}-{me.name.replace('@', '_')}-{me.stage_fp[:12]}-{os.getpid()}"
@@ -166,7 +165,7 @@ def _settings() -> Tracking:
     """The section `tracking`, or its defaults where there is none."""
     known = PARAMS.is_file() and "tracking" in config.read(PARAMS)
     settings = config.load(PARAMS, "tracking", Tracking) if known else Tracking()
-    off = os.environ.get("ROSPHERE_SYSTEM_METRICS") == "0"
+    off = os.environ.get(SYSTEM_METRICS) == "0"
     return replace(settings, system_metrics=0.0) if off else settings
 
 
@@ -187,7 +186,7 @@ def _introduction(me: Identity, devices: tuple[str, ...]) -> dict[str, Any]:
         "data": data,
         "home": str(me.home),
         "devices": devices,
-        "sweep": os.environ.get("ROSPHERE_SWEEP", ""),
+        "sweep": os.environ.get(SWEEP, ""),
         "upstream": _upstream(me.upstream_metrics),
         "upstream_stages": me.upstream,
         "tags": {

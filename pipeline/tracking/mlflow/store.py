@@ -16,10 +16,10 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run,
 
 from pipeline.tracking.run_log import Event
 from pipeline.workspace import paths
+from pipeline.workspace.environment import TRACKING_URI
 
 T = TypeVar("T")
 
-TRACKING_URI = "MLFLOW_TRACKING_URI"
 METRICS_A_BATCH = 1000  # MLflow's own limits
 OTHERS_A_BATCH = 100
 DATABASE, ARTIFACTS = "mlflow.db", "mlartifacts"
