@@ -32,7 +32,7 @@ from pipeline.run.signals import Stopped
 from pipeline.tracking import run_log, uploader
 from pipeline.tracking.promotion import Champion
 from pipeline.tracking.run_log import Spool
-from pipeline.workspace import paths
+from pipeline.workspace import paths, yaml_file
 from pipeline.workspace.environment import COURIER, FLOW_RUN, SWEEP, SYSTEM_METRICS, TRACKING
 from rosphere.errors import InputError
 
@@ -163,7 +163,7 @@ def _begin(me: Identity, devices: tuple[str, ...]) -> Tracker:
 
 def _settings() -> Tracking:
     """The section `tracking`, or its defaults where there is none."""
-    known = PARAMS.is_file() and "tracking" in config.read(PARAMS)
+    known = PARAMS.is_file() and "tracking" in yaml_file.read(PARAMS)
     settings = config.load(PARAMS, "tracking", Tracking) if known else Tracking()
     off = os.environ.get(SYSTEM_METRICS) == "0"
     return replace(settings, system_metrics=0.0) if off else settings

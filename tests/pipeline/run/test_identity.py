@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.run import identity
 from pipeline.run.identity import identify
-from pipeline.run.settings import ConfigError
+from pipeline.workspace.yaml_file import ConfigError
 
 # DVC's own, as soon as a stage exists
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")
