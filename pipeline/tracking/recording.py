@@ -29,10 +29,10 @@ from pipeline.run import identity
 from pipeline.run import settings as config
 from pipeline.run.identity import Identity
 from pipeline.run.signals import Stopped
-from pipeline.tracking import run_log, uploader
+from pipeline.tracking import uploader
 from pipeline.tracking.promotion import Champion
 from pipeline.tracking.run_log import Spool
-from pipeline.workspace import paths, yaml_file
+from pipeline.workspace import numbers, paths, yaml_file
 from pipeline.workspace.environment import COURIER, FLOW_RUN, SWEEP, SYSTEM_METRICS, TRACKING
 from rosphere.errors import InputError
 
@@ -73,9 +73,9 @@ class Tracker:
     def metrics(self, step: int, values: Mapping[str, float]) -> None:
         """The values at one step of a loop."""
         if values:
-            numbers = {key: float(value) for key, value in values.items()}
-            self._told = (step, {**(self._told[1] if self._told[0] == step else {}), **numbers})
-            self._tell(lambda spool: spool.write("metrics", step=step, values=numbers))
+            given = {key: float(value) for key, value in values.items()}
+            self._told = (step, {**(self._told[1] if self._told[0] == step else {}), **given})
+            self._tell(lambda spool: spool.write("metrics", step=step, values=given))
 
     def artifact(self, path: Path) -> None:
         """A file or folder as it is now."""
@@ -83,7 +83,7 @@ class Tracker:
 
     def final(self, step: int, report: Mapping[str, Any]) -> None:
         """The stage's result: its numeric leaves become metrics of the run and of its parent."""
-        values = run_log.numbers(report)
+        values = numbers.flat(report)
         told = self._told[1] if self._told[0] == step else {}
         known = [key for key, value in values.items() if key in told and math.isclose(told[key], value, rel_tol=1e-5)]
         self._tell(lambda spool: spool.write("final", step=step, values=values, known=known))
@@ -207,7 +207,7 @@ def _upstream(files: Mapping[str, tuple[str, ...]]) -> dict[str, float]:
         for path in map(Path, names):
             if path.suffix == ".json" and path.is_file():
                 report = json.loads(path.read_text(encoding="utf-8"))
-                found.update(run_log.numbers({stage.replace("@", "/"): report}))
+                found.update(numbers.flat({stage.replace("@", "/"): report}))
     return found
 
 

@@ -192,16 +192,3 @@ def delivering(path: Path) -> Iterator[bool]:
             yield False
         else:
             yield True
-
-
-def numbers(values: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
-    """The numeric leaves of nested mappings and lists, under keys joined with "/"."""
-    found: dict[str, float] = {}
-    for key, value in values.items():
-        if isinstance(value, (list, tuple)):
-            value = {str(index): item for index, item in enumerate(value)}
-        if isinstance(value, Mapping):
-            found.update(numbers(value, f"{prefix}{key}/"))
-        elif isinstance(value, (int, float)) and not isinstance(value, bool):
-            found[f"{prefix}{key}"] = float(value)
-    return found

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from pipeline.run.identity import Identity
 from pipeline.tracking import recording, run_log, uploader
 from pipeline.tracking.run_log import Spool
-from pipeline.workspace import paths
+from pipeline.workspace import numbers, paths
 
 mlflow = pytest.importorskip("mlflow")
 psutil = pytest.importorskip("psutil")
@@ -457,7 +457,7 @@ def test_every_name_is_made_acceptable_to_mlflow(values: dict[str, Any]) -> None
 
     from pipeline.tracking.mlflow.store import acceptable, as_params
 
-    for key in run_log.numbers(values):
+    for key in numbers.flat(values):
         _validate_metric_name(acceptable(key))
     for key, text in as_params(values).items():
         _validate_param_name(key)
