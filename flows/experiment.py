@@ -20,12 +20,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.workspace import paths
+from pipeline.workspace import git, paths
 from pipeline.workspace.environment import for_commands, git_identity
 from pipeline.workspace.graph import Graph, PlanError
 
-# By which git, in a hook of its own, would take the user's repository for the clone's.
-GIT_PLACES = {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR"}
 SMALL = 1 << 20  # bytes; of what git does not know, larger files are hard-linked instead of copied
 
 # DVC's own reading of `-S`, in a process of its own as everything of DVC is.
@@ -114,7 +112,7 @@ def _dvc(*arguments: str) -> tuple[str, ...]:
 
 
 def _run(place: Path, *command: str, given: str | None = None) -> str:
-    around = {name: value for name, value in for_commands().items() if name not in GIT_PLACES}
+    around = {name: value for name, value in for_commands().items() if name not in git.PLACES}
     done = subprocess.run(
         command,
         cwd=place,

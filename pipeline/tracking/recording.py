@@ -13,7 +13,6 @@ import argparse
 import json
 import math
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -32,7 +31,7 @@ from pipeline.run.signals import Stopped
 from pipeline.tracking import uploader
 from pipeline.tracking.promotion import Champion
 from pipeline.tracking.run_log import Spool
-from pipeline.workspace import numbers, paths, yaml_file
+from pipeline.workspace import git, numbers, paths, yaml_file
 from pipeline.workspace.environment import COURIER, FLOW_RUN, SWEEP, SYSTEM_METRICS, TRACKING
 from rosphere.errors import InputError
 
@@ -218,17 +217,9 @@ def _flow_run() -> dict[str, str]:
 
 def _git() -> dict[str, str]:
     """Commit and dirty flag as tags; none outside a repository."""
-    if shutil.which("git") is None:
-        return {}
-    head = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True)
-    if head.returncode:
-        return {}
-    status = ["git", "--no-optional-locks", "status", "--porcelain", "--untracked-files=no"]
-    changes = subprocess.run(status, capture_output=True, text=True)
-    return {
-        "mlflow.source.git.commit": head.stdout.strip(),
-        "git.dirty": str(bool(changes.stdout.strip())).lower(),
-    }
+    here = Path.cwd()
+    commit = git.head(here)
+    return {} if commit is None else {"mlflow.source.git.commit": commit, "git.dirty": str(git.dirty(here)).lower()}
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import getpass
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from pipeline.workspace import paths
+from pipeline.workspace import git, paths
 
 # Told to stages.
 FLOW_RUN = "ROSPHERE_FLOW_RUN"  # the id of the flow run that it is part of
@@ -70,8 +69,7 @@ def git_identity(root: Path, around: Mapping[str, str]) -> dict[str, str]:
         ("user.name", "GIT_{}_NAME", "rosphere"),
         ("user.email", "GIT_{}_EMAIL", "rosphere@localhost"),
     ):
-        told = subprocess.run(["git", "config", "--get", key], cwd=root, env=around, capture_output=True, text=True)
-        if not told.stdout.strip():
+        if not (git.ask(root, "config", "--get", key, around=around) or "").strip():
             missing |= {variable.format(role): value for role in ("AUTHOR", "COMMITTER")}
     return {name: value for name, value in missing.items() if name not in around}
 
