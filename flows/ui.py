@@ -20,7 +20,7 @@ from pathlib import Path
 from flows import deployments, environment, leash
 from flows.process import Commands, Ladder, unwinding_on_terminate
 from flows.services import HOST, Running, Service, StartError, require_free
-from pipeline.workspace import paths
+from pipeline.workspace import links, paths
 from pipeline.workspace.environment import MLFLOW_UI, PREFECT_API, STORE_URI, TRACKING_URI, for_commands
 
 # Asked to stop, Prefect's worker kills its runs, which then cannot tell the server how they ended. Killed itself, it
@@ -65,23 +65,18 @@ def worker(api: str, tracking: str | None, dashboard: str | None = None) -> Serv
     return Service(name="Worker", arguments=arguments, env=env)
 
 
-def store_uri(root: Path) -> str:
-    """MLflow's database; absolute, because a relative one means another file in an experiment's copy."""
-    return f"sqlite:///{root.resolve()}/mlflow.db"
-
-
 def create_store(root: Path) -> None:
     """Create MLflow's database if there is none, one process at a time: two at once break it for good."""
     file = paths.mlflow_lock(root)
     file.parent.mkdir(exist_ok=True)
     with file.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if (root / "mlflow.db").exists():
+        if paths.mlflow_database(root).exists():
             return
-        command = [sys.executable, "-c", CREATE_STORE, store_uri(root)]
+        command = [sys.executable, "-c", CREATE_STORE, links.database(root)]
         done = subprocess.run(command, cwd=root, capture_output=True, text=True)
         if done.returncode:
-            raise StartError(f"MLflow cannot create {store_uri(root)}:\n{done.stderr[-2000:]}")
+            raise StartError(f"MLflow cannot create {links.database(root)}:\n{done.stderr[-2000:]}")
 
 
 def tell(root: Path, api: str, commands: Commands) -> None:
@@ -163,7 +158,7 @@ def main() -> int:
         return 1
     environment.prepare(root)
     prefect = prefect_server(given.prefect_port, given.prefect_database)
-    mlflow = mlflow_server(given.mlflow_port, given.mlflow_store or store_uri(root))
+    mlflow = mlflow_server(given.mlflow_port, given.mlflow_store or links.database(root))
     tracking = mlflow.address if given.mlflow_store else None
     with unwinding_on_terminate():
         try:

@@ -1,4 +1,4 @@
-"""Where a workspace begins, and what lies where in its `.run`: state that is nobody's output."""
+"""Where a workspace begins, and what lies where in it that is no stage's output: mostly in `.run`."""
 
 from __future__ import annotations
 
@@ -38,6 +38,16 @@ def checkpoints(home: Path) -> Path:
 def run_logs(home: Path) -> Path:
     """The folder of all that MLflow is still to be told."""
     return home / RUN / "spool"
+
+
+def mlflow_database(home: Path) -> Path:
+    """MLflow's runs, unless an address says that they are elsewhere (`pipeline.workspace.links`)."""
+    return home / "mlflow.db"
+
+
+def mlflow_artifacts(home: Path) -> Path:
+    """The files of the runs in that database."""
+    return home / "mlartifacts"
 
 
 def mlflow_lock(home: Path) -> Path:
