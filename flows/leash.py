@@ -9,16 +9,15 @@ from __future__ import annotations
 import fcntl
 import os
 import signal
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from io import TextIOWrapper
 from pathlib import Path
 
-from pipeline.workspace import paths
+from pipeline.workspace import parent_watchdog, paths
 
-POLL = 1.0
 PATIENCE = 45.0  # seconds for a run to end: its stages may take 15 to save
 
 
@@ -27,7 +26,7 @@ def hold(root: Path) -> None:
     if "PREFECT__FLOW_RUN_ID" in os.environ:
         lock = _open(root)
         fcntl.flock(lock, fcntl.LOCK_SH)  # until this process ends, however it ends
-        threading.Thread(target=_watch, args=(os.getppid(), lock), name="leash", daemon=True).start()
+        parent_watchdog.watch(partial(_end, lock))
 
 
 @contextmanager
@@ -42,10 +41,8 @@ def awaited(root: Path) -> Iterator[None]:
                 time.sleep(0.1)
 
 
-def _watch(parent: int, lock: TextIOWrapper) -> None:
-    """Never returns: while it runs, the lock that it was given is not collected."""
-    while os.getppid() == parent:  # an orphan gets another one
-        time.sleep(POLL)
+def _end(lock: TextIOWrapper) -> None:
+    """The watchdog keeps it, and thereby the lock: what is not referred to any more is closed."""
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(PATIENCE)
     os.kill(os.getpid(), signal.SIGKILL)  # the server is gone as well: Prefect would go on trying for four minutes
