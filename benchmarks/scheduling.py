@@ -24,6 +24,7 @@ from flows import environment
 from flows.process import Commands
 from flows.services import Running
 from flows.ui import prefect_server
+from pipeline.workspace.environment import for_commands
 
 STAGES = 6
 WORK = """
@@ -102,7 +103,7 @@ def main() -> None:
         service = prefect_server(port, None)
         server = Running(service, place, commands)
         server.wait()
-        env = {**environment.for_commands(), **service.env, "PYTHONPATH": str(Path(__file__).resolve().parents[1])}
+        env = {**for_commands(), **service.env, "PYTHONPATH": str(Path(__file__).resolve().parents[1])}
         found = rounds(place, env, options.rounds)
     middle = {key: statistics.median(row[key] for row in found) for key in found[0] if key != "same bytes"}
     print("\n| what | seconds | a stage |\n| --- | --- | --- |")

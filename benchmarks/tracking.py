@@ -108,15 +108,15 @@ def arrived(place: Path, processes: int, steps: int) -> Row:
     from mlflow import MlflowClient
 
     from pipeline.tracking import uploader
-    from pipeline.tracking.mlflow.store import tracking_uri
+    from pipeline.workspace import links, paths
 
     start = time.perf_counter()
-    while list((place / ".run" / "spool").glob("*/events.jsonl")):
+    while list(paths.run_logs(place).glob("*/events.jsonl")):
         time.sleep(1)
         if time.perf_counter() - start > 60:  # the couriers have given up, then
             with contextlib.redirect_stdout(None):
                 uploader.sync(place)
-    seconds, client = time.perf_counter() - start, MlflowClient(tracking_uri(place))
+    seconds, client = time.perf_counter() - start, MlflowClient(links.tracking_uri(place))
     experiment = client.get_experiment_by_name(os.environ.get("MLFLOW_EXPERIMENT_NAME", "rosphere"))
     lost = twice = 0
     for number in range(processes):

@@ -7,7 +7,6 @@ import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from urllib.parse import quote
 
 from prefect import get_run_logger, runtime
 from prefect.artifacts import (
@@ -17,8 +16,10 @@ from prefect.artifacts import (
     create_table_artifact,
 )
 
-from flows import environment, metrics
+from flows import metrics
 from flows.task import Outcome
+from pipeline.workspace import links
+from pipeline.workspace.environment import MLFLOW_UI
 from pipeline.workspace.graph import Graph
 
 FIGURES = Path("reports/figures")
@@ -50,9 +51,8 @@ def write(root: Path, graph: Graph, outcomes: Sequence[Outcome], before: metrics
 
 def runs_address() -> str:
     """MLflow's page of the runs that carry this flow run in their tag."""
-    query = quote(f"tags.`prefect.flow_run` = '{runtime.flow_run.id}'")
-    base = os.environ.get(environment.MLFLOW_UI, "http://127.0.0.1:5000")
-    return f"{base}/#/experiments/1/runs?searchFilter={query}"
+    dashboard = os.environ.get(MLFLOW_UI, links.DASHBOARD)
+    return links.runs(dashboard, f"tags.`prefect.flow_run` = '{runtime.flow_run.id}'")
 
 
 def data_address(figure: Path) -> str:

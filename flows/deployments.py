@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING
 from ruamel.yaml import YAML
 
 from flows import environment
+from pipeline.workspace import gpus
+from pipeline.workspace.environment import PREFECT_API, for_commands
 
 if TYPE_CHECKING:
     from prefect.automations import AutomationCore
@@ -53,7 +55,7 @@ def set_up(root: Path) -> None:
         create_pool(client)
         if is_stale(client, root):
             deploy(client, root)
-        limit_gpus(client, environment.gpus())
+        limit_gpus(client, len(gpus.devices()))
         create_automation(client)
         expect_heartbeats(client)
 
@@ -91,7 +93,7 @@ def deploy(client: SyncPrefectClient, root: Path) -> None:
 
     active = switched_on(client)
     command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"]
-    env = {**environment.for_commands(), "PWD": str(root)}  # nobody but a shell keeps PWD in step with the folder
+    env = {**for_commands(), "PWD": str(root)}  # nobody but a shell keeps PWD in step with the folder
     done = subprocess.run(command, cwd=root, env=env, capture_output=True, text=True)
     if done.returncode:
         raise DeployError(f"{FILE} cannot be deployed:\n{(done.stdout + done.stderr).strip()[-2000:]}")
@@ -183,7 +185,7 @@ def giving_up() -> AutomationCore:
 def main() -> int:
     root = Path.cwd()
     environment.prepare(root)
-    if "PREFECT_API_URL" not in os.environ:
+    if PREFECT_API not in os.environ:
         print("no Prefect server: start `make ui`, or set PREFECT_API_URL", file=sys.stderr)
         return 1
     try:

@@ -20,11 +20,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from flows import environment
+from pipeline.workspace import git, paths
+from pipeline.workspace.environment import for_commands, git_identity
 from pipeline.workspace.graph import Graph, PlanError
 
-# By which git, in a hook of its own, would take the user's repository for the clone's.
-GIT_PLACES = {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR"}
 SMALL = 1 << 20  # bytes; of what git does not know, larger files are hard-linked instead of copied
 
 # DVC's own reading of `-S`, in a process of its own as everything of DVC is.
@@ -63,7 +62,7 @@ def workspace(root: Path, name: str, overrides: Sequence[str]) -> Path:
         raise PlanError(f"overrides run as DVC experiments, which live in git: {root} is no git repository")
     if subprocess.run(["git", "check-ref-format", f"refs/exps/{name}"], cwd=root).returncode:
         raise PlanError(f"an experiment's name must be one that git takes for a branch, got {name!r}")
-    place = root / ".dvc" / "tmp" / "exps" / name
+    place = paths.experiment(root, name)
     shutil.rmtree(place, ignore_errors=True)
     place.parent.mkdir(parents=True, exist_ok=True)
     _run(root, "git", "clone", "--quiet", "--shared", str(root), str(place))
@@ -113,12 +112,12 @@ def _dvc(*arguments: str) -> tuple[str, ...]:
 
 
 def _run(place: Path, *command: str, given: str | None = None) -> str:
-    around = {name: value for name, value in environment.for_commands().items() if name not in GIT_PLACES}
+    around = {name: value for name, value in for_commands().items() if name not in git.PLACES}
     done = subprocess.run(
         command,
         cwd=place,
         input=None if given is None else given.encode(errors="surrogateescape"),
-        env={**around, **environment.git_identity(place, around)},
+        env={**around, **git_identity(place, around)},
         capture_output=True,
     )
     # As bytes and back: a change to a file in another encoding, or with other ends of lines, passes unharmed.

@@ -9,14 +9,15 @@ from __future__ import annotations
 import fcntl
 import os
 import signal
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from io import TextIOWrapper
 from pathlib import Path
 
-POLL = 1.0
+from pipeline.workspace import parent_watchdog, paths
+
 PATIENCE = 45.0  # seconds for a run to end: its stages may take 15 to save
 
 
@@ -25,7 +26,7 @@ def hold(root: Path) -> None:
     if "PREFECT__FLOW_RUN_ID" in os.environ:
         lock = _open(root)
         fcntl.flock(lock, fcntl.LOCK_SH)  # until this process ends, however it ends
-        threading.Thread(target=_watch, args=(os.getppid(), lock), name="leash", daemon=True).start()
+        parent_watchdog.watch(partial(_end, lock))
 
 
 @contextmanager
@@ -40,17 +41,15 @@ def awaited(root: Path) -> Iterator[None]:
                 time.sleep(0.1)
 
 
-def _watch(parent: int, lock: TextIOWrapper) -> None:
-    """Never returns: while it runs, the lock that it was given is not collected."""
-    while os.getppid() == parent:  # an orphan gets another one
-        time.sleep(POLL)
+def _end(lock: TextIOWrapper) -> None:
+    """The watchdog keeps it, and thereby the lock: what is not referred to any more is closed."""
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(PATIENCE)
     os.kill(os.getpid(), signal.SIGKILL)  # the server is gone as well: Prefect would go on trying for four minutes
 
 
 def _open(root: Path) -> TextIOWrapper:
-    file = root / ".run" / "runs.lock"
+    file = paths.worker_runs_lock(root)
     file.parent.mkdir(exist_ok=True)
     return file.open("a", encoding="utf-8")
 

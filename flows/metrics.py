@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
+
+from pipeline.workspace import numbers
 
 Numbers = dict[str, float]
 
@@ -18,11 +20,12 @@ def read(root: Path, paths: Iterable[str]) -> Numbers:
     Raises:
         ValueError: a file does not hold a JSON object.
     """
-    numbers: Numbers = {}
+    found: Numbers = {}
     for path in paths:
         if path.endswith(".json") and (root / path).is_file():
-            numbers |= {f"{path}: {key}": value for key, value in _leaves(_load(root / path), ())}
-    return numbers
+            inside = numbers.flat(_load(root / path), separator=".", lists=False)
+            found |= {f"{path}: {key}": value for key, value in inside.items()}
+    return found
 
 
 def table(before: Mapping[str, float], after: Mapping[str, float]) -> str:
@@ -43,15 +46,6 @@ def _load(file: Path) -> Mapping[str, Any]:
     if not isinstance(document, dict):
         raise ValueError(f"{file} must hold a JSON object, got {type(document).__name__}")
     return document
-
-
-def _leaves(node: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[tuple[str, float]]:
-    for key, value in node.items():
-        here = (*path, key)
-        if isinstance(value, dict):
-            yield from _leaves(value, here)
-        elif isinstance(value, int | float) and not isinstance(value, bool):
-            yield ".".join(here), value
 
 
 def _number(value: float | None) -> str:

@@ -20,6 +20,8 @@ from typing import Any
 
 from flows import environment
 from flows.process import Commands, unwinding_on_terminate
+from pipeline.workspace.environment import SWEEP, for_commands
+from pipeline.workspace.exit_codes import INTERRUPTED
 from pipeline.workspace.graph import PlanError, Stage, discover
 
 # Prefect reads its settings once, when it is imported; set here, they also hold for the runs that a worker
@@ -117,7 +119,7 @@ def require_sound(root: Path, commands: Commands, *, part: bool) -> None:
         return
     lines: list[str] = []
     command = [sys.executable, "-m", "pipeline.run.check", *(["--part"] if part else [])]
-    if commands.run(command, on_line=lines.append, env=environment.for_commands(), cwd=root):
+    if commands.run(command, on_line=lines.append, env=for_commands(), cwd=root):
         raise PlanError("\n".join(lines[-20:]))
 
 
@@ -171,14 +173,14 @@ def main() -> int:
     parser.add_argument("--name", help="of that experiment")
     given = parser.parse_args()
     run = pipeline.with_options(task_runner=at_once(given.workers))
-    sweep = os.environ.get(environment.SWEEP)
+    sweep = os.environ.get(SWEEP)
     try:
         with unwinding_on_terminate(), tags(*([f"sweep:{sweep}"] if sweep else [])):
             temporary.provide(Path.cwd())
             state = run(given.targets, given.force, given.all, given.overrides, given.name, return_state=True)
     except KeyboardInterrupt:
         print("interrupted: every stage was stopped; the next run resumes", file=sys.stderr)
-        return 130
+        return INTERRUPTED
     except StartError as error:
         print(error, file=sys.stderr)
         return 1

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from flows import environment
 from flows.process import Closed, Commands
+from pipeline.workspace import paths
+from pipeline.workspace.environment import for_commands
 
 HOST = "127.0.0.1"
 PATIENCE = 240.0  # seconds for a server to answer; the first start creates its database
@@ -39,7 +41,7 @@ class Service:
         return f"http://{HOST}:{self.port}"
 
     def log(self, root: Path) -> Path:
-        return root / ".run" / f"{self.name.lower()}.log"
+        return paths.service_log(root, self.name)
 
 
 def require_free(servers: Sequence[Service]) -> None:
@@ -103,7 +105,7 @@ class Running:
             raise StartError("\n".join([f"{self.service.name} ended; the last lines of {log}:", *lines]))
 
     def _run(self, commands: Commands) -> None:
-        env = {**environment.for_commands(), **self.service.env}
+        env = {**for_commands(), **self.service.env}
         command = [sys.executable, "-m", *self.service.arguments]
         with self.service.log(self._root).open("a", encoding="utf-8") as log:
 

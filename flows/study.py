@@ -15,7 +15,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from flows import experiment
 from flows import space as spaces
-from pipeline.workspace import lock
+from pipeline.workspace import lock, paths
 from pipeline.workspace.graph import PlanError
 
 Direction = Literal["minimize", "maximize"]
@@ -107,7 +107,7 @@ def opened(
         PlanError: it was begun on another commit or for another metric or space, no number of trials where one is
             needed, a grid over a range.
     """
-    file = _file(root, name)
+    file = paths.sweep_journal(root, name)
     combinations = spaces.grid(space) if sampler == "grid" else []
     if sampler != "grid" and not trials:
         raise PlanError(f"--sampler {sampler} needs a number of --trials")
@@ -136,7 +136,7 @@ def found(root: Path, name: str) -> Study:
     Raises:
         PlanError: there is none of that name.
     """
-    file = _file(root, name)
+    file = paths.sweep_journal(root, name)
     if not file.is_file():
         there = ", ".join(sorted(path.stem for path in file.parent.glob("*.jsonl"))) or "none"
         raise PlanError(f"no sweep {name!r} in {file.parent}; there are: {there}")
@@ -162,10 +162,6 @@ def _sampler(word: str, seed: int) -> optuna.samplers.BaseSampler:
 def _storage(file: Path) -> JournalStorage:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     return JournalStorage(JournalFileBackend(str(file)))
-
-
-def _file(root: Path, name: str) -> Path:
-    return root / ".run" / "sweeps" / f"{name}.jsonl"
 
 
 def _cell(value: Any) -> str:

@@ -21,7 +21,9 @@ from typing import Any, Literal
 
 from flows import environment
 from flows.process import Commands, unwinding_on_terminate
-from pipeline.workspace import graph
+from pipeline.workspace import gpus, graph
+from pipeline.workspace.environment import SWEEP, for_commands
+from pipeline.workspace.exit_codes import INTERRUPTED
 from pipeline.workspace.graph import PlanError
 
 environment.prepare(Path.cwd())  # before Prefect is imported, as in flows/pipeline.py
@@ -61,8 +63,8 @@ def trial(name: str, overrides: Sequence[str], sweep: str, targets: Sequence[str
 
     chosen = [argument for override in overrides for argument in ("-S", override)]
     command = [sys.executable, "-m", "flows.pipeline", *targets, "--name", name, *chosen]
-    mine = {key: value for key, value in environment.for_commands().items() if not key.startswith("PREFECT__")}
-    code = carried_out(commands, command, on_line=on_line, env={**mine, environment.SWEEP: sweep}, cwd=root)
+    mine = {key: value for key, value in for_commands().items() if not key.startswith("PREFECT__")}
+    code = carried_out(commands, command, on_line=on_line, env={**mine, SWEEP: sweep}, cwd=root)
     if isinstance(code, State):
         return code
     if code:
@@ -105,7 +107,7 @@ def sweep(
                 asked.set_user_attr("experiment", called)
                 return trial.submit(called, overrides, name, targets or [], metric, root, commands)
 
-            exhaust(begun, submit, at_once or max(1, environment.gpus()))
+            exhaust(begun, submit, at_once or max(1, len(gpus.devices())))
     except PlanError as error:
         return Failed(message=str(error))
     if not begun.best:
@@ -161,7 +163,7 @@ def _run(given: argparse.Namespace) -> int:
             )
     except KeyboardInterrupt:
         print("interrupted: every experiment was stopped; the same command goes on", file=sys.stderr)
-        return 130
+        return INTERRUPTED
     if not state.is_completed():
         print(state.message, file=sys.stderr)
         return 1

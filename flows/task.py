@@ -18,9 +18,10 @@ from prefect.client.schemas.objects import State, TaskRun
 from prefect.states import Cancelled, Failed
 from prefect.tasks import Task
 
-from flows import environment
 from flows.process import Closed, Commands
-from flows.transcript import KILLED, Progress, Transcript
+from flows.transcript import Progress, Transcript
+from pipeline.workspace.environment import FLOW_RUN, for_commands
+from pipeline.workspace.exit_codes import KILLED
 from pipeline.workspace.graph import Stage
 
 PROGRESS_EVERY = 2.0  # seconds between two updates of a progress bar
@@ -51,7 +52,7 @@ def reproduce(stage: str, force: bool, root: Path, commands: Commands) -> Outcom
     command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "-s", stage]
     if force:
         command.append("--force")
-    env = {**environment.for_commands(), environment.FLOW_RUN: str(runtime.flow_run.id)}
+    env = {**for_commands(), FLOW_RUN: str(runtime.flow_run.id)}
     code = carried_out(commands, command, on_line=on_line, env=env, cwd=root)
     if isinstance(code, State):
         return code

@@ -19,6 +19,7 @@ from prefect.settings import PREFECT_API_URL
 
 from flows.process import Commands
 from flows.services import HOST, Running, Service
+from pipeline.workspace.environment import PREFECT_API
 
 APP = "prefect.server.api.server:create_app"
 
@@ -37,7 +38,7 @@ def provide(root: Path) -> None:
     atexit.register(stack.close)
     running = Running(service(_free_port()), root, stack.enter_context(Commands()))
     running.wait()
-    os.environ["PREFECT_API_URL"] = f"{running.service.address}/api"
+    os.environ[PREFECT_API] = f"{running.service.address}/api"
     os.environ["PREFECT_UI_URL"] = ""  # it has no pages to link to
     refresh_global_settings_context()
 

@@ -6,8 +6,6 @@ import re
 from collections import deque
 from dataclasses import dataclass
 
-# Killed, not broken: by SIGKILL (out of memory), by SIGTERM (saved and left), or "try again later".
-KILLED = frozenset({-9, 137, -15, 143, 75})
 PROGRESS = re.compile(r"::progress (\S+) (\d+)/(\d+)")
 EXIT = re.compile(r"^ERROR: failed to reproduce .* exited with (-?\d+)")
 HOW = {

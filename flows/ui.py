@@ -20,6 +20,8 @@ from pathlib import Path
 from flows import deployments, environment, leash
 from flows.process import Commands, Ladder, unwinding_on_terminate
 from flows.services import HOST, Running, Service, StartError, require_free
+from pipeline.workspace import links, paths
+from pipeline.workspace.environment import MLFLOW_UI, PREFECT_API, STORE_URI, TRACKING_URI, for_commands
 
 # Asked to stop, Prefect's worker kills its runs, which then cannot tell the server how they ended. Killed itself, it
 # leaves that to them: see `flows.leash`. It has nothing to save.
@@ -37,7 +39,7 @@ def prefect_server(port: int, database: str | None) -> Service:
     The URL goes through the environment: it may hold a password, which everybody could read on the command line.
     """
     arguments = ("prefect", "server", "start", "--host", HOST, "--port", str(port))
-    env = {"PREFECT_API_URL": f"http://{HOST}:{port}/api"}
+    env = {PREFECT_API: f"http://{HOST}:{port}/api"}
     if database:
         env["PREFECT_API_DATABASE_CONNECTION_URL"] = database
     return Service(name="Prefect", arguments=arguments, env=env, port=port, health="/api")
@@ -46,7 +48,7 @@ def prefect_server(port: int, database: str | None) -> Service:
 def mlflow_server(port: int, store: str) -> Service:
     """MLflow's server on the runs in `store`."""
     arguments = ("mlflow", "server", "--host", HOST, "--port", str(port), "--workers", "1")
-    return Service(name="MLflow", arguments=arguments, env={"MLFLOW_BACKEND_STORE_URI": store}, port=port)
+    return Service(name="MLflow", arguments=arguments, env={STORE_URI: store}, port=port)
 
 
 def worker(api: str, tracking: str | None, dashboard: str | None = None) -> Service:
@@ -55,31 +57,26 @@ def worker(api: str, tracking: str | None, dashboard: str | None = None) -> Serv
     `tracking` tells their stages where MLflow is, if not here, and `dashboard` where their links to it lead.
     """
     arguments = ("prefect", "worker", "start", "--pool", deployments.POOL, "--name", "workspace")
-    env = {"PREFECT_API_URL": api, "PREFECT_WORKER_QUERY_SECONDS": POLL_SECONDS}
+    env = {PREFECT_API: api, "PREFECT_WORKER_QUERY_SECONDS": POLL_SECONDS}
     if tracking:
-        env["MLFLOW_TRACKING_URI"] = tracking
+        env[TRACKING_URI] = tracking
     if dashboard:
-        env[environment.MLFLOW_UI] = dashboard
+        env[MLFLOW_UI] = dashboard
     return Service(name="Worker", arguments=arguments, env=env)
-
-
-def store_uri(root: Path) -> str:
-    """MLflow's database; absolute, because a relative one means another file in an experiment's copy."""
-    return f"sqlite:///{root.resolve()}/mlflow.db"
 
 
 def create_store(root: Path) -> None:
     """Create MLflow's database if there is none, one process at a time: two at once break it for good."""
-    file = root / ".run" / "mlflow.lock"
+    file = paths.mlflow_lock(root)
     file.parent.mkdir(exist_ok=True)
     with file.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if (root / "mlflow.db").exists():
+        if paths.mlflow_database(root).exists():
             return
-        command = [sys.executable, "-c", CREATE_STORE, store_uri(root)]
+        command = [sys.executable, "-c", CREATE_STORE, links.database(root)]
         done = subprocess.run(command, cwd=root, capture_output=True, text=True)
         if done.returncode:
-            raise StartError(f"MLflow cannot create {store_uri(root)}:\n{done.stderr[-2000:]}")
+            raise StartError(f"MLflow cannot create {links.database(root)}:\n{done.stderr[-2000:]}")
 
 
 def tell(root: Path, api: str, commands: Commands) -> None:
@@ -90,7 +87,7 @@ def tell(root: Path, api: str, commands: Commands) -> None:
     """
     lines: list[str] = []
     command = [sys.executable, "-m", "flows.deployments"]
-    env = {**environment.for_commands(), "PREFECT_API_URL": api}
+    env = {**for_commands(), PREFECT_API: api}
     if commands.run(command, on_line=lines.append, env=env, cwd=root):
         raise StartError("\n".join(lines[-20:]))
 
@@ -109,7 +106,7 @@ def serve(root: Path, servers: Sequence[Service], worker: Service) -> None:
             server.wait()
             print(f"{server.service.name:8}{server.service.address}", flush=True)
         print("making the deployments known ...", flush=True)
-        api = worker.env["PREFECT_API_URL"]
+        api = worker.env[PREFECT_API]
         tell(root, api, commands)
         with environment.announce(root, api), leash.awaited(root), Commands(WORKER_LADDER) as workers:
             print("runs of this workspace appear there by themselves; start and schedule them under Deployments, or:")
@@ -144,7 +141,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--mlflow-store",
         metavar="URL",
-        default=os.environ.get("MLFLOW_BACKEND_STORE_URI"),
+        default=os.environ.get(STORE_URI),
         help="postgresql://user:password@host/name instead of mlflow.db; better given as MLFLOW_BACKEND_STORE_URI",
     )
     return parser.parse_args()
@@ -161,14 +158,14 @@ def main() -> int:
         return 1
     environment.prepare(root)
     prefect = prefect_server(given.prefect_port, given.prefect_database)
-    mlflow = mlflow_server(given.mlflow_port, given.mlflow_store or store_uri(root))
+    mlflow = mlflow_server(given.mlflow_port, given.mlflow_store or links.database(root))
     tracking = mlflow.address if given.mlflow_store else None
     with unwinding_on_terminate():
         try:
             require_free((prefect, mlflow))
             if not given.mlflow_store:
                 create_store(root)
-            serve(root, (prefect, mlflow), worker(prefect.env["PREFECT_API_URL"], tracking, mlflow.address))
+            serve(root, (prefect, mlflow), worker(prefect.env[PREFECT_API], tracking, mlflow.address))
         except StartError as error:
             print(error, file=sys.stderr)
             return 1

@@ -122,9 +122,12 @@ def test_flows_know_the_workspace_alone() -> None:
 
 
 def test_the_workspace_knows_neither_prefect_nor_mlflow_nor_torch() -> None:
+    """And of ours nothing but itself and the exceptions of the library, which import nothing."""
     for path in modules("pipeline/workspace"):
         rooms = {name.split(".")[0] for name in imports(path)}
         assert not rooms & {"prefect", "mlflow", "torch", "stages", "flows"}, f"{path.name} imports {rooms}"
+        ours = {name for name in imports(path) if name.startswith("rosphere.")}
+        assert all(name.startswith("rosphere.errors") for name in ours), f"{path.name} imports {ours}"
         beside = {name for name in imports(path) if name.startswith("pipeline.")}
         assert all(name.startswith("pipeline.workspace") for name in beside), f"{path.name} imports {beside}"
 

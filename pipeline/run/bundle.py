@@ -22,19 +22,20 @@ import subprocess
 import sys
 import tarfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from pipeline.run import settings as config
-from pipeline.run.identity import ITEM, fingerprint, out_path, read_by
-from pipeline.tracking.recording import COURIER
+from pipeline.run.identity import fingerprint, read_by
+from pipeline.workspace import dvc_yaml, paths
+from pipeline.workspace.dvc_yaml import Declared
+from pipeline.workspace.environment import COURIER, DVC_STAGE
 from rosphere import files
 from rosphere.errors import InputError
 
-PARAMS, GRAPH, STATE = Path("params.yaml"), Path("dvc.yaml"), Path(".run/pieces.json")
-ALWAYS = (Path(".run/ckpt"), Path(".run/spool"), STATE)  # checkpoints, what MLflow is to be told, what is finished
+PARAMS, HERE = Path("params.yaml"), Path()
+STATE = paths.finished(HERE)
+ALWAYS = (paths.checkpoints(HERE), paths.run_logs(HERE), STATE)  # the run logs are what MLflow is to be told
 SAVING = 60.0  # seconds for a stage to save after it was asked to stop
 UNFINISHED = 3  # our exit code when time was up
 BLOCK = 1 << 20
@@ -42,28 +43,18 @@ BLOCK = 1 << 20
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """One stage as dvc.yaml declares it."""
+    """One stage to be run."""
 
     name: str
     command: list[str]
     made: list[Path]  # outputs, metrics and plots
 
 
-def step(name: str, stages: Mapping[str, Any]) -> Step:
-    """The stage ``name`` of dvc.yaml's ``stages``; `evaluate@tnews` is the item tnews of the matrix of `evaluate`."""
-    word, _, item = name.partition("@")
-    if word not in stages:
-        raise InputError(f"{GRAPH}: no stage {word!r}; there are {', '.join(stages)}")
-    entry = stages[word]
-    if bool(item) != ("matrix" in entry):
-        raise InputError(f"{name}: expected {f'{word}@ITEM' if 'matrix' in entry else f'{word} without an item'}")
-    filled = json.loads(
-        ITEM.sub(item, json.dumps({key: entry.get(key, []) for key in ("cmd", "outs", "metrics", "plots")}))
-    )
-    outs = [out for kind in ("outs", "metrics", "plots") for out in filled[kind]]
-    paths = [out_path(out) for out in outs]
-    command = shlex.split(filled["cmd"].removeprefix("exec "))
-    return Step(name=name, command=[sys.executable if command[0] == "python" else command[0], *command[1:]], made=paths)
+def step(stage: Declared) -> Step:
+    """As a command of its own, without the shell that dvc.yaml's is written for."""
+    command = shlex.split(stage.command.removeprefix("exec "))
+    program = sys.executable if command[0] == "python" else command[0]
+    return Step(name=stage.name, command=[program, *command[1:]], made=list(stage.made))
 
 
 def declared(names: Sequence[str]) -> list[Step]:
@@ -72,8 +63,7 @@ def declared(names: Sequence[str]) -> list[Step]:
     Raises:
         InputError: there is no such stage.
     """
-    stages = config.read(GRAPH)["stages"]
-    return [step(name, stages) for name in names]
+    return [step(dvc_yaml.required(HERE, name)) for name in names]
 
 
 def run(steps: Sequence[Step], seconds: float) -> bool:
@@ -98,7 +88,7 @@ def _run(each: Step, seconds: float) -> bool:
     if seconds <= 0:
         return False
     # What MLflow is to be told goes home in the spool: a database here would not.
-    environment = {**os.environ, "DVC_STAGE": each.name, COURIER: "0"}
+    environment = {**os.environ, DVC_STAGE: each.name, COURIER: "0"}
     process = subprocess.Popen(each.command, env=environment)
     try:
         code = process.wait(seconds)
@@ -117,7 +107,7 @@ def _run(each: Step, seconds: float) -> bool:
 
 def _key(each: Step) -> str:
     """Changes with params.yaml and with what the stage reads: then a finished stage is none."""
-    return fingerprint([each.name, PARAMS.read_text(encoding="utf-8"), read_by(Path(), each.name)])[:16]
+    return fingerprint([each.name, PARAMS.read_text(encoding="utf-8"), read_by(HERE, each.name)])[:16]
 
 
 def _known() -> dict[str, str]:
@@ -174,7 +164,7 @@ def take(folder: Path) -> int:
             raise InputError(f"{path}: a part of the piece is missing")
         if hashlib.sha256(path.read_bytes()).hexdigest() != digest:
             raise InputError(f"{path}: not what was packed; fetch it again")
-    whole = Path(".run") / "piece.tar"
+    whole = paths.RUN / "piece.tar"
     whole.parent.mkdir(exist_ok=True)
     try:
         with whole.open("wb") as file:

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.run import settings as config
-from pipeline.run.identity import out_path
 from pipeline.tracking.recording import Tracking
+from pipeline.workspace import dvc_yaml, yaml_file
 from rosphere import files
 from rosphere.clue.reading import named
 from rosphere.dimension.sizes import Size, encoder_config
@@ -43,7 +43,7 @@ from stages import (
 )
 from stages.prepare import Prepare
 
-PARAMS, GRAPH, SOURCES = Path("params.yaml"), Path("dvc.yaml"), Path("data/sources")
+PARAMS, SOURCES = Path("params.yaml"), Path("data/sources")
 VOCABULARY = 5000  # to try sizes with; the real one is known after prepare
 SECTIONS: dict[str, Any] = {
     "seed": int,
@@ -72,7 +72,7 @@ def check(path: Path, *, everything: bool = True) -> dict[str, Any]:
 
     Without ``everything``, what a run of all stages needs and a part may do without is not asked for.
     """
-    document = config.read(path)
+    document = yaml_file.read(path)
     unknown = [word for word in document if word not in SECTIONS]
     if unknown:
         raise InputError(f"{path}: {unknown[0]}: no stage reads this section; there are {', '.join(SECTIONS)}")
@@ -159,15 +159,9 @@ def sources(sections: Mapping[str, Any]) -> dict[str, dict[str, str]]:
         read["prepare"] = [*read["prepare"], *own.text, *own.pairs, *own.answers, own.tasks, *own.graded.values()]
     read["pretrain"] = [sections["pretrain"].init]
     read["roformer_sim"] = student.supervised.files
-    made = _made()
+    made = dvc_yaml.outs(Path())  # DVC itself sees when that changes, and it may not be there yet
     own = {stage: [name for name in names if name and not _lies_in(name, made)] for stage, names in read.items()}
     return {stage: {name: mark for name in names if (mark := _mark(name))} for stage, names in own.items()}
-
-
-def _made() -> list[Path]:
-    """What stages make, by dvc.yaml: DVC itself sees when that changes, and it may not be there yet."""
-    stages = config.read(GRAPH)["stages"].values() if GRAPH.is_file() else ()
-    return [out_path(out) for stage in stages for out in stage.get("outs", ())]
 
 
 def _lies_in(name: str, places: Sequence[Path]) -> bool:

@@ -9,7 +9,6 @@ mean the same configuration, however its stages were started.
 import hashlib
 import json
 import os
-import re
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -17,10 +16,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from pipeline.run.settings import ConfigError, read
+from pipeline.workspace import dvc_yaml, paths, yaml_file
+from pipeline.workspace.environment import DVC_STAGE
+from pipeline.workspace.yaml_file import ConfigError
 from rosphere import files
 
-ITEM = re.compile(r"\$\{item\.(\w+)\}")
 LOCK_SECONDS = 10.0  # how long a dvc.lock may be unreadable because somebody is writing it
 
 
@@ -40,27 +40,9 @@ class Identity:
     upstream: Mapping[str, str] = field(default_factory=dict)  # stage -> its stage_fp
 
 
-def workspace(start: Path) -> Path:
-    """The nearest folder from `start` upward that holds `.dvc`, else `start` itself.
-
-    Never from DVC_ROOT: the workers of `dvc exp run --queue` inherit it from the outer repository and
-    would write into the real workspace. Never from __file__: an editable install points there too.
-    """
-    start = start.resolve()
-    return next((folder for folder in (start, *start.parents) if (folder / ".dvc").is_dir()), start)
-
-
-def home(root: Path) -> Path:
-    """`root`, or the outer repository when `root` is a queued experiment's copy in .dvc/tmp/exps/."""
-    for folder in root.parents:
-        if folder.parts[-3:] == (".dvc", "tmp", "exps"):
-            return folder.parents[2]
-    return root
-
-
 def stage_name(default: str) -> str:
     """The name DVC started this process under, or `default` when started by hand."""
-    return os.environ.get("DVC_STAGE", default)
+    return os.environ.get(DVC_STAGE, default)
 
 
 def identify(root: Path, name: str) -> Identity:
@@ -70,7 +52,7 @@ def identify(root: Path, name: str) -> Identity:
     text of params.yaml and the data and models that dvc.yaml names as what the stage reads: enough to
     run a stage on a machine that has only the training libraries.
     """
-    if (root / ".dvc").is_dir() and (root / "dvc.yaml").is_file() and find_spec("dvc") is not None:
+    if (root / ".dvc").is_dir() and (root / dvc_yaml.FILE).is_file() and find_spec("dvc") is not None:
         return _by_dvc(root, name)
     return _plain(root, name)
 
@@ -80,32 +62,23 @@ def _plain(root: Path, name: str) -> Identity:
     text = params.read_text(encoding="utf-8") if params.is_file() else ""
     return Identity(
         name=name,
-        home=home(root),
+        home=paths.home(root),
         stage_fp=fingerprint([name, text, read_by(root, name)]),
         pipeline_fp=fingerprint(text),
         params={},
-        pipeline_params=read(params) if text.strip() else {},
+        pipeline_params=yaml_file.read(params) if text.strip() else {},
         deps={},
         upstream_metrics={},
-        gpus=_gpus(_declared(root, name).get("meta"), name),
+        gpus=dvc_yaml.declared(root, name).gpus,
     )
 
 
 def read_by(root: Path, name: str) -> dict[str, str]:
     """path -> hash of what dvc.yaml says that the stage reads below data/ and models/, as far as it is there."""
-    item = name.partition("@")[2]
-    deps = [ITEM.sub(item, str(dep)) for dep in _declared(root, name).get("deps") or ()]
-    paths = {dep: root / dep for dep in deps if dep.startswith(("data/", "models/"))}
-    found = {dep: path for dep, path in paths.items() if path.exists()}
+    deps = dvc_yaml.declared(root, name).deps
+    places = {dep: root / dep for dep in deps if dep.startswith(("data/", "models/"))}
+    found = {dep: path for dep, path in places.items() if path.exists()}
     return {dep: files.folder_hash(path) if path.is_dir() else files.file_hash(path) for dep, path in found.items()}
-
-
-def _declared(root: Path, name: str) -> Mapping[str, Any]:
-    path = root / "dvc.yaml"
-    if not path.is_file():
-        return {}
-    entry = (read(path).get("stages") or {}).get(name.partition("@")[0]) or {}
-    return dict(entry.get("do") or entry)  # `foreach` keeps the stage itself under `do`
 
 
 def _by_dvc(root: Path, name: str) -> Identity:
@@ -126,7 +99,7 @@ def _read(root: Path, name: str) -> Identity:
     from dvc.repo import Repo
 
     with Repo(str(root)) as repo:
-        return _from_graph(repo.index.graph, name, home(root))
+        return _from_graph(repo.index.graph, name, paths.home(root))
 
 
 def _from_graph(graph: Any, name: str, home: Path) -> Identity:
@@ -156,7 +129,7 @@ def _from_graph(graph: Any, name: str, home: Path) -> Identity:
         pipeline_params=pipeline_params,
         deps=hashes.deps(mine),
         upstream_metrics={stage.addressing: tuple(out.def_path for out in stage.outs if out.metric) for stage in above},
-        gpus=_gpus(mine.meta, name),
+        gpus=dvc_yaml.gpus(mine.meta, name),
         upstream={stage.addressing: hashes.stage(stage) for stage in above},
     )
 
@@ -198,21 +171,9 @@ def _files(stage: Any) -> Iterable[Any]:
     return (dep for dep in stage.deps if not isinstance(dep, ParamsDependency))
 
 
-def out_path(out: str | Mapping[str, Any]) -> Path:
-    """Of an entry of dvc.yaml's outs, metrics or plots: a path, or a path and what is said of it."""
-    return Path(next(iter(out)) if isinstance(out, Mapping) else out)
-
-
 def _overlap(path: str, out: str) -> bool:
     """Whether `path` is the output `out`, lies in it, or is a folder that holds it."""
     return path == out or path.startswith(out + "/") or out.startswith(path + "/")
-
-
-def _gpus(meta: Any, name: str) -> int:
-    count = ((meta or {}).get("resources") or {}).get("gpu", 0)
-    if type(count) is not int or count < 0:
-        raise ConfigError(f"dvc.yaml: {name}: meta.resources.gpu: expected a count, got {count!r}")
-    return count
 
 
 def fingerprint(content: object) -> str:

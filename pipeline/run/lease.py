@@ -15,28 +15,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from pipeline.workspace.environment import CUDA_DEVICES, GPU_LOCKS
+from pipeline.workspace.gpus import devices
 from rosphere.errors import InputError
 
 POLL_SECONDS = 0.25
 
 
-def devices() -> tuple[str, ...]:
-    """The devices this process may use, as CUDA_VISIBLE_DEVICES spells them.
-
-    ROSPHERE_GPUS ("0,1") wins, then CUDA_VISIBLE_DEVICES, then what /dev shows. CUDA counts from 0
-    whichever device files a container was given: /dev/nvidia3 alone is device 0.
-    """
-    for variable in ("ROSPHERE_GPUS", "CUDA_VISIBLE_DEVICES"):
-        if variable in os.environ:
-            names = [name.strip() for name in os.environ[variable].split(",")]
-            return tuple(name for name in names if name and name != "-1")
-    return tuple(str(index) for index, _ in enumerate(Path("/dev").glob("nvidia[0-9]*")))
-
-
 def lock_folder() -> Path:
     """Where the lock files lie: ROSPHERE_GPU_LOCKS, or one folder for every user of the machine."""
     default = Path(tempfile.gettempdir()) / "rosphere-gpu-locks"
-    return Path(os.environ.get("ROSPHERE_GPU_LOCKS", default))
+    return Path(os.environ.get(GPU_LOCKS, default))
 
 
 @contextmanager
@@ -64,15 +53,15 @@ def lease(count: int, timeout: float | None = None, *, among: Sequence[str] | No
 @contextmanager
 def visible(names: Sequence[str]) -> Iterator[None]:
     """Let this process see these devices and no others, until the block ends."""
-    before = os.environ.get("CUDA_VISIBLE_DEVICES")
-    os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(names)
+    before = os.environ.get(CUDA_DEVICES)
+    os.environ[CUDA_DEVICES] = ",".join(names)
     try:
         yield
     finally:
         if before is None:
-            del os.environ["CUDA_VISIBLE_DEVICES"]
+            del os.environ[CUDA_DEVICES]
         else:
-            os.environ["CUDA_VISIBLE_DEVICES"] = before
+            os.environ[CUDA_DEVICES] = before
 
 
 def _wait(held: ExitStack, count: int, present: tuple[str, ...], timeout: float | None) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.run import check
-from pipeline.run import settings as config
+from pipeline.workspace import yaml_file
 from rosphere.errors import UNUSABLE, InputError, told
 
 FOLDER = Path(__file__).parent / "presets"
@@ -41,7 +41,7 @@ def apply(name: str, settings: Sequence[str] = (), params: Path = PARAMS) -> lis
         raise InputError(f"no preset {name!r}; there are {', '.join(names())}")
     yaml = _yaml()
     document = yaml.load(params.read_text(encoding="utf-8"))
-    chosen = [*_leaves(config.read(FOLDER / f"{name}.yaml"), document), *map(_setting, settings)]
+    chosen = [*_leaves(yaml_file.read(FOLDER / f"{name}.yaml"), document), *map(_setting, settings)]
     changes = [change for words, value in chosen if (change := _set(document, words, value, params))]
     draft = params.with_name(f".{params.name}.part")
     text = io.StringIO()

@@ -18,7 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.run.lease import devices, lease, visible
+from pipeline.run.lease import lease, visible
+from pipeline.workspace.environment import PROCESSES
+from pipeline.workspace.gpus import devices
 from rosphere.errors import InputError
 
 WATCH_SECONDS = 0.5  # for the watch over a follower to say that it was killed
@@ -98,11 +100,11 @@ def size(gpus: int, place: Place, leased: Sequence[str], divides: bool = True) -
 
 
 def _asked() -> int | None:
-    text = os.environ.get("ROSPHERE_PROCESSES")
+    text = os.environ.get(PROCESSES)
     if text is None:
         return None
     if not text.isdecimal() or int(text) < 1:
-        raise InputError(f"ROSPHERE_PROCESSES: expected a number of processes, 1 or more, got {text!r}")
+        raise InputError(f"{PROCESSES}: expected a number of processes, 1 or more, got {text!r}")
     return int(text)
 
 

@@ -32,10 +32,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pipeline.run import process_group
 from pipeline.run import settings as config
-from pipeline.run.identity import Identity, identify, stage_name, workspace
+from pipeline.run.identity import Identity, identify, stage_name
 from pipeline.run.progress import Progress
 from pipeline.run.signals import Stopped, StopRequests, die_with_parent, stop_requests
 from pipeline.tracking import recording
+from pipeline.workspace import paths
+from pipeline.workspace.environment import DVC_ROOT, FLOW_RUN
+from pipeline.workspace.exit_codes import AGAIN
 from rosphere import files
 from rosphere.errors import UNUSABLE, InputError, Interrupted, told
 
@@ -47,7 +50,6 @@ __all__ = ["Job", "Stopped", "stage"]
 T = TypeVar("T")
 
 PARAMS = Path("params.yaml")
-AGAIN = 75  # EX_TEMPFAIL of sysexits.h, which flows/transcript.py knows
 WORD_SECONDS = 120.0  # how long a request to stop counts for the stage after
 HANDOVER_SECONDS = 10.0  # what a stopped trainer may need to save before its successor may begin
 
@@ -199,7 +201,7 @@ def stage(default: str, *, divides: bool = False) -> Iterator[Job]:
     name = stage_name(default)
     with _one_line_errors(name):
         place = process_group.place()
-    os.chdir(workspace(place.started_in))
+    os.chdir(paths.workspace(place.started_in))
     with _one_line_errors(name), stop_requests() as requests, die_with_parent(place.ending):
         identity = identify(Path.cwd(), name)
         _heed_word(identity)
@@ -229,7 +231,7 @@ def _leading(identity: Identity, place: process_group.Place, requests: StopReque
         yield job
         late = requests.finish()
         job.close()
-        if late and "DVC_ROOT" in os.environ:  # started by `dvc repro`, which would go on to the next stage
+        if late and DVC_ROOT in os.environ:  # started by `dvc repro`, which would go on to the next stage
             _leave_word(identity)
 
 
@@ -272,7 +274,7 @@ def _checkpoint(identity: Identity) -> Iterator[Path]:
                     print(f"{identity.name}: waiting for the same stage in {holder}", flush=True)
                 told = time.monotonic()
             time.sleep(0.2)
-        if told > started and recording.FLOW_RUN in os.environ:
+        if told > started and FLOW_RUN in os.environ:
             raise SystemExit(AGAIN)
         lock.truncate(0)
         lock.write(f"{here}\n")
@@ -284,7 +286,7 @@ def _checkpoint(identity: Identity) -> Iterator[Path]:
 
 def _word(identity: Identity) -> Path:
     """Where a stage that was told to stop too late to heed it passes the word on to the next one of its `dvc repro`."""
-    return identity.home / ".run" / f"stop-{os.getpgrp()}"
+    return paths.stop_word(identity.home, os.getpgrp())
 
 
 def _leave_word(identity: Identity) -> None:
@@ -319,7 +321,7 @@ def _folder(identity: Identity) -> Path:
 
     DVC deletes those before a run, and with `persist: true` the next run would resume another configuration's.
     """
-    return identity.home / ".run" / "ckpt" / identity.name.replace("@", "_") / identity.stage_fp[:16]
+    return paths.checkpoints(identity.home) / identity.name.replace("@", "_") / identity.stage_fp[:16]
 
 
 def _locked(file: int) -> bool:

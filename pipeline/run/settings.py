@@ -5,21 +5,16 @@ with one line such as `params.yaml: pretrain.steps: expected int, got 'many' (st
 """
 
 import dataclasses
-import re
 from collections.abc import Mapping
 from difflib import get_close_matches
-from importlib.util import find_spec
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from pipeline.workspace.yaml_file import ConfigError, read, shown
 from rosphere.errors import InputError
 
 T = TypeVar("T")
-
-
-class ConfigError(InputError):
-    """A configuration file does not say what the code needs to know."""
 
 
 def load(path: Path, word: str, cls: type[T]) -> T:
@@ -49,14 +44,6 @@ def scalar(path: Path, key: str, cls: type[T]) -> T:
     return load(path, key, cls)
 
 
-def read(path: Path) -> dict[str, Any]:
-    """The YAML 1.2 file `path` (a mapping) as plain dicts, lists and scalars."""
-    document = _parse(path)
-    if not isinstance(document, dict):
-        raise ConfigError(f"{path}: expected a mapping of sections, got {_show(document)}")
-    return document
-
-
 def at_least(settings: Any, **bounds: float) -> None:
     """Refuses a field of ``settings`` that is below its bound; of a list each item, and an empty one.
 
@@ -68,49 +55,6 @@ def at_least(settings: Any, **bounds: float) -> None:
         values = given if isinstance(given, list) else [given]
         if not values or any(value is not None and value < least for value in values):
             raise InputError(f"{name}: expected {least} or more, got {given}")
-
-
-def _parse(path: Path) -> Any:
-    text = path.read_text(encoding="utf-8")
-    if find_spec("ruamel") is None:
-        return _parse_with_pyyaml(path, text)
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
-    try:
-        return YAML(typ="safe", pure=True).load(text)
-    except YAMLError as error:
-        raise _syntax(path, error) from error
-
-
-def _parse_with_pyyaml(path: Path, text: str) -> Any:
-    # A bare training machine has PyYAML (transformers brings it) but not ruamel.yaml. By itself PyYAML
-    # reads 5e-4 as a string and `no` as False, so it is taught the scalars of YAML 1.2.
-    import yaml  # type: ignore[import-untyped,unused-ignore]
-
-    class Loader(yaml.SafeLoader):  # type: ignore[misc,unused-ignore]
-        yaml_implicit_resolvers: dict[str, list[Any]] = {}
-
-    integer, decimal = r"[-+]?[0-9]+", r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?"
-    for tag, pattern in (
-        ("null", r"~|null|Null|NULL|"),
-        ("bool", r"true|True|TRUE|false|False|FALSE"),
-        ("int", integer),
-        ("float", rf"{decimal}|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"),
-        ("merge", "<<"),
-    ):
-        Loader.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", re.compile(rf"(?:{pattern})$"), None)
-    try:
-        return yaml.load(text, Loader=Loader)  # a SafeLoader: builds no objects
-    except yaml.YAMLError as error:
-        raise _syntax(path, error) from error
-
-
-def _syntax(path: Path, error: Exception) -> ConfigError:
-    mark = getattr(error, "problem_mark", None)
-    line = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
-    problem = getattr(error, "problem", None) or str(error)
-    return ConfigError(f"{path}{line}: not valid YAML: {' '.join(problem.split())}")
 
 
 def _convert(value: Any, kind: Any, path: Path, key: str) -> Any:
@@ -143,12 +87,12 @@ def _convert(value: Any, kind: Any, path: Path, key: str) -> Any:
         return Path(value)
     elif type(value) is kind:  # not isinstance: True is no int here
         return value
-    raise ConfigError(f"{path}: {key}: expected {_name(kind)}, got {_show(value)}")
+    raise ConfigError(f"{path}: {key}: expected {_name(kind)}, got {shown(value)}")
 
 
 def _record(value: Any, cls: Any, path: Path, key: str) -> Any:
     if not isinstance(value, dict):
-        raise ConfigError(f"{path}: {key}: expected the keys of {cls.__name__}, got {_show(value)}")
+        raise ConfigError(f"{path}: {key}: expected the keys of {cls.__name__}, got {shown(value)}")
     fields = {field.name: field for field in dataclasses.fields(cls) if field.init}
     for name in value:
         if name not in fields:
@@ -176,7 +120,7 @@ def _one_of(value: Any, union: Any, path: Path, key: str) -> Any:
             return _convert(value, kind, path, key)
         except ConfigError:
             continue  # the next member may fit; if none does, the line below names them all
-    raise ConfigError(f"{path}: {key}: expected {_name(union)}, got {_show(value)}")
+    raise ConfigError(f"{path}: {key}: expected {_name(union)}, got {shown(value)}")
 
 
 def _name(kind: Any) -> str:
@@ -187,13 +131,6 @@ def _name(kind: Any) -> str:
     if get_origin(kind) is None and isinstance(kind, type):
         return "null" if kind is NoneType else kind.__name__
     return str(kind)
-
-
-def _show(value: Any) -> str:
-    if value is None:
-        return "nothing (null)"
-    text = repr(value)
-    return f"{text if len(text) <= 60 else text[:57] + '...'} ({type(value).__name__})"
 
 
 def _hint(name: object, known: Mapping[str, Any]) -> str:

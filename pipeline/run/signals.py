@@ -13,6 +13,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from pipeline.workspace import parent_watchdog
+from pipeline.workspace.exit_codes import TERMINATED
+
 INSIST_SECONDS = 5.0
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
@@ -21,7 +24,7 @@ class Stopped(SystemExit):
     """The stage was asked to stop, and leaves: exit code 143, as a shell reports SIGTERM."""
 
     def __init__(self) -> None:
-        super().__init__(143)
+        super().__init__(TERMINATED)
 
 
 class StopRequests:
@@ -77,20 +80,13 @@ def stop_requests() -> Iterator[StopRequests]:
 @contextmanager
 def die_with_parent(number: signal.Signals = signal.SIGTERM) -> Iterator[None]:
     """Send this process the signal `number` when its parent dies: on Linux at once, elsewhere within a second."""
-    parent, done = os.getppid(), threading.Event()
+    done = threading.Event()
+    parent_watchdog.watch(lambda: os.kill(os.getpid(), number), done)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(number))
-    threading.Thread(target=_watch, args=(parent, number, done), daemon=True).start()
     try:
         yield
     finally:
         done.set()
         if sys.platform == "linux":
             ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, 0)
-
-
-def _watch(parent: int, number: signal.Signals, done: threading.Event) -> None:
-    while not done.wait(1.0):
-        if os.getppid() != parent:
-            os.kill(os.getpid(), number)
-            return

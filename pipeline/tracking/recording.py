@@ -13,7 +13,6 @@ import argparse
 import json
 import math
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -30,15 +29,15 @@ from pipeline.run import identity
 from pipeline.run import settings as config
 from pipeline.run.identity import Identity
 from pipeline.run.signals import Stopped
-from pipeline.tracking import run_log, uploader
+from pipeline.tracking import uploader
 from pipeline.tracking.promotion import Champion
 from pipeline.tracking.run_log import Spool
+from pipeline.workspace import git, numbers, paths, yaml_file
+from pipeline.workspace.environment import COURIER, FLOW_RUN, SWEEP, SYSTEM_METRICS, TRACKING
 from rosphere.errors import InputError
 
 PATIENCE_SECONDS = 5.0  # how long a finished stage waits for its courier, to say if something was left
 PARAMS = Path("params.yaml")
-FLOW_RUN = "ROSPHERE_FLOW_RUN"  # the id of the flow run that a stage is part of
-COURIER = "ROSPHERE_COURIER"  # 0: the spool stays for `python -m pipeline.tracking sync`
 CERTIFICATES = {"widen": (Path("reports/widen.json"), Path("models/widen/widening.json"))}  # of what comes after it
 
 
@@ -74,9 +73,9 @@ class Tracker:
     def metrics(self, step: int, values: Mapping[str, float]) -> None:
         """The values at one step of a loop."""
         if values:
-            numbers = {key: float(value) for key, value in values.items()}
-            self._told = (step, {**(self._told[1] if self._told[0] == step else {}), **numbers})
-            self._tell(lambda spool: spool.write("metrics", step=step, values=numbers))
+            given = {key: float(value) for key, value in values.items()}
+            self._told = (step, {**(self._told[1] if self._told[0] == step else {}), **given})
+            self._tell(lambda spool: spool.write("metrics", step=step, values=given))
 
     def artifact(self, path: Path) -> None:
         """A file or folder as it is now."""
@@ -84,7 +83,7 @@ class Tracker:
 
     def final(self, step: int, report: Mapping[str, Any]) -> None:
         """The stage's result: its numeric leaves become metrics of the run and of its parent."""
-        values = run_log.numbers(report)
+        values = numbers.flat(report)
         told = self._told[1] if self._told[0] == step else {}
         known = [key for key, value in values.items() if key in told and math.isclose(told[key], value, rel_tol=1e-5)]
         self._tell(lambda spool: spool.write("final", step=step, values=values, known=known))
@@ -147,13 +146,13 @@ def tracked(me: Identity, devices: tuple[str, ...]) -> Iterator[Tracker]:
 
 
 def _begin(me: Identity, devices: tuple[str, ...]) -> Tracker:
-    if os.environ.get("ROSPHERE_TRACKING") == "0":
+    if os.environ.get(TRACKING) == "0":
         return Tracker(me.name, None, None)
     stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
     name = f"{stamp}-{me.name.replace('@', '_')}-{me.stage_fp[:12]}-{os.getpid()}"
     try:
         settings = _settings()
-        told = Spool(run_log.folder(me.home) / name)
+        told = Spool(paths.run_logs(me.home) / name)
         told.write("start", **_introduction(me, devices), system_metrics=settings.system_metrics)
         delivering = find_spec("mlflow") and os.environ.get(COURIER) != "0"
         process = uploader.start(told.path) if delivering else None
@@ -168,15 +167,15 @@ def _begin(me: Identity, devices: tuple[str, ...]) -> Tracker:
 
 def _settings() -> Tracking:
     """The section `tracking`, or its defaults where there is none."""
-    known = PARAMS.is_file() and "tracking" in config.read(PARAMS)
+    known = PARAMS.is_file() and "tracking" in yaml_file.read(PARAMS)
     settings = config.load(PARAMS, "tracking", Tracking) if known else Tracking()
-    off = os.environ.get("ROSPHERE_SYSTEM_METRICS") == "0"
+    off = os.environ.get(SYSTEM_METRICS) == "0"
     return replace(settings, system_metrics=0.0) if off else settings
 
 
 def _certificates(me: Identity) -> tuple[Path, ...]:
     """The proofs that upstream stages left of what this stage's model has grown from."""
-    return tuple(path for stage, paths in CERTIFICATES.items() if stage in me.upstream for path in paths)
+    return tuple(path for stage, proofs in CERTIFICATES.items() if stage in me.upstream for path in proofs)
 
 
 def _introduction(me: Identity, devices: tuple[str, ...]) -> dict[str, Any]:
@@ -191,7 +190,7 @@ def _introduction(me: Identity, devices: tuple[str, ...]) -> dict[str, Any]:
         "data": data,
         "home": str(me.home),
         "devices": devices,
-        "sweep": os.environ.get("ROSPHERE_SWEEP", ""),
+        "sweep": os.environ.get(SWEEP, ""),
         "upstream": _upstream(me.upstream_metrics),
         "upstream_stages": me.upstream,
         "tags": {
@@ -208,11 +207,11 @@ def _introduction(me: Identity, devices: tuple[str, ...]) -> dict[str, Any]:
 def _upstream(files: Mapping[str, tuple[str, ...]]) -> dict[str, float]:
     """The numbers of every upstream stage's JSON reports, under `<stage>/<key>`."""
     found: dict[str, float] = {}
-    for stage, paths in files.items():
-        for path in map(Path, paths):
+    for stage, names in files.items():
+        for path in map(Path, names):
             if path.suffix == ".json" and path.is_file():
                 report = json.loads(path.read_text(encoding="utf-8"))
-                found.update(run_log.numbers({stage.replace("@", "/"): report}))
+                found.update(numbers.flat({stage.replace("@", "/"): report}))
     return found
 
 
@@ -223,17 +222,9 @@ def _flow_run() -> dict[str, str]:
 
 def _git() -> dict[str, str]:
     """Commit and dirty flag as tags; none outside a repository."""
-    if shutil.which("git") is None:
-        return {}
-    head = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True)
-    if head.returncode:
-        return {}
-    status = ["git", "--no-optional-locks", "status", "--porcelain", "--untracked-files=no"]
-    changes = subprocess.run(status, capture_output=True, text=True)
-    return {
-        "mlflow.source.git.commit": head.stdout.strip(),
-        "git.dirty": str(bool(changes.stdout.strip())).lower(),
-    }
+    here = Path.cwd()
+    commit = git.head(here)
+    return {} if commit is None else {"mlflow.source.git.commit": commit, "git.dirty": str(git.dirty(here)).lower()}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -242,4 +233,4 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(required=True)
     commands.add_parser("sync", help="deliver what is left in .run/spool")
     parser.parse_args(arguments)
-    return 1 if uploader.sync(identity.home(identity.workspace(Path.cwd()))) else 0
+    return 1 if uploader.sync(paths.home(paths.workspace(Path.cwd()))) else 0

@@ -31,11 +31,6 @@ EVENTS, SYSTEM = "events.jsonl", "system.jsonl"
 LINKED_BYTES = 1 << 20  # from here on a file of a model is linked, not copied
 
 
-def folder(home: Path) -> Path:
-    """The folder of all spools."""
-    return home / ".run" / "spool"
-
-
 class Spool:
     """The writing end, in the stage's process."""
 
@@ -197,16 +192,3 @@ def delivering(path: Path) -> Iterator[bool]:
             yield False
         else:
             yield True
-
-
-def numbers(values: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
-    """The numeric leaves of nested mappings and lists, under keys joined with "/"."""
-    found: dict[str, float] = {}
-    for key, value in values.items():
-        if isinstance(value, (list, tuple)):
-            value = {str(index): item for index, item in enumerate(value)}
-        if isinstance(value, Mapping):
-            found.update(numbers(value, f"{prefix}{key}/"))
-        elif isinstance(value, (int, float)) and not isinstance(value, bool):
-            found[f"{prefix}{key}"] = float(value)
-    return found

@@ -18,6 +18,8 @@ from typing import Any
 
 from pipeline.tracking import run_log, system_metrics
 from pipeline.tracking.system_metrics import Machine
+from pipeline.workspace import paths
+from pipeline.workspace.environment import COURIER_NICENESS, without_proxy
 
 BATCH_SECONDS = 1.0
 LONGEST_BACK_OFF = 30.0
@@ -33,9 +35,7 @@ ENVIRONMENT = {
 
 def _environment() -> dict[str, str]:
     """For MLflow: what is set already stays, and no proxy is asked for a server on this machine."""
-    given = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
-    hosts = ",".join(filter(None, [given, "127.0.0.1,localhost"]))
-    return {**ENVIRONMENT, **os.environ, "no_proxy": hosts, "NO_PROXY": hosts}
+    return {**ENVIRONMENT, **os.environ, **without_proxy()}
 
 
 def start(path: Path) -> "subprocess.Popen[bytes]":
@@ -118,7 +118,7 @@ def _step_back() -> None:
     So on a machine with no core to spare runs appear late, for importing MLflow alone takes seconds of CPU time.
     A session of its own is a scheduling group of its own in Linux, where niceness counts only within the group.
     """
-    niceness = os.environ.get("ROSPHERE_COURIER_NICENESS", "19")
+    niceness = os.environ.get(COURIER_NICENESS, "19")
     os.nice(int(niceness))
     group = Path("/proc/self/autogroup")
     if group.exists():
@@ -165,8 +165,8 @@ def sync(home: Path) -> int:
     """Deliver every spool of finished or dead trainers, oldest first; the number left undelivered."""
     os.environ.update(_environment())
     send = _sender(home)
-    paths = sorted(path.parent for path in run_log.folder(home).glob("*/events.jsonl"))
-    return sum(not _sync_one(path, send) for path in paths)
+    told = sorted(path.parent for path in paths.run_logs(home).glob("*/events.jsonl"))
+    return sum(not _sync_one(path, send) for path in told)
 
 
 def _sync_one(path: Path, send: Callable[[Path, bool], bool]) -> bool:

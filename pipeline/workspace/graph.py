@@ -18,6 +18,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline.workspace import dvc_yaml
+
 if TYPE_CHECKING:
     from dvc.stage import Stage as DvcStage
 
@@ -50,7 +52,7 @@ class Stage:
     @property
     def gpus(self) -> int:
         """GPUs the stage asks for: `meta: {resources: {gpu: N}}` in `dvc.yaml`."""
-        return int(self.meta.get("resources", {}).get("gpu", 0))
+        return dvc_yaml.gpus(self.meta, self.name)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
+from pipeline.workspace import paths
 from pipeline.workspace.graph import PlanError
 
 
@@ -33,7 +34,7 @@ def alone(root: Path, name: str | None = None) -> Iterator[None]:
 
 def held(root: Path, name: str) -> bool:
     """Whether a process is inside `alone` with this name."""
-    file = _lock(root, name)
+    file = paths.pipeline_lock(root, name)
     if not file.is_file():
         return False
     with file.open(encoding="utf-8") as handle:
@@ -44,17 +45,13 @@ def held(root: Path, name: str) -> bool:
     return False
 
 
-def _lock(root: Path, name: str | None) -> Path:
-    return root / ".run" / (f"experiment-{name}.lock" if name else "pipeline.lock")
-
-
 def _taken(root: Path, name: str | None) -> TextIO:
     """The lock file, open and locked.
 
     Raises:
         PlanError: another pipeline run holds it.
     """
-    file = _lock(root, name)
+    file = paths.pipeline_lock(root, name)
     file.parent.mkdir(exist_ok=True)
     handle = file.open("a+", encoding="utf-8")
     try:

@@ -15,7 +15,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from rosphere.cli.clue import score_file
+from rosphere.cli.clue import measured
 from rosphere.clue import analysis, baselines, finetuning, reading, scoring, submission
 from rosphere.clue.finetuning import Recipe
 from rosphere.clue.gold.table import GOLD
@@ -185,7 +185,7 @@ def test_a_new_kind_goes_from_released_files_to_a_submission(task: Task, r_drop:
     first = json.loads(path.read_text(encoding="utf-8").splitlines()[0])
     assert first == {"id": dev[0]["id"], "label": guesses[0], "length": 4}
     assert submission.read_predictions(task, dev, path) == guesses
-    assert score_file(task.name, released / "dev.json", path) == scoring.measures(task, dev, guesses)
+    assert measured(task.name, released / "dev.json", path) == scoring.measures(task, dev, guesses)
 
 
 def test_what_a_new_kind_refuses_is_refused(task: Task, tmp_path: Path) -> None:

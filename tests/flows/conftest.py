@@ -20,6 +20,7 @@ import pytest
 
 from flows import environment
 from flows.process import Commands
+from pipeline.workspace.environment import for_commands, settings
 
 HOUSE = Path(__file__).resolve().parents[2]
 
@@ -173,7 +174,7 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prefect
         server = PrefectServer(port=probe.getsockname()[1])
     env = {
         **os.environ,
-        **environment.settings(home),
+        **settings(home),
         "PREFECT_HOME": str(home),
         "PREFECT_API_URL": server.api,
     }
@@ -221,6 +222,6 @@ def kept_toy(served_toy: Toy) -> Toy:
     subprocess.run(["git", "add", "."], cwd=root, check=True)
     subprocess.run(["git", *me, "commit", "--quiet", "--message", "toy"], cwd=root, check=True)
     command = [sys.executable, "-m", "dvc", "repro", "--quiet"]
-    subprocess.run(command, cwd=root, check=True, env=environment.for_commands())
+    subprocess.run(command, cwd=root, check=True, env=for_commands())
     served_toy.started()
     return served_toy

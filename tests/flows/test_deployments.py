@@ -15,9 +15,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from flows import environment
 from flows.deployments import GIVE_UP, POOL, QUEUE
-from pipeline.run import lease
 
 HOUSE = Path(__file__).resolve().parents[2]
 
@@ -69,18 +67,6 @@ def test_no_schedule_of_the_file_is_active_and_its_queues_are_ours() -> None:
     assert {pool["name"] for pool in pools.values()} == {POOL}
     assert pools.pop("experiment")["work_queue_name"] == pools.pop("sweep")["work_queue_name"] == "default"
     assert {pool["work_queue_name"] for pool in pools.values()} == {QUEUE}
-
-
-@pytest.mark.parametrize("variable", ["ROSPHERE_GPUS", "CUDA_VISIBLE_DEVICES"])
-@pytest.mark.parametrize("given", [None, "", "0", "0,2", " 0, 1 ,3", "-1", "GPU-1f,GPU-2e"])
-def test_gpus_are_counted_as_the_leases_count_them(
-    monkeypatch: pytest.MonkeyPatch, variable: str, given: str | None
-) -> None:
-    for name in ("ROSPHERE_GPUS", "CUDA_VISIBLE_DEVICES"):
-        monkeypatch.delenv(name, raising=False)
-    if given is not None:
-        monkeypatch.setenv(variable, given)
-    assert environment.gpus() == len(lease.devices())
 
 
 @pytest.mark.slow

@@ -1,41 +1,14 @@
-"""The environment of the tools, and finding a running UI's server."""
+"""The environment of a flow's process, and finding a running UI's server."""
 
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from flows import environment
-
-
-def test_python_in_a_stage_is_this_interpreter() -> None:
-    env = environment.for_commands()
-    command = ["sh", "-c", "python -c 'import sys; print(sys.executable)'"]
-    said = subprocess.run(command, env=env, capture_output=True, text=True, check=True).stdout.strip()
-    assert os.path.dirname(said) == os.path.dirname(sys.executable)
-
-
-def test_a_shell_that_refuses_service_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SHELL", "/usr/sbin/nologin")
-    shell = environment.for_commands()["SHELL"]
-    assert subprocess.run([shell, "-c", "exit 7"]).returncode == 7
-
-
-def test_a_name_for_git_only_where_there_is_none(tmp_path: Path) -> None:
-    bare = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "GIT_CONFIG_NOSYSTEM": "1"}
-    assert environment.git_identity(tmp_path, bare) == {
-        "GIT_AUTHOR_NAME": "rosphere",
-        "GIT_COMMITTER_NAME": "rosphere",
-        "GIT_AUTHOR_EMAIL": "rosphere@localhost",
-        "GIT_COMMITTER_EMAIL": "rosphere@localhost",
-    }
-    assert "GIT_AUTHOR_NAME" not in environment.git_identity(tmp_path, {**bare, "GIT_AUTHOR_NAME": "someone"})
-    (tmp_path / ".gitconfig").write_text("[user]\n    name = someone\n")
-    assert sorted(environment.git_identity(tmp_path, bare)) == ["GIT_AUTHOR_EMAIL", "GIT_COMMITTER_EMAIL"]
+from pipeline.workspace.environment import settings, without_proxy
 
 
 def test_a_proxy_is_kept_out_of_the_way_to_this_machine(
@@ -44,7 +17,7 @@ def test_a_proxy_is_kept_out_of_the_way_to_this_machine(
     """What httpx, which Prefect asks with, makes of the variables: of proxies that nobody serves, SOCKS included."""
     import httpx
 
-    for key in (*environment.settings(tmp_path), *environment.without_proxy()):
+    for key in (*settings(tmp_path), *without_proxy()):
         monkeypatch.setenv(key, os.environ.get(key, ""))
     monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "prefect"))
     monkeypatch.setenv("PREFECT_API_URL", prefect_server.api)
@@ -60,13 +33,6 @@ def test_a_proxy_is_kept_out_of_the_way_to_this_machine(
     assert httpx.get(f"{prefect_server.api}/health").status_code == 200
 
 
-def test_a_number_without_a_name_has_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for key in ("LOGNAME", "USER", "LNAME", "USERNAME"):
-        monkeypatch.delenv(key, raising=False)
-    monkeypatch.setattr(os, "getuid", lambda: 2**31 - 7)
-    assert environment.settings(tmp_path)["USER"] == "rosphere"
-
-
 @pytest.mark.parametrize("given", ["0", "two", "-1", "1.5", ""])
 def test_a_senseless_number_of_workers_is_refused(monkeypatch: pytest.MonkeyPatch, given: str) -> None:
     monkeypatch.setenv("ROSPHERE_WORKERS", given)
@@ -80,7 +46,7 @@ def test_workers_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_is_set_stays(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for key in environment.settings(tmp_path):
+    for key in settings(tmp_path):
         monkeypatch.delenv(key, raising=False)
     monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "mine"))
     monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:1/api")

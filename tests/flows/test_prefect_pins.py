@@ -13,8 +13,8 @@ import threading
 
 import pytest
 
-from flows import environment
 from flows.process import Commands
+from pipeline.workspace.environment import settings
 
 READS = """
 from prefect.client.orchestration import get_client
@@ -42,7 +42,7 @@ def env(prefect_server, tmp_path_factory) -> dict[str, str]:
     home = tmp_path_factory.mktemp("client")
     return {
         **os.environ,
-        **environment.settings(home),
+        **settings(home),
         "PREFECT_HOME": str(home),
         "PREFECT_API_URL": prefect_server.api,
         "PREFECT_RUNNER_POLL_FREQUENCY": "2",

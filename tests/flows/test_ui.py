@@ -21,7 +21,8 @@ import pytest
 
 from flows import environment
 from flows.services import StartError, require_free
-from flows.ui import create_store, mlflow_server, prefect_server, store_uri, worker
+from flows.ui import create_store, mlflow_server, prefect_server, worker
+from pipeline.workspace import links
 
 HOUSE = Path(__file__).resolve().parents[2]
 
@@ -39,12 +40,7 @@ def test_a_busy_port_is_one_clear_line(tmp_path: Path) -> None:
         busy.listen()
         port = busy.getsockname()[1]
         with pytest.raises(StartError, match=rf"^port {port} is taken, choose another with --mlflow-port"):
-            require_free((prefect_server(free_port(), None), mlflow_server(port, store_uri(tmp_path))))
-
-
-def test_the_store_is_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert store_uri(Path(".")) == f"sqlite:///{tmp_path}/mlflow.db"
+            require_free((prefect_server(free_port(), None), mlflow_server(port, links.database(tmp_path))))
 
 
 def test_a_password_stays_off_the_command_line() -> None:

@@ -15,23 +15,16 @@ from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
 
 from pipeline.tracking.run_log import Event
+from pipeline.workspace import links, paths
+from pipeline.workspace.environment import TRACKING_URI
 
 T = TypeVar("T")
 
-TRACKING_URI = "MLFLOW_TRACKING_URI"
 METRICS_A_BATCH = 1000  # MLflow's own limits
 OTHERS_A_BATCH = 100
-DATABASE, ARTIFACTS = "mlflow.db", "mlartifacts"
 # Where MLflow keeps for good in which folder artifacts lie: of an experiment's runs to come, of what there is.
 TO_COME = (("experiments", "artifact_location"),)
 WHAT_IS = (("runs", "artifact_uri"), ("logged_models", "artifact_location"), ("model_versions", "storage_location"))
-
-
-def tracking_uri(home: Path) -> str:
-    """MLFLOW_TRACKING_URI, or the SQLite file `home`/mlflow.db; relative SQLite paths start at `home`."""
-    uri = os.environ.get(TRACKING_URI) or f"sqlite:///{DATABASE}"
-    prefix, path = "sqlite:///", uri.removeprefix("sqlite:///")
-    return f"{prefix}{home / path}" if uri.startswith(prefix) else uri
 
 
 def follow_move(home: Path) -> None:
@@ -40,7 +33,7 @@ def follow_move(home: Path) -> None:
     Else a copy would write into the folder it was copied from. What was made before it is looked for here only if the
     artifacts have come along.
     """
-    database, here = home / DATABASE, home / ARTIFACTS
+    database, here = paths.mlflow_database(home), paths.mlflow_artifacts(home)
     if not database.is_file():
         return
     with closing(sqlite3.connect(database, timeout=60.0)) as store, store:
@@ -61,8 +54,8 @@ class Connection:
     """One experiment of the tracking store of the workspace `home`."""
 
     def __init__(self, home: Path) -> None:
-        self._lock = home / ".run" / "mlflow.lock"
-        self.uri = tracking_uri(home)
+        self._lock = paths.mlflow_lock(home)
+        self.uri = links.tracking_uri(home)
         with self.locked():  # two processes creating one SQLite store break it for good
             follow_move(home)
             self.client = MlflowClient(self.uri)
@@ -99,7 +92,7 @@ class Connection:
         place = os.environ.get("MLFLOW_DEFAULT_ARTIFACT_ROOT")
         if place is None and not self.uri.startswith("http"):
             # Left to itself MLflow puts a database's artifacts below the current directory.
-            place = (home / ARTIFACTS).as_uri()
+            place = paths.mlflow_artifacts(home).as_uri()
         return str(self.client.create_experiment(name, artifact_location=place))
 
     def search(self, query: str) -> list[Run]:

@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.run import identity
 from pipeline.run.identity import identify
-from pipeline.run.settings import ConfigError
+from pipeline.workspace.yaml_file import ConfigError
 
 # DVC's own, as soon as a stage exists
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")
@@ -48,6 +48,20 @@ def test_without_dvc_other_data_is_another_stage(root: Path, monkeypatch: pytest
     assert identify(root, "train").stage_fp != before
     (root / "data" / "tnews").write_text("rows")
     assert set(identity.read_by(root, "train@tnews")) == {"data/corpus", "data/tnews"}
+
+
+def test_without_dvc_the_fingerprint_of_the_same_stage_is_always_the_same(tmp_path: Path) -> None:
+    """Recorded once: a checkpoint of an earlier version of this code is found again."""
+    (tmp_path / "dvc.yaml").write_text(
+        "stages: {train: {matrix: {task: [a]}, cmd: c, deps: ['data/${item.task}'], meta: {resources: {gpu: 1}}}}\n"
+    )
+    (tmp_path / "params.yaml").write_text("seed: 1\n")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "a").write_text("rows")
+    found = identify(tmp_path, "train@a")
+    assert found.stage_fp == "1c8dbdff0b1c84cc757a71d0b3553f580220ca7d465cd2d28d7d84c9a159c369"
+    assert found.pipeline_fp == "392a839a7e5d654c5720b50b31b812f94e2ec5a0c89de9eba9dbc5d914194d0a"
+    assert found.gpus == 1
 
 
 def test_one_that_stays_broken_is_named(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.run.lease import devices, lease
+from pipeline.run.lease import lease
 from rosphere.errors import InputError
 
 REPOSITORY = Path(__file__).parents[3]
@@ -94,15 +94,6 @@ def test_who_asks_for_none_sees_none() -> None:
     with lease(0) as names:
         assert names == ()
         assert os.environ["CUDA_VISIBLE_DEVICES"] == ""
-
-
-@pytest.mark.parametrize(("visible", "expected"), [("3, 5", ("3", "5")), ("", ()), ("-1", ()), ("GPU-ab", ("GPU-ab",))])
-def test_keeps_to_the_devices_it_was_given(
-    monkeypatch: pytest.MonkeyPatch, visible: str, expected: tuple[str, ...]
-) -> None:
-    monkeypatch.delenv("ROSPHERE_GPUS")
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-    assert devices() == expected
 
 
 def test_locks_can_be_taken_by_every_user(tmp_path: Path) -> None:

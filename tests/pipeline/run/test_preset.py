@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.run import check, preset
-from pipeline.run import settings as config
+from pipeline.workspace import yaml_file
 from rosphere.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -42,14 +42,14 @@ def test_only_what_is_named_changes_and_comments_stay(params: Path) -> None:
     changes = preset.apply("cpu", settings, params)
     after = params.read_text(encoding="utf-8")
     assert "pretrain.size: tiny -> cpu" in changes and "vmf_vae.kappa: 30.0 -> 50" in changes
-    assert config.read(params)["prepare"]["local"]["graded"] == {"mine": str(grades)}
-    assert config.read(params)["pretrain"]["mask_rate"] == 0.3
+    assert yaml_file.read(params)["prepare"]["local"]["graded"] == {"mine": str(grades)}
+    assert yaml_file.read(params)["pretrain"]["mask_rate"] == 0.3
     comments = re.findall(r"# .*", before)
     assert [comment for comment in comments if comment not in after] == []
     changed = {line.split(":")[0].split(".")[0] for line in changes}
-    for section, value in config.read(params).items():
+    for section, value in yaml_file.read(params).items():
         if section not in changed:
-            assert value == config.read(ROOT / "params.yaml")[section]
+            assert value == yaml_file.read(ROOT / "params.yaml")[section]
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from pipeline.run import identity, runner
-from pipeline.run.identity import Identity, identify, workspace
+from pipeline.run.identity import Identity, identify
 from pipeline.run.progress import Progress
 from pipeline.run.runner import stage
 from rosphere.errors import InputError
@@ -366,18 +366,6 @@ def test_progress_lines_are_few_and_restart_with_a_new_loop(
         "::progress vmf_vae 46/100 loss=0.5 1 step/s eta 00:54",
         "::progress vmf_vae 1/2",
     ]
-
-
-def test_the_workspace_is_found_from_the_current_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    copy = tmp_path / ".dvc/tmp/exps/tmpabc/sub"
-    (copy / ".dvc").mkdir(parents=True)
-    (copy / "data").mkdir()
-    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
-    assert workspace(copy / "data") == copy
-    assert identity.home(copy) == tmp_path
-    assert workspace(tmp_path / "data") == tmp_path == identity.home(tmp_path)
-    (tmp_path / ".dvc").rename(tmp_path / "other")
-    assert workspace(tmp_path / "data") == tmp_path / "data"
 
 
 def test_plain_mode_reads_gpus_and_params_without_dvc(house: Path, monkeypatch: pytest.MonkeyPatch) -> None:

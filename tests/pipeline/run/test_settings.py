@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from pipeline.run import settings as config
-from pipeline.run.settings import ConfigError, load, scalar
+from pipeline.run.settings import load, scalar
+from pipeline.workspace import yaml_file
+from pipeline.workspace.yaml_file import ConfigError
 from rosphere.errors import InputError
 
 
@@ -83,9 +84,9 @@ def test_reads_every_kind_of_field(tmp_path: Path) -> None:
 def test_pyyaml_reads_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("yaml")
     path = written(tmp_path, GOOD + "no: no\nempty:\nhalf: .5\nbig: 1e3\n")
-    with_ruamel = config.read(path)
-    monkeypatch.setattr(config, "find_spec", lambda name: None)
-    assert config.read(path) == with_ruamel
+    with_ruamel = yaml_file.read(path)
+    monkeypatch.setattr(yaml_file, "find_spec", lambda name: None)
+    assert yaml_file.read(path) == with_ruamel
     assert load(path, "train", Section) == EXPECTED
     assert with_ruamel["no"] == "no" and with_ruamel["big"] == 1000.0
 

@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from pipeline.run.identity import Identity
 from pipeline.tracking import recording, run_log, uploader
 from pipeline.tracking.run_log import Spool
+from pipeline.workspace import numbers, paths
 
 mlflow = pytest.importorskip("mlflow")
 psutil = pytest.importorskip("psutil")
@@ -84,7 +85,7 @@ def me(home: Path, name: str, pipeline: str, **changed: Any) -> Identity:
 
 def spooled(who: Identity, pid: int | None = None) -> Spool:
     """The spool of a run that has begun, of another process if `pid` is given."""
-    told = Spool(run_log.folder(who.home) / f"{time.monotonic_ns()}-{who.name}")
+    told = Spool(paths.run_logs(who.home) / f"{time.monotonic_ns()}-{who.name}")
     introduction = recording._introduction(who, ("3",))
     if pid is not None:
         introduction["tags"]["pid"] = str(pid)
@@ -276,7 +277,7 @@ def run_trainer(home: Path, fingerprint: str, seconds: float, **environment: str
 
 
 def spools(home: Path, fingerprint: str) -> list[Path]:
-    return [path for path in run_log.folder(home).iterdir() if fingerprint in path.name]
+    return [path for path in paths.run_logs(home).iterdir() if fingerprint in path.name]
 
 
 def wait_until_delivered(home: Path, fingerprint: str) -> None:
@@ -358,7 +359,7 @@ def test_two_processes_may_create_the_store_at_once(tmp_path: Path, store: Any) 
         process.start()
     for process in both:
         process.join(60)
-    assert not list(run_log.folder(tmp_path).iterdir())
+    assert not list(paths.run_logs(tmp_path).iterdir())
     [parent] = runs(tmp_path, "tags.role = 'pipeline'")
     children = runs(tmp_path, "tags.role = 'stage'")
     assert len(children) == 4
@@ -414,7 +415,7 @@ def test_without_mlflow_the_run_is_kept(
         tracker.metrics(7, {"loss": 1.0})
         raise ZeroDivisionError
     assert one_warning(capsys.readouterr().err, "mlflow is not installed")
-    [path] = run_log.folder(tmp_path).iterdir()
+    [path] = paths.run_logs(tmp_path).iterdir()
     events, _ = run_log.read_events(path, 0)
     assert [event["kind"] for event in events] == ["start", "metrics", "end"]
     assert (events[0]["tags"]["device"], events[1]["step"], events[2]["status"]) == ("cuda:0,1", 7, "FAILED")
@@ -430,7 +431,7 @@ def test_a_full_disk_costs_points_but_neither_the_run_nor_whole_lines(
     monkeypatch.setattr(recording, "find_spec", lambda name: None)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     with recording.tracked(me(tmp_path, "train", "full"), ()) as tracker:
-        [path] = run_log.folder(tmp_path).iterdir()
+        [path] = paths.run_logs(tmp_path).iterdir()
         size = (path / "events.jsonl").stat().st_size
         resource.setrlimit(resource.RLIMIT_FSIZE, (size + 100, hard))
         try:
@@ -456,7 +457,7 @@ def test_every_name_is_made_acceptable_to_mlflow(values: dict[str, Any]) -> None
 
     from pipeline.tracking.mlflow.store import acceptable, as_params
 
-    for key in run_log.numbers(values):
+    for key in numbers.flat(values):
         _validate_metric_name(acceptable(key))
     for key, text in as_params(values).items():
         _validate_param_name(key)

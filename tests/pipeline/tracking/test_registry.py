@@ -20,6 +20,7 @@ from pipeline.run.identity import Identity
 from pipeline.tracking import recording, run_log, uploader
 from pipeline.tracking.promotion import Champion
 from pipeline.tracking.run_log import Spool
+from pipeline.workspace import paths
 from rosphere.encoder.config import EncoderConfig
 from rosphere.encoder.model import MaskedLanguageModel
 from rosphere.similarity import model as similarity
@@ -92,7 +93,7 @@ def trained(home: Path, name: str, recall: float, data: str = "a") -> Spool:
         gpus=0,
         upstream={"widen": "w"},
     )
-    told = Spool(run_log.folder(home) / f"{time.monotonic_ns()}")
+    told = Spool(paths.run_logs(home) / f"{time.monotonic_ns()}")
     told.write("start", **recording._introduction(me, ()))
     told.write("final", step=1, values={"recall": recall})
     tracker = recording.Tracker(me.name, told, None, {"roformer_sim": RULE}, recording._certificates(me))
@@ -172,7 +173,7 @@ def test_only_what_params_want_is_registered_and_only_of_runs_that_finished(home
     before = len(client(home).search_model_versions("name = 'roformer_sim'"))
     assert store.deliver(told.path, over=True)
     assert len(client(home).search_model_versions("name = 'roformer_sim'")) == before
-    unwanted = Spool(run_log.folder(home) / "unwanted")
+    unwanted = Spool(paths.run_logs(home) / "unwanted")
     recording.Tracker("evaluate_similarity", unwanted, None).models(home / "models")
     assert (unwanted.path / "events.jsonl").stat().st_size == 0
 

@@ -23,6 +23,7 @@ import pytest
 from pipeline.run.identity import Identity
 from pipeline.tracking import recording, run_log, uploader
 from pipeline.tracking.run_log import Spool
+from pipeline.workspace import paths
 
 mlflow = pytest.importorskip("mlflow")
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200), pytest.mark.filterwarnings("ignore")]
@@ -114,7 +115,7 @@ def until(condition: Any, what: str) -> None:
 
 
 def delivered_bytes(home: Path) -> int:
-    return max((run_log.read_sent(path).offset for path in run_log.folder(home).iterdir()), default=0)
+    return max((run_log.read_sent(path).offset for path in paths.run_logs(home).iterdir()), default=0)
 
 
 def test_a_server_that_dies_in_mid_training_and_comes_back_costs_nothing(
@@ -140,7 +141,7 @@ def test_a_server_that_dies_in_mid_training_and_comes_back_costs_nothing(
         until(lambda: delivered_bytes(tmp_path) > before, "the courier did not find the server again")
         Path(f"go{2 * STEPS // 3}").touch()
         assert trainer.wait(60) == 0
-        until(lambda: not list(run_log.folder(tmp_path).iterdir()), "the end was not delivered")
+        until(lambda: not list(paths.run_logs(tmp_path).iterdir()), "the end was not delivered")
         client = mlflow.MlflowClient()
         [run] = client.search_runs(["1"], "tags.role = 'stage'")
         found = client.get_metric_history(run.info.run_id, "loss")
@@ -170,7 +171,7 @@ def test_so_they_do_in_postgresql(tmp_path: Path, postgres: str) -> None:
 def many_points(home: Path, uri: str) -> None:
     team = [subprocess.Popen([sys.executable, "-c", TELLER, f"teller{n}"], stderr=subprocess.DEVNULL) for n in range(4)]
     assert [process.wait(120) for process in team] == [0, 0, 0, 0]
-    until(lambda: not list(run_log.folder(home).iterdir()), "not everything was delivered")
+    until(lambda: not list(paths.run_logs(home).iterdir()), "not everything was delivered")
     client = mlflow.MlflowClient(uri)
     experiment = client.get_experiment_by_name(os.environ.get("MLFLOW_EXPERIMENT_NAME", "rosphere"))
     runs = client.search_runs([experiment.experiment_id], "tags.role = 'stage'")
@@ -205,7 +206,7 @@ def test_artifacts_and_models_in_an_s3_store(
         upstream_metrics={},
         gpus=0,
     )
-    told = Spool(run_log.folder(tmp_path) / "one")
+    told = Spool(paths.run_logs(tmp_path) / "one")
     told.write("start", **recording._introduction(me, ()))
     told.artifact(folder / "modules.json")
     told.write("final", step=1, values={"recall": 0.5})

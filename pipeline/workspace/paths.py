@@ -1,0 +1,95 @@
+"""Where a workspace begins, and what lies where in it that is no stage's output: mostly in `.run`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+RUN = Path(".run")
+
+
+def workspace(start: Path) -> Path:
+    """The nearest folder from `start` upward that holds `.dvc`, else `start` itself.
+
+    Never from DVC_ROOT: the workers of `dvc exp run --queue` inherit it from the outer repository and
+    would write into the real workspace. Never from __file__: an editable install points there too.
+    """
+    start = start.resolve()
+    return next((folder for folder in (start, *start.parents) if (folder / ".dvc").is_dir()), start)
+
+
+def home(root: Path) -> Path:
+    """`root`, or the outer repository when `root` is a queued experiment's copy in .dvc/tmp/exps/."""
+    for folder in root.parents:
+        if folder.parts[-3:] == (".dvc", "tmp", "exps"):
+            return folder.parents[2]
+    return root
+
+
+def experiment(root: Path, name: str) -> Path:
+    """The clone in which the experiment `name` of `root` runs: there `home` finds `root` again."""
+    return root / ".dvc" / "tmp" / "exps" / name
+
+
+def checkpoints(home: Path) -> Path:
+    """The folder of all checkpoints: outside DVC's outs, which DVC deletes before a run."""
+    return home / RUN / "ckpt"
+
+
+def run_logs(home: Path) -> Path:
+    """The folder of all that MLflow is still to be told."""
+    return home / RUN / "spool"
+
+
+def mlflow_database(home: Path) -> Path:
+    """MLflow's runs, unless an address says that they are elsewhere (`pipeline.workspace.links`)."""
+    return home / "mlflow.db"
+
+
+def mlflow_artifacts(home: Path) -> Path:
+    """The files of the runs in that database."""
+    return home / "mlartifacts"
+
+
+def mlflow_lock(home: Path) -> Path:
+    """Held by whoever creates MLflow's database or finds its experiment: two at once break it for good."""
+    return home / RUN / "mlflow.lock"
+
+
+def pipeline_lock(root: Path, experiment: str | None = None) -> Path:
+    """Held by a pipeline run in the workspace, or by the experiment of this name."""
+    return root / RUN / (f"experiment-{experiment}.lock" if experiment else "pipeline.lock")
+
+
+def stop_word(home: Path, group: int) -> Path:
+    """Where a stage tells the next one of its process group that it is not wanted any more."""
+    return home / RUN / f"stop-{group}"
+
+
+def finished(root: Path) -> Path:
+    """What a bundle's earlier pieces have finished."""
+    return root / RUN / "pieces.json"
+
+
+def worker_runs_lock(root: Path) -> Path:
+    """Shared by the runs that a worker started in this workspace."""
+    return root / RUN / "runs.lock"
+
+
+def prefect_home(root: Path) -> Path:
+    """Prefect's own state."""
+    return root / RUN / "prefect"
+
+
+def prefect_address(root: Path) -> Path:
+    """Where a running UI left the address of its server."""
+    return prefect_home(root) / "api-url"
+
+
+def sweep_journal(root: Path, name: str) -> Path:
+    """The trials of the sweep `name`."""
+    return root / RUN / "sweeps" / f"{name}.jsonl"
+
+
+def service_log(root: Path, name: str) -> Path:
+    """What a service of the local stack printed."""
+    return root / RUN / f"{name.lower()}.log"
