@@ -13,6 +13,7 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from pipeline.run import renamed
 from rosphere.errors import InputError
 
 T = TypeVar("T")
@@ -35,6 +36,7 @@ def load(path: Path, word: str, cls: type[T]) -> T:
         ConfigError: anything else, in one line naming the file and the key.
     """
     value: Any = read(path)
+    refuse_renamed(path, value)
     words = word.split(".")
     for depth, part in enumerate(words):
         if not isinstance(value, dict) or part not in value:
@@ -55,6 +57,14 @@ def read(path: Path) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise ConfigError(f"{path}: expected a mapping of sections, got {_show(document)}")
     return document
+
+
+def refuse_renamed(path: Path, document: Mapping[str, Any]) -> None:
+    """Refuses the keys of `document` that were read once and have another name now (pipeline/run/renamed.py)."""
+    try:
+        renamed.refuse(document)
+    except InputError as error:
+        raise ConfigError(f"{path}: {error}") from error
 
 
 def at_least(settings: Any, **bounds: float) -> None:
