@@ -21,6 +21,7 @@ FORBIDDEN_IN_LIBRARY = {
     "dvc",
     "yaml",
     "ruamel",
+    "pydantic",
     "argparse",
     "typer",
     "click",

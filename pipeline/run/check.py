@@ -73,6 +73,7 @@ def check(path: Path, *, everything: bool = True) -> dict[str, Any]:
     Without ``everything``, what a run of all stages needs and a part may do without is not asked for.
     """
     document = yaml_file.read(path)
+    config.refuse_renamed(path, document)
     unknown = [word for word in document if word not in SECTIONS]
     if unknown:
         raise InputError(f"{path}: {unknown[0]}: no stage reads this section; there are {', '.join(SECTIONS)}")

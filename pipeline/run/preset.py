@@ -17,7 +17,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.run import check
+from pipeline.run import check, renamed
+from pipeline.run import settings as declared
 from pipeline.workspace import yaml_file
 from rosphere.errors import UNUSABLE, InputError, told
 
@@ -41,6 +42,7 @@ def apply(name: str, settings: Sequence[str] = (), params: Path = PARAMS) -> lis
         raise InputError(f"no preset {name!r}; there are {', '.join(names())}")
     yaml = _yaml()
     document = yaml.load(params.read_text(encoding="utf-8"))
+    declared.refuse_renamed(params, document)
     chosen = [*_leaves(yaml_file.read(FOLDER / f"{name}.yaml"), document), *map(_setting, settings)]
     changes = [change for words, value in chosen if (change := _set(document, words, value, params))]
     draft = params.with_name(f".{params.name}.part")
@@ -94,6 +96,8 @@ def _setting(text: str) -> tuple[list[str], Any]:
 
 def _set(document: Any, words: Sequence[str], value: Any, params: Path) -> str | None:
     section, place = document, ".".join(words)
+    if place in renamed.RENAMED:
+        raise InputError(f"{params}: {renamed.told(place)}")
     for word in words[:-1]:
         if not isinstance(section, Mapping) or word not in section:
             raise InputError(f"{params}: {place}: there is no {word!r}")

@@ -1,7 +1,8 @@
 """params.yaml becomes typed values, or one line says what is wrong with it."""
 
 import re
-from dataclasses import dataclass
+import sys
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
+from pipeline.run import typed
 from pipeline.run.settings import load, scalar
 from pipeline.workspace import yaml_file
 from pipeline.workspace.yaml_file import ConfigError
@@ -52,6 +54,7 @@ train:
   span: [4, 30]
   sizes: {tiny: {width: 1, rate: 1}}
   layers: [1, 2, 3]
+  shuffle: false
 """
 EXPECTED = Section(
     steps=400,
@@ -63,6 +66,7 @@ EXPECTED = Section(
     span=(4, 30),
     sizes={"tiny": Inner(width=1, rate=1.0)},
     layers=(1, 2, 3),
+    shuffle=False,
 )
 
 
@@ -112,6 +116,18 @@ def test_pyyaml_reads_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         ("[4, 30]", "[4]", "train.span: expected tuple[int, int], got [4] (list)"),
         ("[1, 2, 3]", "[1, x]", "train.layers[1]: expected int, got 'x' (str)"),
         ("rate: 1}", "rat: 1}", "train.sizes.tiny.rat: unknown key; did you mean 'rate'?"),
+        ("[4, 30]", "[4, 5, 6]", "train.span: expected tuple[int, int], got [4, 5, 6] (list)"),
+        ("[4, 30]", "[x, 30]", "train.span[0]: expected int, got 'x' (str)"),
+        ("steps: 400", "steps: '5'", "train.steps: expected int, got '5' (str)"),
+        ("lr: 5e-4", "lr: '5'", "train.lr: expected float, got '5' (str)"),
+        ("shuffle: false", "shuffle: 0", "train.shuffle: expected bool, got 0 (int)"),
+        ("kind: adam", "kind: 1", "train.kind: expected one of 'adam', 'sgd', got 1 (int)"),
+        ("{width: 3}", "{width: 3, 4: 5}", "train.inner: expected text as a key, got 4 (int)"),
+        (
+            "kind: adam",
+            "kind: 2026-11-22",
+            "train.kind: expected text, a number, true, false or null, got datetime.date(2026, 11, 22) (date)",
+        ),
         ("train:", "trian:", "train: missing; did you mean 'trian'?"),
     ],
 )
@@ -121,6 +137,56 @@ def test_refuses_in_one_line(tmp_path: Path, old: str, new: str, message: str) -
     with pytest.raises(ConfigError) as caught:
         load(path, "train", Section)
     assert str(caught.value) == f"{path}: {message}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choices:
+    latent: int | Literal["rule"] = "rule"
+    kappa: float | Literal["learned"] = "learned"
+    either: Inner | int = 0
+    inner: Inner | None = None
+    folder: Path = Path()
+    inners: list[Inner] = field(default_factory=list)
+
+
+def test_reads_one_of_several_types(tmp_path: Path) -> None:
+    text = "a: {latent: 8, kappa: 50, either: {width: 1}, inner: {width: 2}, folder: x/y, inners: [{width: 3}]}"
+    read = load(written(tmp_path, text), "a", Choices)
+    three = [Inner(width=3)]
+    assert read == Choices(
+        latent=8, kappa=50.0, either=Inner(width=1), inner=Inner(width=2), folder=Path("x/y"), inners=three
+    )
+    assert type(read.kappa) is float and type(read.inner) is Inner
+    assert load(written(tmp_path, "a: {latent: rule, inner: null}"), "a", Choices) == Choices()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("latent: rules", "a.latent: expected int | one of 'rule', got 'rules' (str)"),
+        ("latent: true", "a.latent: expected int | one of 'rule', got True (bool)"),
+        ("either: {widht: 1}", "a.either: expected Inner | int, got {'widht': 1} (dict)"),
+        ("inner: 3", "a.inner: expected the keys of Inner, got 3 (int)"),
+        ("inner: {widht: 1}", "a.inner.widht: unknown key; did you mean 'width'?"),
+        ("inner: {}", "a.inner.width: missing, expected int"),
+        ("folder: 3", "a.folder: expected Path, got 3 (int)"),
+        ("inners: [{width: 1}, {width: x}]", "a.inners[1].width: expected int, got 'x' (str)"),
+        ("inners: [{width: 1}, {}]", "a.inners[1].width: missing, expected int"),
+    ],
+)
+def test_names_all_types_that_would_do(tmp_path: Path, text: str, message: str) -> None:
+    path = written(tmp_path, f"a: {{{text}}}")
+    with pytest.raises(ConfigError, match=f"^{re.escape(f'{path}: {message}')}$"):
+        load(path, "a", Choices)
+
+
+def test_a_machine_without_pydantic_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = written(tmp_path, GOOD)
+    typed._adapter.cache_clear()
+    monkeypatch.setitem(sys.modules, "pydantic", None)
+    assert yaml_file.read(path)["seed"] == 7
+    with pytest.raises(ConfigError, match=r"^[^\n]+params.yaml: [^\n]*pydantic, which is not installed[^\n]*$"):
+        load(path, "train", Section)
 
 
 @pytest.mark.parametrize("text", ["a: [1\n", "a: 1\na: 2\n", "a: b: c\n"])
