@@ -75,7 +75,7 @@ def train(number: int, steps: int, products: int) -> Row:
             telling += time.perf_counter() - before
         row = {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu, "telling": telling}
         couriers = [child.cpu_times() for child in psutil.Process().children()]
-    return {**row, "courier": sum(times.user + times.system for times in couriers)}
+    return {**row, "uploader": sum(times.user + times.system for times in couriers)}
 
 
 def together(place: Path, processes: int, steps: int, products: int, tracking: bool) -> list[Row]:
@@ -157,7 +157,7 @@ def measured(processes: int, points: int, work: float, rounds: int) -> Row:
         "slowdown_cpu": round(ratio("cpu"), 4),
         "told": round(total(tracked, "telling") / total(tracked, "wall"), 4),
         "microseconds_a_point": round(1e6 * total(tracked, "telling") / len(tracked) / steps, 1),
-        "couriers_cpu": round(total(tracked, "courier") / total(tracked, "cpu"), 4),
+        "couriers_cpu": round(total(tracked, "uploader") / total(tracked, "cpu"), 4),
         "wall_s": [round(max(row["wall"] for row in rows), 1) for rows in (*off, *on)],
     }
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from flows import leash
+from flows import watchdog
 from pipeline.workspace import gpus, paths
 from pipeline.workspace.environment import PREFECT_API, WORKERS, settings, without_proxy
 
@@ -19,7 +19,7 @@ def prepare(root: Path) -> None:
 
     The process of a run calls this first of all; if a worker started it, it ends with that worker from now on.
     """
-    leash.hold(root)
+    watchdog.hold(root)
     for key, value in settings(root).items():
         os.environ.setdefault(key, value)
     os.environ.update(without_proxy())

@@ -34,7 +34,12 @@ from prefect.futures import PrefectFuture, as_completed  # noqa: E402
 from prefect.states import Failed  # noqa: E402
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner  # noqa: E402
 
-from flows import artifacts, experiment, task, temporary  # noqa: E402
+from flows import (  # noqa: E402
+    artifacts,
+    ephemeral_server,  # noqa: E402
+    experiment,
+    task,
+)
 from flows.services import StartError  # noqa: E402
 from flows.task import Outcome  # noqa: E402
 from pipeline.workspace import lock  # noqa: E402
@@ -176,7 +181,7 @@ def main() -> int:
     sweep = os.environ.get(SWEEP)
     try:
         with unwinding_on_terminate(), tags(*([f"sweep:{sweep}"] if sweep else [])):
-            temporary.provide(Path.cwd())
+            ephemeral_server.provide(Path.cwd())
             state = run(given.targets, given.force, given.all, given.overrides, given.name, return_state=True)
     except KeyboardInterrupt:
         print("interrupted: every stage was stopped; the next run resumes", file=sys.stderr)

@@ -37,7 +37,12 @@ from prefect.futures import PrefectFuture, as_completed  # noqa: E402
 from prefect.states import Failed  # noqa: E402
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner  # noqa: E402
 
-from flows import experiment, space, study, temporary  # noqa: E402
+from flows import (  # noqa: E402
+    ephemeral_server,  # noqa: E402
+    experiment,
+    space,
+    study,
+)
 from flows.services import StartError  # noqa: E402
 from flows.study import Direction, Study  # noqa: E402
 from flows.task import carried_out  # noqa: E402
@@ -149,7 +154,7 @@ def _run(given: argparse.Namespace) -> int:
         raise PlanError("-S: expected KEY=CHOICES, each key once")
     try:
         with unwinding_on_terminate():
-            temporary.provide(Path.cwd())
+            ephemeral_server.provide(Path.cwd())
             state = sweep(
                 given.name,
                 vary,

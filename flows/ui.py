@@ -17,14 +17,14 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from flows import deployments, environment, leash
+from flows import deployments, environment, watchdog
 from flows.process import Commands, Ladder, unwinding_on_terminate
 from flows.services import HOST, Running, Service, StartError, require_free
 from pipeline.workspace import links, paths
 from pipeline.workspace.environment import MLFLOW_UI, PREFECT_API, STORE_URI, TRACKING_URI, for_commands
 
 # Asked to stop, Prefect's worker kills its runs, which then cannot tell the server how they ended. Killed itself, it
-# leaves that to them: see `flows.leash`. It has nothing to save.
+# leaves that to them: see `flows.watchdog`. It has nothing to save.
 WORKER_LADDER: Ladder = ((signal.SIGKILL, 5.0),)
 SHORT_LIFE = 30.0  # seconds; a worker that does not even live that long would not live longer next time
 POLL_SECONDS = "3"  # how often the worker asks for runs; the server is on this machine
@@ -108,7 +108,7 @@ def serve(root: Path, servers: Sequence[Service], worker: Service) -> None:
         print("making the deployments known ...", flush=True)
         api = worker.env[PREFECT_API]
         tell(root, api, commands)
-        with environment.announce(root, api), leash.awaited(root), Commands(WORKER_LADDER) as workers:
+        with environment.announce(root, api), watchdog.awaited(root), Commands(WORKER_LADDER) as workers:
             print("runs of this workspace appear there by themselves; start and schedule them under Deployments, or:")
             print(f"  PREFECT_API_URL={api} prefect deployment run pipeline/pipeline", flush=True)
             at_work = Running(worker, root, workers)

@@ -13,7 +13,7 @@ from rosphere.encoder import hub
 from rosphere.errors import InputError
 from rosphere.preparation import hub as datasets
 from rosphere.preparation import local, pairing, sample, writing
-from rosphere.preparation.groups import Tidy
+from rosphere.preparation.deduplication import Deduplicator
 from rosphere.preparation.mining import Mining
 from rosphere.preparation.source import Source
 from rosphere.text import tokenizer
@@ -119,7 +119,7 @@ def take(documents: list[str], characters: int | None) -> list[str]:
 def prepare(settings: Prepare, tasks: list[str], *, seed: int, data: Path) -> dict[str, Any]:
     """Writes data/{tokenizer,corpus,pairs,tasks}; returns the counts of the report, and where bad groups are."""
     source = read_source(settings, tasks, seed)
-    tidy = Tidy()
+    tidy = Deduplicator()
     train_groups, dev_groups = sample.split_families(list(tidy(source.groups)), share=settings.held_out, seed=seed)
     missing = [name for name in tasks if name not in source.tasks]
     if missing:

@@ -1,6 +1,6 @@
 """roformer_sim: stage 2 of RoFormer-Sim. Similarities distilled from a teacher that sees clean text, and generation.
 
-With supervised.files a copy then learns judged pairs, and what it has learnt is distilled back (RoFormer-Sim-FT).
+With supervised.files a copy then learns labelled pairs, and what it has learnt is distilled back (RoFormer-Sim-FT).
 """
 
 from __future__ import annotations
@@ -142,29 +142,29 @@ class Training:
         )
 
     def supervise(self, model: SimilarityModel) -> tuple[SimilarityModel, History]:
-        """A copy of ``model`` that has learnt to judge the pairs of supervised.files."""
+        """A copy of ``model`` that has learnt to classify the pairs of supervised.files."""
         chosen = self.settings.supervised
         rows = [row for file in chosen.files for row in supervised.read(Path(file))]
-        judged = supervised.Pairs(rows, self.tokenizer, max_length=self.settings.max_length)
+        labelled = supervised.Pairs(rows, self.tokenizer, max_length=self.settings.max_length)
         seed_everything(self.seed)
-        judge = supervised.Judge(copy.deepcopy(model))
+        classifier = supervised.PairClassifier(copy.deepcopy(model))
 
         def objective(trained: nn.Module, batch: supervised.Batch, backward: loop.Backward) -> dict[str, Tensor]:
-            loss, accuracy = judge.loss(batch)
+            loss, accuracy = classifier.loss(batch)
             backward(loss)
             return {"loss": loss.detach(), "accuracy": accuracy.detach()}
 
         history = loop.fit(
-            judge,
-            partial(judged.training_batch, pairs=chosen.batch_size, seed=self.seed),
+            classifier,
+            partial(labelled.training_batch, pairs=chosen.batch_size, seed=self.seed),
             objective,
             chosen.schedule,
             seed=self.seed,
             folder=self.job.checkpoint / "supervised",
-            callbacks=self._callbacks(judge.model, "supervised"),
+            callbacks=self._callbacks(classifier.model, "supervised"),
             precision=self.job.precision(model.language.config.hidden_size),
         )
-        return judge.model, history
+        return classifier.model, history
 
     def _callbacks(self, model: SimilarityModel, phase: str) -> Callbacks:
         settings = self.settings
@@ -201,10 +201,10 @@ def main() -> None:
         history = training.distil(model, goal, "")
         if settings.supervised.files:
             before = training.watched(model)
-            judge, learnt = training.supervise(model)
-            judged = training.watched(judge)
-            history = training.distil(model, training.encode(judge, training.train.texts), "distilled_back")
-            job.report({"supervised": {"before": before, "judge": judged, "accuracy": learnt[-1]["accuracy"]}})
+            classifier, learnt = training.supervise(model)
+            labelled = training.watched(classifier)
+            history = training.distil(model, training.encode(classifier, training.train.texts), "distilled_back")
+            job.report({"supervised": {"before": before, "classifier": labelled, "accuracy": learnt[-1]["accuracy"]}})
         similarity.save_pooler(model, TARGET)
         whitening.whiten_partially(
             model, tokenizer, training.train.texts, settings.partial_whitening, max_length=training.max_length

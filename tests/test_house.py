@@ -61,7 +61,7 @@ def exempt(path: Path) -> bool:
 
 
 def closure(path: Path) -> set[Path]:
-    """Every file of ours that importing ``path`` reads, the hallway apart."""
+    """Every file of ours that importing ``path`` reads, the stage runner apart."""
     found: set[Path] = set()
     waiting = [path]
     while waiting:

@@ -112,8 +112,8 @@ def _check_models(narrow: Narrow, student: roformer_sim.RoformerSim) -> None:
     """What others made is there; what stages make may come."""
     if narrow.init and not (Path(narrow.init).is_dir() or REPOSITORY.fullmatch(narrow.init)):
         raise InputError(f"params.yaml: pretrain.init: no such folder, nor a hub name: {narrow.init}")
-    judged = [("supervised.files", file) for file in student.supervised.files]
-    for key, name in [("teacher", student.teacher), ("init", student.init), *judged]:
+    labelled = [("supervised.files", file) for file in student.supervised.files]
+    for key, name in [("teacher", student.teacher), ("init", student.init), *labelled]:
         if not (Path(name).exists() or Path(name).parts[:1] in (("models",), ("data",))):
             raise InputError(f"params.yaml: roformer_sim.{key}: no such file or folder: {name}")
 

@@ -1,4 +1,4 @@
-"""The hallway every stage process goes through.
+"""The stage runner every stage process goes through.
 
     with stage("pretrain") as job:
         import torch  # only now: the GPU lease comes first

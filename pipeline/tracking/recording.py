@@ -1,7 +1,7 @@
-"""Tracking that never costs a run: a stage writes to its spool, a courier process carries it to MLflow.
+"""Tracking that never costs a run: a stage writes to its spool, a uploader process carries it to MLflow.
 
 Telling the tracker something is one appended line; no stage waits for MLflow, imports it or fails with
-it. What the courier cannot deliver stays in `.run/spool` until
+it. What the uploader cannot deliver stays in `.run/spool` until
 
     python -m pipeline.tracking sync
 
@@ -31,12 +31,12 @@ from pipeline.run.identity import Identity
 from pipeline.run.signals import Stopped
 from pipeline.tracking import uploader
 from pipeline.tracking.promotion import Champion
-from pipeline.tracking.run_log import Spool
+from pipeline.tracking.run_log import RunLog
 from pipeline.workspace import git, numbers, paths, yaml_file
 from pipeline.workspace.environment import COURIER, FLOW_RUN, SWEEP, SYSTEM_METRICS, TRACKING
 from rosphere.errors import InputError
 
-PATIENCE_SECONDS = 5.0  # how long a finished stage waits for its courier, to say if something was left
+PATIENCE_SECONDS = 5.0  # how long a finished stage waits for its uploader, to say if something was left
 PARAMS = Path("params.yaml")
 CERTIFICATES = {"widen": (Path("reports/widen.json"), Path("models/widen/widening.json"))}  # of what comes after it
 
@@ -60,7 +60,7 @@ class Tracker:
     def __init__(
         self,
         name: str,
-        spool: Spool | None,
+        spool: RunLog | None,
         process: "subprocess.Popen[bytes] | None",
         rules: Mapping[str, Champion] | None = None,
         certificates: tuple[Path, ...] = (),
@@ -94,18 +94,18 @@ class Tracker:
             folder = place / (rule.folder or name)
             if folder.is_dir() and any(folder.iterdir()):
                 self._tell(
-                    partial(Spool.model, name=name, source=folder, certificates=self._certificates, rule=asdict(rule))
+                    partial(RunLog.model, name=name, source=folder, certificates=self._certificates, rule=asdict(rule))
                 )
 
     def end(self, status: str) -> None:
-        """Close the run as FINISHED, FAILED or KILLED, and give the courier a moment to deliver."""
+        """Close the run as FINISHED, FAILED or KILLED, and give the uploader a moment to deliver."""
         self._tell(lambda spool: spool.write("end", status=status))
         if self._spool is not None:
             self._spool.close()
-            if status != "KILLED":  # who is told to leave does not wait; the courier sees it go
+            if status != "KILLED":  # who is told to leave does not wait; the uploader sees it go
                 self._see_off(self._spool.path)
 
-    def _tell(self, write: Callable[[Spool], None]) -> None:
+    def _tell(self, write: Callable[[RunLog], None]) -> None:
         if self._spool is None:
             return
         try:
@@ -152,7 +152,7 @@ def _begin(me: Identity, devices: tuple[str, ...]) -> Tracker:
     name = f"{stamp}-{me.name.replace('@', '_')}-{me.stage_fp[:12]}-{os.getpid()}"
     try:
         settings = _settings()
-        told = Spool(paths.run_logs(me.home) / name)
+        told = RunLog(paths.run_logs(me.home) / name)
         told.write("start", **_introduction(me, devices), system_metrics=settings.system_metrics)
         delivering = find_spec("mlflow") and os.environ.get(COURIER) != "0"
         process = uploader.start(told.path) if delivering else None

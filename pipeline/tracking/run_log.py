@@ -3,11 +3,11 @@
 One folder per stage execution, `.run/spool/<time>-<stage>-<fingerprint>-<pid>/`:
 
     events.jsonl   one JSON object a line, in order: start, metrics, artifact, final, model, end
-    system.jsonl   what the courier measures of the machine meanwhile, as metrics events
+    system.jsonl   what the uploader measures of the machine meanwhile, as metrics events
     files/         copies of the artifacts, as they were when logged; of large files links
     sent.json      how far delivery got, kept by whoever delivers
     lock           held by whoever delivers
-    courier.log    what the delivering process had to say
+    uploader.log    what the delivering process had to say
 
 Writing an event is one append of one line; nothing here knows MLflow or waits for anything. A folder
 whose events have all been delivered is deleted.
@@ -31,7 +31,7 @@ EVENTS, SYSTEM = "events.jsonl", "system.jsonl"
 LINKED_BYTES = 1 << 20  # from here on a file of a model is linked, not copied
 
 
-class Spool:
+class RunLog:
     """The writing end, in the stage's process."""
 
     def __init__(self, path: Path) -> None:

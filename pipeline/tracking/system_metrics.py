@@ -1,6 +1,6 @@
 """What a stage costs the machine while it runs: CPU, memory and GPU, under the names of MLflow's System metrics tab.
 
-Sampled by the courier, a process of its own, and never by MLflow's monitor: its thread can deadlock with imports.
+Sampled by the uploader, a process of its own, and never by MLflow's monitor: its thread can deadlock with imports.
 """
 
 import csv

@@ -1,4 +1,4 @@
-"""The courier: one child process per stage that carries its spool to MLflow.
+"""The uploader: one child process per stage that carries its spool to MLflow.
 
 It lives in its own session, so the signals that stop a trainer do not stop it. It imports MLflow, sends
 about once a second, backs off while the store is away, and outlives its trainer, however that ended,
@@ -39,10 +39,10 @@ def _environment() -> dict[str, str]:
 
 
 def start(path: Path) -> "subprocess.Popen[bytes]":
-    """Start the courier of the spool `path`, which this process writes."""
+    """Start the uploader of the spool `path`, which this process writes."""
     code = str(Path(__file__).resolve().parents[2])  # where `pipeline` is imported from, not the workspace
     search = os.pathsep.join(filter(None, [code, os.environ.get("PYTHONPATH")]))
-    with open(path / "courier.log", "wb") as log:
+    with open(path / "uploader.log", "wb") as log:
         return subprocess.Popen(
             [sys.executable, "-P", "-m", "pipeline.tracking.uploader", str(path), str(os.getpid())],
             env={**_environment(), "PYTHONPATH": search},
@@ -55,10 +55,10 @@ def start(path: Path) -> "subprocess.Popen[bytes]":
 
 
 def last_words(path: Path) -> str:
-    """The last line that the courier of the spool `path` wrote."""
-    log = path / "courier.log"
+    """The last line that the uploader of the spool `path` wrote."""
+    log = path / "uploader.log"
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.is_file() else []
-    return lines[-1] if lines else "the courier died"
+    return lines[-1] if lines else "the uploader died"
 
 
 def deliver(path: Path, trainer: int) -> int:

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from rosphere.clue.tasks import TASKS
-from rosphere.preparation import graded, leaks, mining, writing
-from rosphere.preparation.groups import Tidy
-from rosphere.preparation.leaks import HeldOut, Pair
+from rosphere.preparation import contamination, graded, mining, writing
+from rosphere.preparation.contamination import HeldOut, Pair
+from rosphere.preparation.deduplication import Deduplicator
 from rosphere.preparation.mining import Mining
 from rosphere.preparation.source import Graded, Group, Row, Source
 from rosphere.text.cleaning import clean
@@ -25,7 +25,7 @@ def write(
     tasks: Tasks,
     documents: Sequence[str],
     *,
-    tidy: Tidy,
+    tidy: Deduplicator,
     settings: Mining,
     folder: Path,
     seed: int,
@@ -39,12 +39,12 @@ def write(
     mined, counts = mining.mine(settings, documents, source.answers(), seed=seed) if settings.enabled else ([], {})
     held_out = HeldOut(held_out_sets(dev, source.graded, tasks))
     leaked: Counter[str] = Counter()
-    kept = list(leaks.without_leaks(itertools.chain(train, tidy(mined)), held_out, leaked))
+    kept = list(contamination.without_leaks(itertools.chain(train, tidy(mined)), held_out, leaked))
     counts |= writing.write_groups(kept, dev, folder, seed=seed)
     for stale in (folder / "graded").glob("*.jsonl"):  # run by hand, nothing else clears the folder
         stale.unlink()
     for name, rows in source.graded.items():
-        usable = list(leaks.graded_without_leaks(rows, held_out, leaked))
+        usable = list(contamination.graded_without_leaks(rows, held_out, leaked))
         counts |= graded.write(name, usable, folder / "graded")
         counts |= {f"graded_{name}_dropped_leaked": len(rows) - len(usable)} if len(usable) < len(rows) else {}
     return {**tidy.counts, **counts, **leaked}

@@ -14,7 +14,7 @@ from rosphere.errors import InputError
 from rosphere.preparation.mining import is_question_group
 from rosphere.preparation.source import Group, Row
 from rosphere.text import corpus, reading, sentences
-from rosphere.text.cleaning import Sieve, clean, fingerprint
+from rosphere.text.cleaning import DuplicateFilter, clean, fingerprint
 from rosphere.text.tokenising import tokenise
 from rosphere.text.tokenizer import Tokenizer
 
@@ -33,7 +33,7 @@ def short_sentences(documents: Iterable[str], shortest: int, max_length: int) ->
 
 
 def clean_documents(texts: Iterable[str], *, minimum: int, held_out: Iterable[str]) -> tuple[list[str], Counts]:
-    sieve = Sieve(minimum=minimum, held_out=held_out)
+    sieve = DuplicateFilter(minimum=minimum, held_out=held_out)
     documents = list(sieve(texts))
     if not documents:
         raise InputError(f"the source has no usable text: {dict(sieve.counts)}")

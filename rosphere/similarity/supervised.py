@@ -1,7 +1,7 @@
-"""Sentence vectors from judged pairs: the supervised teacher of RoFormer-Sim-FT (Su 2021, kexue.fm/archives/8541).
+"""Sentence vectors from labelled pairs: the supervised teacher of RoFormer-Sim-FT (Su 2021, kexue.fm/archives/8541).
 
 Sentence-BERT's head (Reimers and Gurevych 2019, arXiv 1908.10084): classes from u, v and |u - v|. Pairs that are alike
-or not, and pairs of natural language inference, have classes of their own; a row is judged among those of its kind.
+or not, and pairs of natural language inference, have classes of their own; a row is classified among those of its kind.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ CLASSES = len(ALIKE) + len(INFERENCE)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judged:
+class LabelledPair:
     one: str
     two: str
     kind: tuple[str, ...]
@@ -54,13 +54,13 @@ class Batch:
         return replace(self, **{name: getattr(self, name).to(device) for name in self.__dataclass_fields__})
 
 
-def read(path: Path) -> list[Judged]:
+def read(path: Path) -> list[LabelledPair]:
     """Rows with "sentence1", "sentence2" and a "label", or a "score" and the split "train": above the middle is alike.
 
     Raises:
         InputError: a row has neither, or a label of no kind; there are no rows to train on.
     """
-    judged, scored = [], []
+    labelled, scored = [], []
     for number, row in reading.rows(path):
         one, two = (reading.text_field(row, key, path=path, number=number) for key in ("sentence1", "sentence2"))
         if "score" in row:
@@ -72,24 +72,24 @@ def read(path: Path) -> list[Judged]:
         if kind is None:
             known = ", ".join(label for kind in KINDS for label in kind)
             raise InputError(f"{path}:{number}: expected a label ({known}) or a score, got {row.get('label')!r}")
-        judged.append(Judged(one=one, two=two, kind=kind, label=label))
+        labelled.append(LabelledPair(one=one, two=two, kind=kind, label=label))
     if scored:
         middle = (min(score for *_, score in scored) + max(score for *_, score in scored)) / 2
-        judged += [Judged(one=a, two=b, kind=ALIKE, label=str(int(score > middle))) for a, b, score in scored]
-    if not judged:
+        labelled += [LabelledPair(one=a, two=b, kind=ALIKE, label=str(int(score > middle))) for a, b, score in scored]
+    if not labelled:
         raise InputError(f"{path}: expected pairs to train on, there are none")
-    return judged
+    return labelled
 
 
 class Pairs:
-    """Judged pairs, tokenised once."""
+    """Labelled pairs, tokenised once."""
 
-    def __init__(self, judged: Sequence[Judged], tokenizer: Tokenizer, *, max_length: int) -> None:
+    def __init__(self, labelled: Sequence[LabelledPair], tokenizer: Tokenizer, *, max_length: int) -> None:
         self.tokenizer = tokenizer
-        self.judged = list(judged)
-        texts = [text for row in judged for text in (row.one, row.two)]
+        self.labelled = list(labelled)
+        texts = [text for row in labelled for text in (row.one, row.two)]
         self.sequences = [[tokenizer.cls, *ids[:max_length], tokenizer.sep] for ids in tokenizer.ids(texts)]
-        kinds = [[number for number, row in enumerate(judged) if row.kind == kind] for kind in KINDS]
+        kinds = [[number for number, row in enumerate(labelled) if row.kind == kind] for kind in KINDS]
         self.kinds = [numbers for numbers in kinds if numbers]
 
     def training_batch(self, step: int, *, pairs: int, seed: int) -> Batch:
@@ -101,7 +101,7 @@ class Pairs:
     def batch(self, numbers: Sequence[int]) -> Batch:
         sequences = [self.sequences[2 * number + side] for number in numbers for side in (0, 1)]
         ids_NL, keep_NL = pad(sequences, self.tokenizer.pad)
-        rows = [self.judged[number] for number in numbers]
+        rows = [self.labelled[number] for number in numbers]
         allowed = torch.zeros(len(rows), CLASSES, dtype=torch.bool)
         for place, row in enumerate(rows):
             allowed[place, FIRST[row.kind] : FIRST[row.kind] + len(row.kind)] = True
@@ -109,7 +109,7 @@ class Pairs:
         return Batch(ids_NL=ids_NL, keep_NL=keep_NL, target_P=target, allowed_PC=allowed)
 
 
-class Judge(nn.Module):
+class PairClassifier(nn.Module):
     """A sentence encoder under a linear head without bias."""
 
     def __init__(self, model: SimilarityModel) -> None:

@@ -48,7 +48,7 @@ def fingerprint(text: str) -> bytes:
     return hashlib.blake2b(letters(text).encode("utf-8"), digest_size=12).digest()
 
 
-class Sieve:
+class DuplicateFilter:
     """Cleans a stream of texts and drops the short, the repeated, and those that are a held-out text or have one
     as a sentence. (A held-out text of several sentences is recognised only where it is the whole text.)
 

@@ -15,7 +15,7 @@ import psutil
 import pytest
 from prefect.server.api.server import SubprocessASGIServer
 
-from flows import temporary
+from flows import ephemeral_server
 
 HOUSE = Path(__file__).resolve().parents[2]
 
@@ -177,7 +177,7 @@ def test_the_stand_in_is_the_one_that_prefect_would_start(monkeypatch) -> None:
     monkeypatch.setattr(subprocess, "Popen", Server)
     prefects = SubprocessASGIServer(4711)
     prefects._run_uvicorn_command()
-    ours = temporary.service(4711)
+    ours = ephemeral_server.service(4711)
     command, env = started
     assert [sys.executable, "-m", *ours.arguments] == command
     assert {key: env[key] for key in ours.env} == ours.env

@@ -13,15 +13,15 @@ from rosphere.encoder.config import EncoderConfig
 from rosphere.encoder.model import MaskedLanguageModel
 from rosphere.errors import InputError
 from rosphere.similarity.model import SimilarityModel
-from rosphere.similarity.supervised import ALIKE, CLASSES, INFERENCE, Judge, Judged, Pairs, read
+from rosphere.similarity.supervised import ALIKE, CLASSES, INFERENCE, LabelledPair, PairClassifier, Pairs, read
 from rosphere.text import tokenizer
 from rosphere.text.tokenizer import Tokenizer
 
 WORDS = "怎么退货款天气好不"
 ROWS = [
-    Judged(one="怎么退货", two="退货", kind=ALIKE, label="1"),
-    Judged(one="怎么退货", two="天气好", kind=ALIKE, label="0"),
-    Judged(one="天气好", two="天气不好", kind=INFERENCE, label="contradiction"),
+    LabelledPair(one="怎么退货", two="退货", kind=ALIKE, label="1"),
+    LabelledPair(one="怎么退货", two="天气好", kind=ALIKE, label="0"),
+    LabelledPair(one="天气好", two="天气不好", kind=INFERENCE, label="contradiction"),
 ]
 
 
@@ -106,7 +106,7 @@ def test_a_batch_holds_as_many_pairs_of_each_kind(pieces: Tokenizer) -> None:
 
 
 def test_the_logits_are_the_heads_by_hand(pieces: Tokenizer) -> None:
-    judge = Judge(model(pieces)).eval()
+    judge = PairClassifier(model(pieces)).eval()
     batch = Pairs(ROWS, pieces, max_length=9).batch([1, 2])
     logits = judge(batch)
     hidden = judge.model.language.encoder(batch.ids_NL, batch.keep_NL[:, None, None].bool())[:, 0]
@@ -120,7 +120,7 @@ def test_the_logits_are_the_heads_by_hand(pieces: Tokenizer) -> None:
 
 
 def test_a_judge_learns_its_pairs(pieces: Tokenizer) -> None:
-    judge, pairs = Judge(model(pieces)), Pairs(ROWS, pieces, max_length=9)
+    judge, pairs = PairClassifier(model(pieces)), Pairs(ROWS, pieces, max_length=9)
     optimizer = torch.optim.AdamW(judge.parameters(), lr=3e-3)
     batch = pairs.batch([0, 1, 2])
     first = float(judge.loss(batch)[0].detach())

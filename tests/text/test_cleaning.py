@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rosphere.text import sentences
-from rosphere.text.cleaning import Sieve, clean, fingerprint
+from rosphere.text.cleaning import DuplicateFilter, clean, fingerprint
 
 ANY_TEXT = st.text(max_size=40)
 # Characters whose narrowing, removal or composition can set off another.
@@ -69,7 +69,7 @@ def test_fingerprint_sees_letters_and_digits_only(one: str, other: str, same: bo
 
 
 def test_sieve_counts_every_text_once_under_its_reason() -> None:
-    sieve = Sieve(minimum=4, held_out=["怎么退货？"])
+    sieve = DuplicateFilter(minimum=4, held_out=["怎么退货？"])
     texts = [
         "今天天气很好。",
         "今天天气，很好！",  # the same letters
@@ -91,13 +91,13 @@ def test_sieve_counts_every_text_once_under_its_reason() -> None:
 
 
 def test_a_held_out_text_without_letters_does_not_empty_the_corpus() -> None:
-    sieve = Sieve(minimum=2, held_out=["？？？", "***"])
+    sieve = DuplicateFilter(minimum=2, held_out=["？？？", "***"])
     assert list(sieve(["你好。 —— 再见。"])) == ["你好。 —— 再见。"]
 
 
 @given(st.lists(st.text(alphabet="甲乙丙丁，。 ", max_size=6), max_size=12), st.lists(st.text("甲乙", max_size=3)))
 def test_sieve_keeps_distinct_texts_none_of_them_held_out(texts: list[str], held_out: list[str]) -> None:
-    sieve = Sieve(minimum=2, held_out=held_out)
+    sieve = DuplicateFilter(minimum=2, held_out=held_out)
     kept = list(sieve(texts))
     marks = [fingerprint(text) for text in kept]
     banned = {fingerprint(text) for text in held_out if clean(text)}

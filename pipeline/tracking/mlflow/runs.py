@@ -1,7 +1,7 @@
 """The MLflow side of a spool: runs found or created, filled, closed.
 
 One experiment; one parent run per pipeline configuration, found by its tag `pipeline.fp`; one child
-run per stage execution, tagged `stage.fp`. Only the modules mlflow_* import mlflow, and only the courier imports them.
+run per stage execution, tagged `stage.fp`. Only the modules mlflow_* import mlflow, and only the uploader imports them.
 """
 
 import json
@@ -79,7 +79,7 @@ class Store:
             return replace(sent, parent=parent, run=self._open_child(start, parent))
 
     def _reap(self) -> None:
-        """Close the runs whose processes died on this machine with no courier left to say so."""
+        """Close the runs whose processes died on this machine with no uploader left to say so."""
         here = f"tags.role = 'stage' and tags.host = '{socket.gethostname()}'"
         for run in self._store.search(f"{here} and attributes.status = 'RUNNING'"):
             if not run_log.alive(int(run.data.tags["pid"])):

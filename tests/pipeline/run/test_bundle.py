@@ -24,7 +24,7 @@ name, goal = os.environ["DVC_STAGE"], int(sys.argv[1])
 kept = pathlib.Path(".run/ckpt") / name / "count"
 kept.parent.mkdir(parents=True, exist_ok=True)
 count = int(kept.read_text()) if kept.exists() else 0
-print(f"{name} begins at {count}, courier {os.environ['ROSPHERE_COURIER']}", flush=True)
+print(f"{name} begins at {count}, uploader {os.environ['ROSPHERE_COURIER']}", flush=True)
 def stop(*_):
     kept.write_text(str(count))
     sys.exit(143)
@@ -88,10 +88,10 @@ def test_a_stage_goes_on_at_the_next_machine(tmp_path: Path) -> None:
 def test_a_finished_stage_is_done_again_under_other_params(tmp_path: Path) -> None:
     folder = machine(tmp_path / "machine")
     asked = ("run", "short", "--minutes", "1", "--out", str(tmp_path / "out"))
-    assert "short begins at 0, courier 0" in piece_of(folder, *asked).stdout
+    assert "short begins at 0, uploader 0" in piece_of(folder, *asked).stdout
     assert "finished by an earlier piece" in piece_of(folder, *asked).stdout
     (folder / "params.yaml").write_text("seed: 9\n")
-    assert "short begins at 0, courier 0" in piece_of(folder, *asked).stdout
+    assert "short begins at 0, uploader 0" in piece_of(folder, *asked).stdout
 
 
 def test_what_was_made_before_a_failure_is_packed(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A toy stage walks through the hallway: killed, stopped, misled and let through."""
+"""A toy stage walks through the stage runner: killed, stopped, misled and let through."""
 
 import json
 import os

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from pipeline.run.identity import Identity
 from pipeline.tracking import recording, run_log, uploader
-from pipeline.tracking.run_log import Spool
+from pipeline.tracking.run_log import RunLog
 from pipeline.workspace import numbers, paths
 
 mlflow = pytest.importorskip("mlflow")
@@ -83,9 +83,9 @@ def me(home: Path, name: str, pipeline: str, **changed: Any) -> Identity:
     return Identity(name=name, home=home, pipeline_fp=pipeline, **(told | changed))
 
 
-def spooled(who: Identity, pid: int | None = None) -> Spool:
+def spooled(who: Identity, pid: int | None = None) -> RunLog:
     """The spool of a run that has begun, of another process if `pid` is given."""
-    told = Spool(paths.run_logs(who.home) / f"{time.monotonic_ns()}-{who.name}")
+    told = RunLog(paths.run_logs(who.home) / f"{time.monotonic_ns()}-{who.name}")
     introduction = recording._introduction(who, ("3",))
     if pid is not None:
         introduction["tags"]["pid"] = str(pid)
@@ -244,7 +244,7 @@ def test_runs_left_by_dead_processes_are_closed(home: Path, store: Any) -> None:
     left = spooled(me(home, "train", "left"), pid=dead_pid())
     alive = spooled(me(home, "train", "alive"))
     store.deliver(alive.path, over=False)
-    store.deliver(left.path, over=False)  # and then its courier died as well
+    store.deliver(left.path, over=False)  # and then its uploader died as well
     assert runs(home, "tags.`stage.fp` = 'left-train'")[0].info.status == "RUNNING"
     store.deliver(spooled(me(home, "train", "next")).path, over=True)
     assert runs(home, "tags.`stage.fp` = 'left-train'")[0].info.status == "FAILED"
@@ -281,13 +281,13 @@ def spools(home: Path, fingerprint: str) -> list[Path]:
 
 
 def wait_until_delivered(home: Path, fingerprint: str) -> None:
-    deadline = time.monotonic() + 120  # the courier is nice to whatever else this machine does
+    deadline = time.monotonic() + 120  # the uploader is nice to whatever else this machine does
     while spools(home, fingerprint):
-        assert time.monotonic() < deadline, "the courier did not deliver"
+        assert time.monotonic() < deadline, "the uploader did not deliver"
         time.sleep(0.1)
 
 
-def test_the_courier_closes_the_run_of_a_trainer_killed_with_9(home: Path, store: Any) -> None:
+def test_the_uploader_closes_the_run_of_a_trainer_killed_with_9(home: Path, store: Any) -> None:
     trainer = run_trainer(home, "kill9", 60)
     assert trainer.stdout is not None and trainer.stdout.readline() == "told\n"
     trainer.send_signal(signal.SIGKILL)
@@ -298,22 +298,22 @@ def test_the_courier_closes_the_run_of_a_trainer_killed_with_9(home: Path, store
     assert points(home, run, "loss") == [(step, step / 10) for step in range(1, 6)]
 
 
-def test_runs_left_by_a_kill_of_trainer_and_courier_are_closed_at_the_next_start(home: Path, store: Any) -> None:
+def test_runs_left_by_a_kill_of_trainer_and_uploader_are_closed_at_the_next_start(home: Path, store: Any) -> None:
     trainer = run_trainer(home, "kill99", 60)
     assert trainer.stdout is not None and trainer.stdout.readline() == "told\n"
     deadline = time.monotonic() + 120
     while not runs(home, "tags.`stage.fp` = 'kill99' and attributes.status = 'RUNNING'"):
-        assert time.monotonic() < deadline, "the courier did not open the run"
+        assert time.monotonic() < deadline, "the uploader did not open the run"
         time.sleep(0.2)
-    [courier_] = [
+    [uploader_] = [
         process
         for process in psutil.Process(trainer.pid).children()
         if "pipeline.tracking.uploader" in process.cmdline()
     ]
-    for process in (courier_, trainer):
+    for process in (uploader_, trainer):
         process.send_signal(signal.SIGKILL)
     trainer.communicate()
-    courier_.wait()
+    uploader_.wait()
     assert runs(home, "tags.`stage.fp` = 'kill99'")[0].info.status == "RUNNING"
     store.deliver(spooled(me(home, "train", "successor")).path, over=True)
     assert runs(home, "tags.`stage.fp` = 'kill99'")[0].info.status == "FAILED"
@@ -334,7 +334,7 @@ def test_without_a_server_the_run_is_kept_and_sync_delivers_it(
     assert err.startswith("warning: train: tracking: ") and err.count("\n") == 1
     [kept] = spools(home, "absent")
     deadline = time.monotonic() + 60
-    while uploader.sync(home):  # on a slow machine the courier may still be at its last attempt
+    while uploader.sync(home):  # on a slow machine the uploader may still be at its last attempt
         assert time.monotonic() < deadline
         time.sleep(0.2)
     assert f"{kept.name}: delivered" in capsys.readouterr().out
@@ -468,7 +468,7 @@ def test_every_name_is_made_acceptable_to_mlflow(values: dict[str, Any]) -> None
 def test_events_are_read_as_written_whatever_the_block_size(
     tmp_path_factory: pytest.TempPathFactory, contents: list[dict[str, Any]]
 ) -> None:
-    told = Spool(tmp_path_factory.getbasetemp() / "spools" / str(time.monotonic_ns()))
+    told = RunLog(tmp_path_factory.getbasetemp() / "spools" / str(time.monotonic_ns()))
     for content in contents:
         told.write("metrics", values=content)
     told.close()

@@ -19,7 +19,7 @@ import torch
 from pipeline.run.identity import Identity
 from pipeline.tracking import recording, run_log, uploader
 from pipeline.tracking.promotion import Champion
-from pipeline.tracking.run_log import Spool
+from pipeline.tracking.run_log import RunLog
 from pipeline.workspace import paths
 from rosphere.encoder.config import EncoderConfig
 from rosphere.encoder.model import MaskedLanguageModel
@@ -79,7 +79,7 @@ def store(home: Path) -> Any:
     return Store(home)
 
 
-def trained(home: Path, name: str, recall: float, data: str = "a") -> Spool:
+def trained(home: Path, name: str, recall: float, data: str = "a") -> RunLog:
     """The spool of a finished run."""
     me = Identity(
         name="evaluate_similarity",
@@ -93,7 +93,7 @@ def trained(home: Path, name: str, recall: float, data: str = "a") -> Spool:
         gpus=0,
         upstream={"widen": "w"},
     )
-    told = Spool(paths.run_logs(home) / f"{time.monotonic_ns()}")
+    told = RunLog(paths.run_logs(home) / f"{time.monotonic_ns()}")
     told.write("start", **recording._introduction(me, ()))
     told.write("final", step=1, values={"recall": recall})
     tracker = recording.Tracker(me.name, told, None, {"roformer_sim": RULE}, recording._certificates(me))
@@ -173,7 +173,7 @@ def test_only_what_params_want_is_registered_and_only_of_runs_that_finished(home
     before = len(client(home).search_model_versions("name = 'roformer_sim'"))
     assert store.deliver(told.path, over=True)
     assert len(client(home).search_model_versions("name = 'roformer_sim'")) == before
-    unwanted = Spool(paths.run_logs(home) / "unwanted")
+    unwanted = RunLog(paths.run_logs(home) / "unwanted")
     recording.Tracker("evaluate_similarity", unwanted, None).models(home / "models")
     assert (unwanted.path / "events.jsonl").stat().st_size == 0
 

@@ -22,7 +22,7 @@ import pytest
 
 from pipeline.run.identity import Identity
 from pipeline.tracking import recording, run_log, uploader
-from pipeline.tracking.run_log import Spool
+from pipeline.tracking.run_log import RunLog
 from pipeline.workspace import paths
 
 mlflow = pytest.importorskip("mlflow")
@@ -138,7 +138,7 @@ def test_a_server_that_dies_in_mid_training_and_comes_back_costs_nothing(
     assert trainer.stdout.readline() == f"go{2 * STEPS // 3}\n"  # it trained on without a server
     before = delivered_bytes(tmp_path)
     with server(tmp_path, port):
-        until(lambda: delivered_bytes(tmp_path) > before, "the courier did not find the server again")
+        until(lambda: delivered_bytes(tmp_path) > before, "the uploader did not find the server again")
         Path(f"go{2 * STEPS // 3}").touch()
         assert trainer.wait(60) == 0
         until(lambda: not list(paths.run_logs(tmp_path).iterdir()), "the end was not delivered")
@@ -206,7 +206,7 @@ def test_artifacts_and_models_in_an_s3_store(
         upstream_metrics={},
         gpus=0,
     )
-    told = Spool(paths.run_logs(tmp_path) / "one")
+    told = RunLog(paths.run_logs(tmp_path) / "one")
     told.write("start", **recording._introduction(me, ()))
     told.artifact(folder / "modules.json")
     told.write("final", step=1, values={"recall": 0.5})

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.tracking import run_log, system_metrics
-from pipeline.tracking.run_log import Spool
+from pipeline.tracking.run_log import RunLog
 from pipeline.tracking.system_metrics import Machine
 from pipeline.tracking.uploader import Watch
 
@@ -57,8 +57,8 @@ def test_the_answer_of_nvidia_smi() -> None:
 
 
 @pytest.mark.parametrize(("seconds", "samples"), [(0, 0), (1000, 1)])
-def test_the_courier_samples_as_often_as_it_is_told(tmp_path: Path, seconds: float, samples: int) -> None:
-    told = Spool(tmp_path / "spool")
+def test_the_uploader_samples_as_often_as_it_is_told(tmp_path: Path, seconds: float, samples: int) -> None:
+    told = RunLog(tmp_path / "spool")
     told.write("start", system_metrics=seconds, devices=[])
     watch = Watch(told.path, os.getppid())
     for _ in range(3):

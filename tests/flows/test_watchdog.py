@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from flows import leash
+from flows import watchdog
 
 HOUSE = Path(__file__).resolve().parents[2]
 RUN = """
@@ -63,7 +63,7 @@ def test_one_that_does_not_end_is_killed(tmp_path: Path, eventually) -> None:
 def test_the_end_of_its_runs_is_awaited(tmp_path: Path, eventually) -> None:
     with start(tmp_path, PREFECT__FLOW_RUN_ID="some") as worker:
         run = run_of(tmp_path, eventually)
-        with leash.awaited(tmp_path):
+        with watchdog.awaited(tmp_path):
             worker.kill()
         assert not run.is_running() or run.status() == psutil.STATUS_ZOMBIE
     assert (tmp_path / "ended").exists()
@@ -72,10 +72,10 @@ def test_the_end_of_its_runs_is_awaited(tmp_path: Path, eventually) -> None:
 def test_a_run_that_does_not_end_is_not_awaited_for_ever(
     tmp_path: Path, eventually, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(leash, "PATIENCE", 0.5)
+    monkeypatch.setattr(watchdog, "PATIENCE", 0.5)
     with start(tmp_path, PREFECT__FLOW_RUN_ID="some") as worker:
         run = run_of(tmp_path, eventually)
-        with leash.awaited(tmp_path):
+        with watchdog.awaited(tmp_path):
             pass
         assert run.is_running()
         worker.kill()

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rosphere.preparation import graded, leaks, local
-from rosphere.preparation.leaks import HeldOut, Leak
+from rosphere.preparation import contamination, graded, local
+from rosphere.preparation.contamination import HeldOut, Leak
 from rosphere.preparation.source import Graded, Group
 from rosphere.text.cleaning import clean
 
@@ -117,7 +117,7 @@ def test_the_index_misses_nothing_among_long_sentences() -> None:
 
 def run(groups: Sequence[Group], held_out: HeldOut) -> tuple[list[tuple[str, ...]], Counter[str]]:
     counts: Counter[str] = Counter()
-    return [each.texts for each in leaks.without_leaks(groups, held_out, counts)], counts
+    return [each.texts for each in contamination.without_leaks(groups, held_out, counts)], counts
 
 
 def test_only_the_offending_sentences_are_dropped() -> None:
@@ -149,7 +149,7 @@ def test_graded_rows_for_training_only_are_dropped() -> None:
     held_out = HeldOut({"graded_a_test": [("甲一", "甲二")]})
     rows = [Graded(sentence1="甲二", sentence2="甲一", score=1.0, split=s) for s in ("train", "dev", "test")]
     counts: Counter[str] = Counter()
-    assert list(leaks.graded_without_leaks(rows, held_out, counts)) == rows[1:]
+    assert list(contamination.graded_without_leaks(rows, held_out, counts)) == rows[1:]
     assert counts == {"leaked_exact_graded_a_test": 1}
 
 
@@ -167,7 +167,7 @@ def test_atec_trains_on_no_held_out_pair_of_afqmc() -> None:
 
     held_out = HeldOut({split: afqmc[split] for split in ("dev", "test")})
     counts: Counter[str] = Counter()
-    kept = list(leaks.graded_without_leaks(atec, held_out, counts))
+    kept = list(contamination.graded_without_leaks(atec, held_out, counts))
     assert counts["leaked_exact_dev"] == 1889
     held = afqmc["dev"] + afqmc["test"]
     assert not {identity((row.sentence1, row.sentence2)) for row in kept} & set(map(identity, held))

@@ -13,7 +13,7 @@ LONG = 64  # characters: longer sentences than RoFormer-Sim takes; kept here, cu
 PLACES = 3  # named of each reason
 
 
-class Tidy:
+class Deduplicator:
     """Cleans a stream of groups. A sentence without letters is left out, and one that stood in the group or in an
     earlier group: in two groups it would be its own negative. What is then left with fewer than two is dropped.
 

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rosphere.preparation.groups import Tidy
+from rosphere.preparation.deduplication import Deduplicator
 from rosphere.preparation.source import Group
 from rosphere.text.cleaning import fingerprint
 
 
-def tidied(*groups: tuple[str, ...]) -> tuple[list[tuple[str, ...]], Tidy]:
-    tidy = Tidy()
+def tidied(*groups: tuple[str, ...]) -> tuple[list[tuple[str, ...]], Deduplicator]:
+    tidy = Deduplicator()
     given = (Group(name=f"a.jsonl:{n}", family="f", texts=texts) for n, texts in enumerate(groups, 1))
     return [group.texts for group in tidy(given)], tidy
 
@@ -57,7 +57,7 @@ def test_the_first_places_of_each_reason_are_named() -> None:
 
 
 def test_mined_groups_give_way_and_are_counted_by_origin() -> None:
-    tidy = Tidy()
+    tidy = Deduplicator()
     given = Group(name="a:1", family="f", texts=("甲一", "甲二"))
     found = Group(name="near:0", family="", texts=("甲一", "乙"), origin="near")
     assert list(tidy([given])) == [given]
