@@ -29,9 +29,10 @@ else
 endif
 
 # One thread a test process and as many processes as cores; the tests of a file share their fixtures.
-PYTEST := OMP_NUM_THREADS=1 python -m pytest -m "not slow and not gpu" -n auto --dist loadfile
+PYTEST := OMP_NUM_THREADS=1 python -m pytest -n auto --dist loadfile
+ALL := not slow and not gpu
 
-.PHONY: repro repro-alone scm flow test check ui bench clean
+.PHONY: repro repro-alone scm flow test quick check ui bench clean
 repro: $(INSTALLED)
 	@exec python -m pipeline.workspace.lock $(MAKE) --no-print-directory repro-alone
 
@@ -56,13 +57,17 @@ ui: scm
 	@python -m flows.ui
 
 test: $(TESTED)
-	@$(PYTEST)
+	@$(PYTEST) -m "$(ALL)"
+
+# While changing things: without what starts servers, flows, several processes or the real graph.
+quick: $(TESTED)
+	@$(PYTEST) -m "$(ALL) and not integration"
 
 check: $(TESTED)
 	ruff check .
 	ruff format --check .
 	mypy
-	$(PYTEST)
+	$(PYTEST) -m "$(ALL)"
 
 bench: $(TESTED)
 	python -m benchmarks

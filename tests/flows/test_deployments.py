@@ -17,6 +17,8 @@ from ruamel.yaml import YAML
 
 from flows.deployments import GIVE_UP, POOL, QUEUE
 
+pytestmark = pytest.mark.integration
+
 HOUSE = Path(__file__).resolve().parents[2]
 
 

@@ -15,6 +15,8 @@ from flows.experiment import called, workspace
 from pipeline.workspace.graph import PlanError, discover
 from pipeline.workspace.lock import alone
 
+pytestmark = pytest.mark.integration
+
 
 def git(root: Path, *arguments: str) -> str:
     me = ("-c", "user.name=nobody", "-c", "user.email=nobody@localhost")

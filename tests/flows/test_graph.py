@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from pipeline.workspace.graph import PACKAGE_PARENT, Graph, PlanError, Stage, discover, reasons
 
+pytestmark = pytest.mark.integration
+
 
 def stage(name: str, *upstream: str, changed: bool = False) -> Stage:
     return Stage(

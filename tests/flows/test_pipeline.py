@@ -17,6 +17,8 @@ from prefect.server.api.server import SubprocessASGIServer
 
 from flows import ephemeral_server
 
+pytestmark = pytest.mark.integration
+
 HOUSE = Path(__file__).resolve().parents[2]
 
 

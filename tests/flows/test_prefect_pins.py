@@ -16,6 +16,8 @@ import pytest
 from flows.process import Commands
 from pipeline.workspace.environment import settings
 
+pytestmark = pytest.mark.integration
+
 READS = """
 from prefect.client.orchestration import get_client
 with get_client(sync_client=True) as client:

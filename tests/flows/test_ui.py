@@ -24,6 +24,8 @@ from flows.services import StartError, require_free
 from flows.ui import create_store, mlflow_server, prefect_server, worker
 from pipeline.workspace import links
 
+pytestmark = pytest.mark.integration
+
 HOUSE = Path(__file__).resolve().parents[2]
 
 

@@ -13,6 +13,8 @@ import pytest
 
 from flows import watchdog
 
+pytestmark = pytest.mark.integration
+
 HOUSE = Path(__file__).resolve().parents[2]
 RUN = """
 import os, pathlib, signal, time

@@ -18,6 +18,8 @@ import pytest
 
 from tests.shrink import shrink
 
+pytestmark = pytest.mark.integration
+
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ("rosphere", "pipeline", "stages", "data/sample", "data/sources", "dvc.yaml", "params.yaml", ".dvcignore")
 

@@ -20,6 +20,8 @@ from rosphere.text import tokenizer as tokenizers
 from stages.evaluate import Evaluate, Pace
 from tests.stages.test_dag import environment
 
+pytestmark = pytest.mark.integration
+
 ROOT = Path(__file__).resolve().parents[2]
 PACE = Pace(learning_rate=1e-2)
 TEXTS = [f"{one}{other}" for one in "甲乙丙丁" for other in "子丑寅卯"]

@@ -39,6 +39,8 @@ from rosphere.training.loop import Backward, Callbacks, Objective, Released
 from rosphere.training.processes import Processes, join
 from rosphere.training.schedule import Schedule
 
+pytestmark = pytest.mark.integration
+
 STEPS = 24
 STOPPED_AT = 9  # within a window of the log and between two checkpoints
 Metrics = Mapping[str, Tensor | float]

@@ -14,7 +14,7 @@ from tests.pipeline.report import chromium
 from tests.pipeline.report.chromium import View
 from tests.pipeline.report.toy_reports import write
 
-pytestmark = pytest.mark.skipif(chromium.PROGRAM is None, reason="no Chromium here")
+pytestmark = [pytest.mark.skipif(chromium.PROGRAM is None, reason="no Chromium here"), pytest.mark.integration]
 
 OUTSIDE = """[...document.querySelectorAll('body *')].filter(each => !each.closest('.scroll')).filter(each => {
   const box = each.getBoundingClientRect(); return box.right > WIDTH + 1 || box.left < -1

@@ -19,6 +19,8 @@ from pipeline.report.run_data import RunData
 from stages import report
 from tests.pipeline.report.toy_reports import TASKS, put, write
 
+pytestmark = pytest.mark.integration
+
 ROOT = Path(__file__).resolve().parents[3]
 PLOTS = ROOT / ".dvc" / "plots"
 

@@ -16,6 +16,8 @@ import pytest
 from pipeline.run import bundle
 from rosphere.errors import InputError
 
+pytestmark = pytest.mark.integration
+
 REPOSITORY = Path(__file__).parents[3]
 # Counts to its number, a file a count; asked to stop it keeps its count in a checkpoint.
 COUNTER = """

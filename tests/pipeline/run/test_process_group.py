@@ -17,6 +17,8 @@ from pipeline.run.process_group import LEADER, Place, leased, size
 from pipeline.run.runner import stage
 from rosphere.errors import InputError
 
+pytestmark = pytest.mark.integration
+
 REPOSITORY = Path(__file__).parents[3]
 
 TOY = """

@@ -20,7 +20,7 @@ from pipeline.run.progress import Progress
 from pipeline.run.runner import stage
 from rosphere.errors import InputError
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:dvc")
+pytestmark = [pytest.mark.filterwarnings("ignore::DeprecationWarning:dvc"), pytest.mark.integration]
 
 REPOSITORY = Path(__file__).parents[3]
 SHELLS = [shell for shell in ("/bin/sh", "/bin/bash") if Path(shell).exists()]  # dash forks where bash execs

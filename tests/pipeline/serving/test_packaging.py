@@ -23,7 +23,7 @@ from rosphere.vae import folder, latents
 from rosphere.vae.decoding import interpolate
 from rosphere.vae.model import SentenceVAE, Shape
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # of MLflow
+pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.integration]  # of MLflow
 TEXTS, OTHERS = ["怎么退货", "今天天气不错"], ["如何退货", "卡"]
 
 

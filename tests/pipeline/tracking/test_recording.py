@@ -24,6 +24,8 @@ from pipeline.tracking import recording, run_log, uploader
 from pipeline.tracking.run_log import RunLog
 from pipeline.workspace import numbers, paths
 
+pytestmark = pytest.mark.integration
+
 mlflow = pytest.importorskip("mlflow")
 psutil = pytest.importorskip("psutil")
 

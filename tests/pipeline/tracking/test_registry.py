@@ -28,7 +28,7 @@ from rosphere.similarity.model import SimilarityModel
 from rosphere.text import tokenizer
 
 mlflow = pytest.importorskip("mlflow")
-pytestmark = pytest.mark.filterwarnings("ignore")  # of MLflow
+pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.integration]  # of MLflow
 REPOSITORY = Path(__file__).parents[3]
 RULE = Champion(
     measured_by="evaluate_similarity", metric="recall", better="higher", spread=0.05, measured_on=["data/pairs"]

@@ -26,7 +26,12 @@ from pipeline.tracking.run_log import RunLog
 from pipeline.workspace import paths
 
 mlflow = pytest.importorskip("mlflow")
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200), pytest.mark.filterwarnings("ignore")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(1200),
+    pytest.mark.filterwarnings("ignore"),
+    pytest.mark.integration,
+]
 REPOSITORY = Path(__file__).parents[3]
 STEPS = 60
 TRAINER = f"""
