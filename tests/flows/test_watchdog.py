@@ -18,12 +18,12 @@ pytestmark = pytest.mark.integration
 HOUSE = Path(__file__).resolve().parents[2]
 RUN = """
 import os, pathlib, signal, time
-from flows import leash
+from flows import watchdog
 def end(number, frame):
     open("ended", "w").write(str(number))
     raise SystemExit
 signal.signal(signal.SIGTERM, end)
-leash.hold(pathlib.Path())
+watchdog.hold(pathlib.Path())
 open("pid", "w").write(str(os.getpid()))
 end_by = time.monotonic() + 60
 while time.monotonic() < end_by:
@@ -54,7 +54,7 @@ def test_a_run_ends_by_sigterm_when_its_worker_is_killed(tmp_path: Path, eventua
 
 
 def test_one_that_does_not_end_is_killed(tmp_path: Path, eventually) -> None:
-    deaf = RUN.replace("raise SystemExit", "leash.PATIENCE").replace("leash.hold", "leash.PATIENCE = 0.5; leash.hold")
+    deaf = RUN.replace("raise SystemExit", "watchdog.PATIENCE").replace("watchdog.hold", "watchdog.PATIENCE = 0.5; watchdog.hold")
     with start(tmp_path, deaf, PREFECT__FLOW_RUN_ID="some") as worker:
         run = run_of(tmp_path, eventually)
         worker.kill()
