@@ -54,7 +54,8 @@ def test_a_run_ends_by_sigterm_when_its_worker_is_killed(tmp_path: Path, eventua
 
 
 def test_one_that_does_not_end_is_killed(tmp_path: Path, eventually) -> None:
-    deaf = RUN.replace("raise SystemExit", "watchdog.PATIENCE").replace("watchdog.hold", "watchdog.PATIENCE = 0.5; watchdog.hold")
+    deaf = RUN.replace("raise SystemExit", "watchdog.PATIENCE")
+    deaf = deaf.replace("watchdog.hold", "watchdog.PATIENCE = 0.5; watchdog.hold")
     with start(tmp_path, deaf, PREFECT__FLOW_RUN_ID="some") as worker:
         run = run_of(tmp_path, eventually)
         worker.kill()
