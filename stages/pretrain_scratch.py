@@ -35,9 +35,7 @@ def train(job: runner.Job, control: Scratch) -> None:
     sizes, wide = job.scalar("sizes", dict[str, Size]), job.section(Wide, "pretrain_wide")
     narrow, vocabulary = job.section(Narrow, "pretrain"), len(tokenizer)
     shape = encoder_config(sizes, job.scalar("widen.size", str), vocabulary=vocabulary, dropout=wide.dropout)
-    before = narrow.schedule.steps * narrow.flops(
-        encoder_config(sizes, narrow.size, vocabulary=vocabulary, dropout=0.0)
-    )
+    before = narrow.total_flops(encoder_config(sizes, narrow.size, vocabulary=vocabulary, dropout=0.0))
     settings = recipe(wide, shape, control.learning_rate, before=before)
     seed_everything(seed)
     model = MaskedLanguageModel(shape)

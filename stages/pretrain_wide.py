@@ -35,7 +35,7 @@ def spent(narrow: Narrow, sizes: dict[str, Size], vocabulary: int) -> float:
         config = configs.read(hub.located(narrow.init))
     else:
         config = encoder_config(sizes, narrow.size, vocabulary=vocabulary, dropout=0.0)
-    return narrow.schedule.steps * narrow.flops(config)
+    return narrow.total_flops(config)
 
 
 def main() -> None:

@@ -35,6 +35,10 @@ class Recipe:
         """Of one step."""
         return config.flops_per_token(self.sequence) * self.batch_size * self.sequence
 
+    def total_flops(self, config: EncoderConfig) -> float:
+        """Of the whole run."""
+        return self.schedule.steps * self.flops(config)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Narrow(Recipe):
