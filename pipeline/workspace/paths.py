@@ -60,8 +60,8 @@ def pipeline_lock(root: Path, experiment: str | None = None) -> Path:
     return root / RUN / (f"experiment-{experiment}.lock" if experiment else "pipeline.lock")
 
 
-def stop_word(home: Path, group: int) -> Path:
-    """Where a stage tells the next one of its process group that it is not wanted any more."""
+def stop_flag(home: Path, group: int) -> Path:
+    """By which a stage stops the next one of its process group before it begins (pipeline/run/stop_flag.py)."""
     return home / RUN / f"stop-{group}"
 
 

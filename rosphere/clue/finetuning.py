@@ -117,7 +117,7 @@ def finetune(
 ) -> History:
     """Trains ``model`` in place and returns its history; with select "best" it looks at ``dev`` after every epoch.
 
-    With ``folder`` a killed run goes on where it was. Raises Interrupted as ``fitting.fit`` does.
+    With ``folder`` a killed run goes on where it was. Raises Interrupted as ``loop.fit`` does.
     """
     made = examples(model.task, rows, tokenizer)
     lengths = [example.length for example in made]
