@@ -1,4 +1,4 @@
-"""What a stage asks of the stage runner and leaves with it: settings, progress, curves, reports, a checkpoint folder."""
+"""What a stage asks of the stage runner and leaves with it: settings, progress, curves, reports, checkpoints."""
 
 import csv
 import json
@@ -63,7 +63,10 @@ class Job:
 
         requested: Requested = self.scalar("precision", Requested)  # type: ignore[arg-type]  # a Literal is no class
         decision = for_training(requested, width)
-        before, self._precision = self._precision, {"precision": decision.precision, "precision_reason": decision.reason}
+        before, self._precision = (
+            self._precision,
+            {"precision": decision.precision, "precision_reason": decision.reason},
+        )
         if self.main and before != self._precision:
             print(f"{self.name}: training in {decision.precision} ({decision.reason})", flush=True)
         return decision.precision

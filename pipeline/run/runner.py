@@ -26,7 +26,7 @@ from pipeline.run.identity import Identity, identify, stage_name
 from pipeline.run.job import Job
 from pipeline.run.signals import Stopped, StopRequests, die_with_parent, stop_requests
 from pipeline.tracking import recording
-from pipeline.workspace import paths
+from pipeline.workspace import environment, paths
 from pipeline.workspace.environment import DVC_ROOT
 from rosphere.errors import UNUSABLE, InputError, Interrupted, message
 
@@ -41,6 +41,7 @@ def stage(default: str, *, divides: bool = False) -> Iterator[Job]:
     """
     name = stage_name(default)
     with _one_line_errors(name):
+        environment.refuse_renamed()
         place = process_group.place()
     os.chdir(paths.workspace(place.started_in))
     with _one_line_errors(name), stop_requests() as requests, die_with_parent(place.ending):
@@ -81,7 +82,13 @@ def _following(identity: Identity, place: process_group.Place, requests: StopReq
     """The way of the others: no lock, no tracking, nothing written."""
     nothing = recording.Tracker(identity.name, None, None)
     with process_group.leased(identity.gpus, place):
-        yield Job(name=identity.name, checkpoint=checkpoint_folder.place(identity), requests=requests, tracker=nothing, main=False)
+        yield Job(
+            name=identity.name,
+            checkpoint=checkpoint_folder.place(identity),
+            requests=requests,
+            tracker=nothing,
+            main=False,
+        )
 
 
 @contextmanager

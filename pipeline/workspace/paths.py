@@ -36,7 +36,12 @@ def checkpoints(home: Path) -> Path:
 
 
 def run_logs(home: Path) -> Path:
-    """The folder of all that MLflow is still to be told."""
+    """The folder of what has still to be delivered to MLflow: a folder a run (pipeline/tracking/run_log.py)."""
+    return home / RUN / "run_logs"
+
+
+def former_run_logs(home: Path) -> Path:
+    """Where older versions kept them (pipeline/tracking/former_folder.py)."""
     return home / RUN / "spool"
 
 
@@ -66,7 +71,12 @@ def stop_flag(home: Path, group: int) -> Path:
 
 
 def finished(root: Path) -> Path:
-    """What a bundle's earlier pieces have finished."""
+    """The stages that earlier bundles have finished (pipeline/run/bundle.py)."""
+    return root / RUN / "finished.json"
+
+
+def formerly_finished(root: Path) -> Path:
+    """The same, as older versions wrote it."""
     return root / RUN / "pieces.json"
 
 

@@ -231,6 +231,12 @@ def test_what_a_user_can_put_right_is_one_line(house: Path, train: dict[str, Any
     assert not list(house.glob("reports/*"))
 
 
+def test_a_variable_by_its_former_name_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROSPHERE_COURIER", "0")
+    code, _, err = finish(start())
+    assert (code, err) == (1, "error: train: ROSPHERE_COURIER: is called ROSPHERE_UPLOADER now\n")
+
+
 def test_a_bug_keeps_its_traceback(house: Path) -> None:
     params(house, steps=1, end="bug")
     code, _, err = finish(start())
