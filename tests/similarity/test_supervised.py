@@ -96,11 +96,11 @@ def test_refusals(tmp_path: Path, row: dict[str, Any], complaint: str) -> None:
 
 
 def test_a_batch_holds_as_many_pairs_of_each_kind(pieces: Tokenizer) -> None:
-    batch = Pairs(ROWS, pieces, max_length=3).training_batch(4, pairs=8, seed=1)
+    batch = Pairs(ROWS, pieces, max_length=3).training_batch(4, batch_size=8, seed=1)
     assert batch.ids_NL.shape == (16, 5)
     assert batch.allowed_PC.sum(1).tolist() == [2, 3] * 4
     assert all(batch.allowed_PC[place, target] for place, target in enumerate(batch.target_P))
-    again, other = (Pairs(ROWS, pieces, max_length=3).training_batch(step, pairs=8, seed=1) for step in (4, 5))
+    again, other = (Pairs(ROWS, pieces, max_length=3).training_batch(step, batch_size=8, seed=1) for step in (4, 5))
     assert torch.equal(batch.ids_NL, again.ids_NL) and torch.equal(batch.target_P, again.target_P)
     assert not torch.equal(batch.target_P, other.target_P)
 

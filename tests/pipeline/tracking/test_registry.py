@@ -131,10 +131,15 @@ def test_versions_link_their_run_and_the_champion_moves_beyond_the_spread(home: 
 
 
 def test_a_model_delivered_twice_is_one_version(home: Path, store: Any) -> None:
+    """Also where an older version of ours had made it."""
     before = len(client(home).search_model_versions("name = 'roformer_sim'"))
     told = trained(home, "twice", 0.0)
     for _ in range(2):  # the answer to the first attempt was lost
         assert store.deliver(told.path, over=True)
+    [made] = client(home).search_model_versions(f"name = 'roformer_sim' and tags.run_log = '{told.path.name}'")
+    client(home).delete_model_version_tag("roformer_sim", made.version, "run_log")
+    client(home).set_model_version_tag("roformer_sim", made.version, "spool", told.path.name)
+    assert store.deliver(told.path, over=True)
     assert len(client(home).search_model_versions("name = 'roformer_sim'")) == before + 1
 
 
