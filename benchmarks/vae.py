@@ -125,11 +125,11 @@ class Bench:
         if done.is_file():
             return dict(json.loads(done.read_text()))
         protocol, (model, objective) = self.protocol, self.model(name, size, seed)
-        pace = Schedule(steps=protocol.steps, learning_rate=protocol.rate, log_every=50, checkpoint_every=200)
+        schedule = Schedule(steps=protocol.steps, learning_rate=protocol.rate, log_every=50, checkpoint_every=200)
         history = training.train(
             model,
             self.train,
-            pace,
+            schedule,
             objective=objective,
             batch_size=protocol.batch_size,
             seed=seed,
