@@ -6,8 +6,8 @@
 Each trainer does the same work a step (matrix products of --work milliseconds or so, one thread) and tells one point a
 step. Rounds with tracking and without take turns. `slowdown`: of the loop's wall time, median of the rounds' ratios.
 `slowdown_cpu`: of the trainers' own CPU time, which another load of the machine changes less. `recording`: share of the
-loop spent recording points. `uploaders_cpu`: what the uploaders used by the end of the loop, as a share of the trainers'
-CPU time; on a machine without a free core they take it from them.
+loop spent recording points. `uploaders_cpu`: what the uploaders used by the end of the loop, as a share of the
+trainers' CPU time; on a machine without a free core they take it from them.
 """
 
 from __future__ import annotations
