@@ -10,20 +10,19 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from rosphere.encoder.precision import Precision, autocast
-from rosphere.errors import InputError, Interrupted
+from rosphere.errors import Interrupted
 from rosphere.randomness.state import seed_everything
-from rosphere.training import checkpoint, processes
+from rosphere.training import checkpoint, feeding, processes
 from rosphere.training.checkpoint import History
 from rosphere.training.optimizers import adamw
 from rosphere.training.processes import Released
@@ -89,7 +88,7 @@ def fit(
         precision=precision,
         divisible=divisible,
     )
-    for step, batch in _ahead(lambda step: run.processes.share(batches(step)), run.step, schedule.steps):
+    for step, batch in feeding.ahead(lambda step: run.processes.share(batches(step)), run.step, schedule.steps):
         run.advance(step, batch)
     run.processes.leave()
     if run.processes.rank > 0:
@@ -164,12 +163,12 @@ class _Run(Generic[Batch]):
     def _measured(self, step: int, batch: Batch) -> Mapping[str, Tensor | float]:
         """Gradients and metrics of the batch, in as many parts as the memory asks for."""
         while True:
-            parts = _parts(batch, self.parts)
+            parts = feeding.parts(batch, self.parts)
             seed_everything(self.seed, step, self.processes.rank)
             try:
                 return _sums([self._part(part) for part in parts])
             except torch.OutOfMemoryError:
-                if not (self.divisible and _can_be_split(batch, 2 * self.parts)):
+                if not (self.divisible and feeding.can_be_split(batch, 2 * self.parts)):
                     raise
             # Only here: inside the handler the failed step's tensors are still alive.
             self.optimizer.zero_grad()
@@ -179,7 +178,7 @@ class _Run(Generic[Batch]):
 
     def _part(self, batch: Batch) -> Mapping[str, Tensor | float]:
         with autocast(self.precision, self.device):
-            return self.objective(self.model, _moved(batch, self.device), Tensor.backward)
+            return self.objective(self.model, feeding.moved(batch, self.device), Tensor.backward)
 
     def _fill(self) -> None:
         """The window gets what was measured since the last time, added up over the processes."""
@@ -214,18 +213,6 @@ class _Run(Generic[Batch]):
             return self.callbacks.evaluate()
 
 
-def _parts(batch: Any, count: int) -> list[Any]:
-    return [batch] if count == 1 else [batch.share(part, count) for part in range(count)]
-
-
-def _can_be_split(batch: Any, count: int) -> bool:
-    try:
-        batch.share(0, count)
-    except InputError:  # fewer rows than parts
-        return False
-    return True
-
-
 def _sums(parts: list[Mapping[str, Tensor | float]]) -> Mapping[str, Tensor | float]:
     return parts[0] if len(parts) == 1 else {key: sum(part[key] for part in parts) for key in parts[0]}
 
@@ -237,23 +224,3 @@ def _finite_means(window: list[Mapping[str, Tensor | float]], done: int) -> dict
     if not all(math.isfinite(value) for value in means.values()):
         raise FloatingPointError(f"step {done}: the loss is not finite ({means}); lower the learning rate")
     return means
-
-
-def _ahead(batches: Callable[[int], Batch], first: int, last: int) -> Iterator[tuple[int, Batch]]:
-    """(step, batch), the next batch being made on another thread while this one trains."""
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        coming = pool.submit(batches, first) if first < last else None
-        for step in range(first, last):
-            assert coming is not None
-            batch = coming.result()
-            coming = pool.submit(batches, step + 1) if step + 1 < last else None
-            yield step, batch
-
-
-def _moved(batch: Any, device: torch.device) -> Any:
-    """The batch with its tensors on ``device``; batches are tensors, tuples, dicts or have a method ``to``."""
-    if isinstance(batch, tuple | list):
-        return type(batch)(_moved(item, device) for item in batch)
-    if isinstance(batch, dict):
-        return {key: _moved(item, device) for key, item in batch.items()}
-    return batch.to(device) if hasattr(batch, "to") else batch

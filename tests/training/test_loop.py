@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from rosphere.errors import InputError, Interrupted
-from rosphere.training import checkpoint, loop
+from rosphere.training import checkpoint, feeding, loop
 from rosphere.training.checkpoint import History
 from rosphere.training.loop import Callbacks
 from rosphere.training.optimizers import adamw
@@ -361,7 +361,7 @@ def test_a_stop_at_the_last_step_is_the_end() -> None:
 def test_batches_move_with_their_containers() -> None:
     device = torch.device("meta")
     mover = SimpleNamespace(to=lambda device: f"to {device}")
-    moved = loop._moved({"a": (torch.zeros(2), [torch.ones(1)]), "b": mover, "c": "text"}, device)
+    moved = feeding.moved({"a": (torch.zeros(2), [torch.ones(1)]), "b": mover, "c": "text"}, device)
     assert moved["a"][0].device == moved["a"][1][0].device == device
     assert (moved["b"], moved["c"]) == ("to meta", "text")
 
