@@ -175,20 +175,18 @@ class Job:
 
     @property
     def report_path(self) -> Path:
-        """reports/<word>.json; of an item reports/<word>/<item>.json, of a task reports/tasks/<task>.json."""
-        if self.item is None:
-            return Path("reports") / f"{self.word}.json"
-        return Path("reports") / ("tasks" if self.word == "evaluate" else self.word) / f"{self.item}.json"
+        return paths.report(self.name)
 
     def close(self) -> None:
         """End of the work: final metrics to the tracker, then the report file, atomically."""
         self._progress.close()
-        speed = _plain(self._speed(), self.name)
+        text = json.dumps(self._report, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+        # The page depends on these files alone: they tell it of every stage's report, whatever stages there are.
+        speed = _plain({**self._speed(), "report": files.text_hash(text)}, self.name)
         files.write_text(self._beside("speed"), json.dumps(speed, sort_keys=True, indent=1) + "\n")
         if self._report:
             self._tracker.final(self._step, self._report)
-            text = json.dumps(self._report, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False)
-            files.write_text(self.report_path, text + "\n")
+            files.write_text(self.report_path, text)
         self._tracker.models(Path("models"))
 
 

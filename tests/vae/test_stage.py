@@ -76,7 +76,7 @@ def run_data(tmp_path: Path) -> RunData:
     (tmp_path / "examples").mkdir()
     examples = {"sphere": {"points": points, "labels": ["0", "1", "0"]}}
     (tmp_path / "examples" / "evaluate_vae-vmf.json").write_text(json.dumps(examples))
-    return RunData(folder=tmp_path, tasks=[], variants=["vmf", "gaussian"])
+    return toy_reports.run_data(tmp_path, tasks=[], variants=["vmf", "gaussian"])
 
 
 def test_the_sphere_is_drawn_with_the_same_bytes_every_time(run_data: RunData, tmp_path: Path) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from pipeline.report.declaration import Declaration, Metric
 
 from pipeline.report import changes, figures
-from pipeline.report.declaration import Declaration, Metric
 
 
 @pytest.mark.parametrize("declaration", changes.DECLARATIONS, ids=lambda each: each.title)

@@ -23,6 +23,7 @@ from pipeline.report.run_data import RunData, flops_to_reach, savings
 from pipeline.report.tables import Table
 from rosphere.errors import InputError
 from stages import report
+from tests.pipeline.report import toy_reports
 from tests.pipeline.report.toy_reports import RUN, TASKS, put, write
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -54,7 +55,7 @@ def test_graded_pairs_stand_beside_what_was_published_for_the_same_split_only(ru
 def test_a_page_without_graded_pairs_does_not_speak_of_them(run_data: RunData) -> None:
     path = run_data.folder / "evaluate_similarity.json"
     put(path, {**run_data.report("evaluate_similarity"), "graded": {}})
-    fresh = RunData(folder=run_data.folder, tasks=TASKS, variants=["vmf", "gaussian"])
+    fresh = toy_reports.run_data(run_data.folder, tasks=TASKS, variants=["vmf", "gaussian"])
     assert not any("Published" in part for part in similarity.section(fresh, {}))
     assert any("75% of the probe" in part for part in similarity.section(fresh, {}))
 
@@ -207,7 +208,7 @@ def test_a_figure_is_letters_that_take_the_pages_colour_and_says_what_it_shows(r
 def test_chinese_names_stay_letters(run_data: RunData) -> None:
     put(run_data.folder / "tasks" / "天气.json", run_data.task("sentiment"))
     path = run_data.folder / "tasks.svg"
-    figures.tasks(RunData(folder=run_data.folder, tasks=["天气"], variants=["vmf"]), path)
+    figures.tasks(toy_reports.run_data(run_data.folder, tasks=["天气"], variants=["vmf"]), path)
     assert "天气" in path.read_text(encoding="utf-8")
 
 
@@ -271,7 +272,7 @@ def test_the_page_is_whole_and_loads_nothing(run_data: RunData) -> None:
 
 def test_the_same_reports_give_the_same_page(run_data: RunData) -> None:
     first = html.page("title", report.sections(run_data, drawn(run_data)), origin=report.origin(run_data))
-    again = RunData(folder=run_data.folder, tasks=TASKS, variants=["vmf", "gaussian"])
+    again = toy_reports.run_data(run_data.folder, tasks=TASKS, variants=["vmf", "gaussian"])
     assert html.page("title", report.sections(again, drawn(again)), origin=report.origin(again)) == first
 
 
@@ -323,7 +324,7 @@ def test_where_the_dashboard_is(monkeypatch: pytest.MonkeyPatch, uri: str, expec
 
 
 def test_a_page_without_tasks(run_data: RunData) -> None:
-    bare = RunData(folder=run_data.folder, tasks=[], variants=["vmf", "gaussian"])
+    bare = toy_reports.run_data(run_data.folder, tasks=[], variants=["vmf", "gaussian"])
     assert "Tasks" in report.sections(bare, drawn(bare))
     assert tasks.findings(bare) == []
     assert not any(name.startswith("evaluate-") for name in bare.stages)
@@ -378,11 +379,11 @@ def test_published_figures_stand_beside_clue_tasks_only_and_by_split(run_data: R
     assert ("BERT base", "79.45") in {(row[1], row[2]) for row in dev.rows}
     assert tasks.beside(run_data, "test") is None, "of CLUENER no test figures are quoted"
     put(run_data.folder / "tasks" / "tnews.json", run_data.task("cluener"))
-    other = RunData(folder=run_data.folder, tasks=["tnews"], variants=["vmf"])
+    other = toy_reports.run_data(run_data.folder, tasks=["tnews"], variants=["vmf"])
     test = tasks.beside(other, "test")
     assert test is not None and test.head[2] == "test, per cent"
     assert "rosphere" not in {row[1] for row in test.rows}, "a score on dev is never set beside test figures"
-    assert tasks.beside(RunData(folder=run_data.folder, tasks=["sentiment"], variants=["vmf"]), "dev") is None
+    assert tasks.beside(toy_reports.run_data(run_data.folder, tasks=["sentiment"], variants=["vmf"]), "dev") is None
 
 
 def test_the_page_shows_every_tasks_mistakes(run_data: RunData) -> None:
