@@ -15,7 +15,7 @@ from pipeline.report import history, html
 from pipeline.report.run_data import RunData
 from pipeline.report.tables import Table
 from pipeline.workspace import paths
-from pipeline.workspace.declaration import Better
+from pipeline.workspace.declaration import Better, Declaration
 
 Outcome = Literal["better", "worse", "changed"]
 SHOWN = 12
@@ -64,7 +64,9 @@ def compared(run_data: RunData) -> Changes | None:
     known = {stage: found for stage, found in stages.items() if any(old is not None for old, _ in found.values())}
     pairs = [(stage, key, old, new) for stage, found in known.items() for key, (old, new) in found.items()]
     both = [
-        _change(run_data, stage, key, old, new) for stage, key, old, new in pairs if old is not None and new is not None
+        change(run_data.declared, stage, key, old, new)
+        for stage, key, old, new in pairs
+        if old is not None and new is not None
     ]
     moved = sorted((each for each in both if each.before != each.now), key=lambda each: each.rank)
     new, gone = sum(old is None for *_, old, _ in pairs), sum(new is None for *_, new in pairs)
@@ -76,10 +78,10 @@ def _file(name: str) -> str:
     return str(paths.report(name).relative_to(paths.REPORTS))
 
 
-def _change(run_data: RunData, stage: str, key: str, before: float, now: float) -> Change:
-    declared = run_data.declared[stage.partition("@")[0]]
-    better, main = declared.better(key), declared.main(key)
-    return Change(stage=stage, key=key, before=before, now=now, better=better, main=main)
+def change(declared: Mapping[str, Declaration], stage: str, key: str, before: float, now: float) -> Change:
+    """With what the stage declares of the metric."""
+    own = declared[stage.partition("@")[0]]
+    return Change(stage=stage, key=key, before=before, now=now, better=own.better(key), main=own.main(key))
 
 
 def numbers(metrics: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[float | None, float | None]]:

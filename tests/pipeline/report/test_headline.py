@@ -39,7 +39,7 @@ def test_every_rival_is_named_and_nothing_is_hidden(run_data: RunData) -> None:
     assert found["paraphrase found first (recall@1)", "TF-IDF"] is False
     assert found["VAE: bound on the perplexity", "the Gaussian baseline"] is False  # 11 and 4.5: less is better
     assert found["cluener (f1)", "the majority baseline"] is False
-    page = "".join(headline.section(run_data, {"evaluate-cluener": "http://x/#1"}))
+    page = "".join(headline.section(run_data, {"evaluate@cluener": "http://x/#1"}))
     assert "5 of 12 comparisons are won." in page
     assert "<h3>Beaten (5)</h3>" in page and "<h3>Not beaten (7)</h3>" in page
     assert '<i>✗</i>cluener (f1): <b><a href="http://x/#1">0.300</a></b> against 0.500 of TF-IDF' in page
