@@ -20,6 +20,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import stages
 from pipeline.run import settings as config
+from pipeline.tracking.promotion import directed
 from pipeline.tracking.recording import Tracking
 from pipeline.workspace import declaration, dvc_yaml, yaml_file
 from pipeline.workspace.declaration import Declaration
@@ -84,6 +85,7 @@ def check(path: Path, *, everything: bool = True) -> dict[str, Any]:
         named(task)
     _check_sizes(sections["sizes"], sections["pretrain"], sections["widen"])
     _check_models(sections["pretrain"], sections["roformer_sim"])
+    _check_champions(sections["tracking"])
     if sections["pretrain_scratch"].enabled:
         _check_control(sections["pretrain"], sections["widen"])
     _check_source(sections["prepare"], sections["tasks"], everything=everything)
@@ -118,6 +120,16 @@ def _check_models(narrow: Narrow, student: RoformerSim) -> None:
     for key, name in [("teacher", student.teacher), ("init", student.init), *labelled]:
         if not (Path(name).exists() or Path(name).parts[:1] in (("models",), ("data",))):
             raise InputError(f"params.yaml: roformer_sim.{key}: no such file or folder: {name}")
+
+
+def _check_champions(tracking: Tracking) -> None:
+    """The stages are there, and it is known which way their metrics are better."""
+    declared = declarations()
+    for name, rule in tracking.models.items():
+        try:
+            directed(rule, declared)
+        except InputError as error:
+            raise InputError(f"params.yaml: tracking.models.{name}.{error}") from error
 
 
 def _check_control(narrow: Narrow, grown: Widen) -> None:

@@ -117,10 +117,17 @@ def read(folder: Path) -> dict[str, Declaration]:
     """
     found: dict[str, Declaration] = {}
     for path in sorted(folder.glob("*.py")):
-        for node in ast.parse(path.read_text(encoding="utf-8"), filename=str(path)).body:
+        for node in _parsed(path).body:
             if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == [NAME]:
                 found[path.stem] = _built(node.value, path)
     return found
+
+
+def _parsed(path: Path) -> ast.Module:
+    try:
+        return ast.parse(path.read_text(encoding="utf-8"))
+    except SyntaxError as error:
+        raise ConfigError(f"{path}:{error.lineno}: {error.msg}") from error
 
 
 def _built(node: ast.expr, path: Path) -> Any:
