@@ -1,4 +1,4 @@
-"""A stage is added in three places: its script, its section of params.yaml, its entry of dvc.yaml. All else finds it."""
+"""A stage is added in three places, its script, its section of params.yaml, its entry of dvc.yaml; all else finds it."""
 
 from __future__ import annotations
 
@@ -113,8 +113,6 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     params.write_text(given + "\nrerank:\n  depth: 10\n", encoding="utf-8")
     graph.write_text(graph.read_text(encoding="utf-8").replace("\nplots:\n", ENTRY, 1), encoding="utf-8")
     toy_reports.write(folder / "reports")
-    for unused in ("cluener.json",):
-        (folder / "reports" / "tasks" / unused).unlink()
     git(folder, "init", "-q")
     run(folder, sys.executable, "-m", "dvc", "init", "-q")
     return folder
