@@ -1,4 +1,4 @@
-"""A stage is added in three places, its script, its section of params.yaml, its entry of dvc.yaml; all else finds it."""
+"""A stage is added in three places: its script, its section of params.yaml, its entry of dvc.yaml."""
 
 from __future__ import annotations
 
