@@ -31,6 +31,10 @@ from pipeline.workspace import declaration
 REPORTS = Path("reports")
 
 
+def the_rule(run_data: RunData, addresses: Mapping[str, str]) -> list[Markup]:
+    return [html.table(dimension.table(run_data), addresses)]
+
+
 def data_and_time(run_data: RunData, addresses: Mapping[str, str]) -> list[Markup]:
     return [
         html.folded("what was read, kept and dropped", html.table(tables.data(run_data), addresses)),
@@ -44,7 +48,7 @@ OWN: Mapping[str, Callable[[RunData, Mapping[str, str]], Sequence[Markup]]] = {
     "evaluate_similarity": similarity.section,
     "evaluate_vae": vae.section,
     "evaluate": tasks.section,
-    "dimension": dimension.section,
+    "dimension": the_rule,
     "prepare": data_and_time,
 }
 

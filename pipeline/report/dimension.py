@@ -6,19 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
-from markupsafe import Markup
 from matplotlib.axes import Axes
 
-from pipeline.report import html
 from pipeline.report.palette import BLUE, MARKERS, SERIES
 from pipeline.report.run_data import RunData
 from pipeline.report.tables import Table
 
 NOISE = 0.01  # nats between two seeds of a short run
-
-
-def section(run_data: RunData, addresses: Mapping[str, str]) -> list[Markup]:
-    return [html.table(table(run_data), addresses)]
 
 
 def embeddings(axis: Axes, report: Mapping[str, Any], curve: pd.DataFrame) -> None:
