@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -19,7 +18,6 @@ from prefect.artifacts import (
 from flows import metrics
 from flows.task import Outcome
 from pipeline.workspace import links
-from pipeline.workspace.environment import MLFLOW_UI
 from pipeline.workspace.graph import Graph
 
 FIGURES = Path("reports/figures")
@@ -51,8 +49,7 @@ def write(root: Path, graph: Graph, outcomes: Sequence[Outcome], before: metrics
 
 def runs_address() -> str:
     """MLflow's page of the runs that carry this flow run in their tag."""
-    dashboard = os.environ.get(MLFLOW_UI, links.DASHBOARD)
-    return links.runs(dashboard, f"tags.`prefect.flow_run` = '{runtime.flow_run.id}'")
+    return links.runs(f"tags.`prefect.flow_run` = '{runtime.flow_run.id}'")
 
 
 def data_address(figure: Path) -> str:

@@ -49,6 +49,11 @@ def file_hash(path: Path) -> str:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
+def text_hash(text: str) -> str:
+    """The ``file_hash`` of a file that holds the text in UTF-8."""
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
 def folder_hash(folder: Path) -> str:
     """Of all files in a folder and the folders in it, with their names."""
     mark = hashlib.blake2b(digest_size=16)

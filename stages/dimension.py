@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from pipeline.run import runner
 from pipeline.run.settings import at_least
+from pipeline.workspace.declaration import Declaration
 from rosphere.dimension import skipgram
 from rosphere.dimension.rule import minimal_dimension
 from rosphere.dimension.sizes import Size, encoder_config
@@ -60,6 +61,9 @@ class Dimension:
 
     def __post_init__(self) -> None:
         at_least(self, dimensions=1, vocabularies=1, negatives=0, tokens=1, window=1, batch_size=1)
+
+
+DECLARATION = Declaration(title="The dimension rule", settings=Dimension, figures=("vectors", "heads"))
 
 
 def chosen(sizes: dict[str, Size], name: str, sequence: int, vocabulary: int) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from pipeline.run import runner
 from pipeline.run.settings import at_least
+from pipeline.workspace.declaration import Declaration, Metric, Rival
 from rosphere.clue import analysis, baselines, finetuning, predicting, scoring, submission
 from rosphere.clue.kinds.kind import Prediction
 from rosphere.clue.model import TaskModel
@@ -71,6 +72,27 @@ class Evaluate:
     def recipe(self) -> finetuning.Recipe:
         shared = {field.name for field in fields(finetuning.Recipe)} - {"schedule"}
         return finetuning.Recipe(schedule=self.schedule.over, **{name: getattr(self, name) for name in shared})
+
+
+DECLARATION = Declaration(
+    title="Tasks",
+    settings=Evaluate,
+    items="tasks",
+    metrics=(
+        Metric(
+            key="score",
+            label="score on dev",
+            better="higher",
+            format=".3f",
+            headline="{item} ({metric})",
+            rivals=(
+                Rival(key="majority", name="the majority baseline"),
+                Rival(key="baseline", name="{baseline_name}"),
+            ),
+        ),
+    ),
+    figures=("tasks",),
+)
 
 
 def splits(name: str) -> dict[str, list[Row]]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from pipeline.run import runner
 from pipeline.run.settings import at_least
+from pipeline.workspace.declaration import Declaration, Metric
 from rosphere.similarity import diversity, generation
 from rosphere.similarity import model as similarity
 from rosphere.similarity.generation import Ranked
@@ -27,6 +28,20 @@ class EvaluateParaphrases:
 
     def __post_init__(self) -> None:
         at_least(self, samples=1)
+
+
+DECLARATION = Declaration(
+    title="Sentence similarity",
+    settings=EvaluateParaphrases,
+    metrics=(
+        Metric(key="sentences", label="sentences kept, of all sources"),
+        Metric(key="distinct_1", label="distinct characters", better="higher"),
+        Metric(key="distinct_2", label="distinct bigrams", better="higher"),
+        Metric(key="self_similarity", label="overlap among those of one source"),
+        Metric(key="overlap_with_source", label="overlap with the source"),
+        Metric(key="cosine_with_source", label="cosine with the source"),
+    ),
+)
 
 
 def figures(texts: Sequence[str], found: Sequence[Ranked]) -> dict[str, float]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pipeline.run import runner
 from pipeline.run.settings import at_least
+from pipeline.workspace.declaration import Declaration, Metric, Rival
 from rosphere.encoder import folder
 from rosphere.encoder.model import MaskedLanguageModel
 from rosphere.similarity import encoding, evaluators, teachers
@@ -32,6 +33,57 @@ class EvaluateSimilarity:
 
     def __post_init__(self) -> None:
         at_least(self, measured=1, whitening=1)
+
+
+DECLARATION = Declaration(
+    title="Sentence similarity",
+    settings=EvaluateSimilarity,
+    metrics=(
+        Metric(
+            key="recall_at_1",
+            label="recall@1",
+            better="higher",
+            format=".3f",
+            headline="paraphrase found first (recall@1)",
+            rivals=(
+                Rival(key="table.untrained mean.recall_at_1", name="the encoder before this training"),
+                Rival(key="table.TF-IDF.recall_at_1", name="TF-IDF"),
+            ),
+        ),
+        Metric(key="recall_at_5", label="recall@5", better="higher", format=".3f", listed=False),
+        Metric(key="recall_at_10", label="recall@10", better="higher", format=".3f"),
+        Metric(key="mrr", label="MRR", better="higher", format=".3f"),
+        Metric(
+            key="spearman",
+            label="Spearman",
+            better="higher",
+            format=".3f",
+            headline="rank correlation with grades",
+            rivals=(
+                Rival(key="table.untrained mean.spearman", name="the encoder before this training"),
+                Rival(key="table.TF-IDF.spearman", name="TF-IDF"),
+            ),
+        ),
+        Metric(key="alignment", label="alignment", format=".3f"),
+        Metric(key="uniformity", label="uniformity", format=".3f"),
+        Metric(
+            key="negation.paraphrase_nearer",
+            label="paraphrase nearer than the negation",
+            better="higher",
+            format=".0%",
+            listed=False,
+        ),
+        Metric(
+            key="negation.negation_cosine",
+            label="mean cosine with the negation",
+            better="lower",
+            format=".3f",
+            listed=False,
+        ),
+    ),
+    figures=("recall", "spearman"),
+    others=("untrained", "TF-IDF"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)

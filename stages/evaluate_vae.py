@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from pipeline.run import runner
+from pipeline.workspace.declaration import Declaration, Metric, Rival
 from rosphere.errors import InputError
 from rosphere.randomness.state import seed_everything
 from rosphere.text import reading
@@ -39,6 +40,46 @@ class EvaluateVae:
     def __post_init__(self) -> None:
         if min(self.batch_size, self.importance_samples, self.importance_sentences) < 1:
             raise InputError("batch_size, importance_samples and importance_sentences: expected 1 or more of each")
+
+
+DECLARATION = Declaration(
+    title="Text VAE",
+    settings=EvaluateVae,
+    items="vmf_vae.variants",
+    metrics=(
+        Metric(key="reconstruction", label="reconstruction, nats a sentence", better="lower"),
+        Metric(key="kl", label="KL, nats a sentence (Monte Carlo)"),
+        Metric(key="kl_closed_form", label="KL, nats a sentence (closed form)"),
+        Metric(key="kl_std", label="KL, standard deviation over sentences"),
+        Metric(
+            key="bound_ppl",
+            label="bound on the perplexity per token",
+            better="lower",
+            headline="VAE: bound on the perplexity",
+            rivals=(Rival(stage="evaluate_vae@gaussian", key="bound_ppl", name="the Gaussian baseline", item="vmf"),),
+        ),
+        Metric(key="nll", label="-log p(x) by importance sampling, nats a sentence*", better="lower"),
+        Metric(key="nll_bound", label="-ELBO from the same draws*", better="lower"),
+        Metric(key="ppl", label="perplexity per token by importance sampling*", better="lower"),
+        Metric(key="effective_draws", label="effective number of the importance draws*"),
+        Metric(
+            key="token_accuracy",
+            label="token accuracy",
+            better="higher",
+            headline="VAE: tokens reconstructed",
+            rivals=(
+                Rival(stage="evaluate_vae@gaussian", key="token_accuracy", name="the Gaussian baseline", item="vmf"),
+            ),
+        ),
+        Metric(key="bleu", label="BLEU-4 of reconstructions", better="higher"),
+        Metric(key="mutual_information", label="mutual information, nats", better="higher"),
+        Metric(key="active_units", label="active units", better="higher"),
+        Metric(key="active_directions", label="active directions", better="higher"),
+        Metric(key="importance_draws", label="* draws a sentence"),
+        Metric(key="importance_sentences", label="* sentences"),
+    ),
+    figures=("kl", "reconstruction", "sphere"),
+)
 
 
 def measured(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pipeline.run import runner
+from pipeline.workspace.declaration import Declaration
 from rosphere.clue.reading import named
 from rosphere.encoder import hub
 from rosphere.errors import InputError
@@ -68,6 +69,15 @@ class Prepare:
     held_out: float  # share of the similar groups kept for evaluation
     sentence_characters: list[int]  # shortest and longest sentence for vmf_vae
     mining: Mining = dataclasses.field(default_factory=Mining)
+
+    def sources(self) -> list[str | None]:
+        """What is read that no stage makes."""
+        own = self.local
+        files = [*own.text, *own.pairs, *own.answers, own.tasks, *own.graded.values()]
+        return [self.vocabulary.path, *(files if self.source == "local" else ())]
+
+
+DECLARATION = Declaration(title="Data and time", settings=Prepare)
 
 
 def read_source(settings: Prepare, tasks: list[str], seed: int) -> Source:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from pipeline.run import runner
+from pipeline.workspace.declaration import Declaration, Metric
 from rosphere.dimension.sizes import Size, encoder_config
 from rosphere.encoder import folder, hub
 from rosphere.encoder.model import MaskedLanguageModel
@@ -16,6 +17,16 @@ from rosphere.training import checkpoint
 from rosphere.training.optimizers import adamw
 
 CORPUS, TOKENIZER, TARGET = Path("data/corpus"), Path("data/tokenizer"), Path("models/pretrain")
+
+
+DECLARATION = Declaration(
+    title="Pretraining and widening",
+    settings=Narrow,
+    metrics=(
+        Metric(key="dev_loss", label="masked-token loss on dev, nats", better="lower", format=".3f"),
+        Metric(key="dev_accuracy", label="masked tokens guessed", better="higher", format=".0%"),
+    ),
+)
 
 
 def fresh(sizes: dict[str, Size], settings: Narrow, tokenizer: Tokenizer) -> MaskedLanguageModel:

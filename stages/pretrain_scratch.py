@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline.run import runner
+from pipeline.workspace.declaration import Declaration, Metric
 from rosphere.dimension.sizes import Size, encoder_config
 from rosphere.encoder import folder
 from rosphere.encoder.config import EncoderConfig
@@ -22,6 +23,16 @@ CORPUS, TOKENIZER, TARGET = Path("data/corpus"), Path("data/tokenizer"), Path("m
 class Scratch:
     enabled: bool
     learning_rate: float
+
+
+DECLARATION = Declaration(
+    title="Pretraining and widening",
+    settings=Scratch,
+    metrics=(
+        Metric(key="dev_loss", label="masked-token loss on dev, nats", better="lower", format=".3f"),
+        Metric(key="dev_accuracy", label="masked tokens guessed", better="higher", format=".0%"),
+    ),
+)
 
 
 def recipe(wide: Wide, config: EncoderConfig, rate: float, *, before: float) -> Wide:

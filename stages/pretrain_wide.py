@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from pipeline.run import runner
+from pipeline.workspace.declaration import Declaration, Metric, Rival
 from rosphere.dimension.sizes import Size, encoder_config
 from rosphere.encoder import config as configs
 from rosphere.encoder import folder, hub
@@ -19,6 +20,30 @@ from rosphere.training.optimizers import adamw
 
 CORPUS, TOKENIZER = Path("data/corpus"), Path("data/tokenizer")
 SOURCE, TARGET = Path("models/widen"), Path("models/pretrain_wide")
+
+
+DECLARATION = Declaration(
+    title="Pretraining and widening",
+    settings=Wide,
+    metrics=(
+        Metric(
+            key="dev_loss",
+            label="masked-token loss on dev, nats",
+            better="lower",
+            format=".3f",
+            headline="masked-token loss",
+            rivals=(
+                Rival(stage="pretrain", key="dev_loss", name="the narrow model it grew from"),
+                Rival(
+                    stage="pretrain_scratch",
+                    key="dev_loss",
+                    name="the same shape from random weights, for equal FLOPs",
+                ),
+            ),
+        ),
+        Metric(key="dev_accuracy", label="masked tokens guessed", better="higher", format=".0%"),
+    ),
+)
 
 
 def optimizer(model: MaskedLanguageModel, settings: Wide) -> torch.optim.AdamW:

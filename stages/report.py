@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -18,6 +18,7 @@ from pipeline.report import (
     pretraining,
     runs,
     similarity,
+    subject,
     tables,
     tasks,
     vae,
@@ -25,51 +26,57 @@ from pipeline.report import (
 from pipeline.report.figures import Figure
 from pipeline.report.run_data import RunData
 from pipeline.run import runner
+from pipeline.workspace import declaration
 
 REPORTS = Path("reports")
 
 
+def the_rule(run_data: RunData, addresses: Mapping[str, str]) -> list[Markup]:
+    return [html.table(dimension.table(run_data), addresses)]
+
+
+def data_and_time(run_data: RunData, addresses: Mapping[str, str]) -> list[Markup]:
+    return [
+        html.folded("what was read, kept and dropped", html.table(tables.data(run_data), addresses)),
+        html.folded("how long it took on this machine", html.table(tables.speed(run_data), addresses)),
+    ]
+
+
+# What the page says in words of its own, below the title of this stage. All other subjects: pipeline/report/subject.py.
+OWN: Mapping[str, Callable[[RunData, Mapping[str, str]], Sequence[Markup]]] = {
+    "widen": pretraining.section,
+    "evaluate_similarity": similarity.section,
+    "evaluate_vae": vae.section,
+    "evaluate": tasks.section,
+    "dimension": the_rule,
+    "prepare": data_and_time,
+}
+
+
 def sections(run_data: RunData, drawn: Mapping[str, Figure]) -> dict[str, Sequence[Markup]]:
     addresses = runs.addresses(run_data)
-
-    def shown(*names: str) -> Markup:
-        found = [drawn[name] for name in names if name in drawn]
-        return html.figures(*(html.figure(each.path, each.caption, addresses) for each in found))
-
+    own = {run_data.declared[word].title: section for word, section in OWN.items()}
+    *first, last = own
+    titles = dict.fromkeys([*first, *(each.title for each in run_data.declared.values() if each.title != last), last])
     return {
         "In short": headline.section(run_data, addresses),
         "Since the last commit": changes.section(run_data, addresses),
         "At a glance": [html.table(tables.main(run_data), addresses)],
-        pretraining.DECLARATION.title: [
-            shown(*pretraining.DECLARATION.figures),
-            *pretraining.section(run_data, addresses),
-        ],
-        similarity.DECLARATION.title: [
-            shown(*similarity.DECLARATION.figures),
-            *similarity.section(run_data, addresses),
-        ],
-        vae.DECLARATION.title: [
-            shown(*vae.DECLARATION.figures),
-            *vae.section(run_data, addresses),
-            *sphere(drawn, addresses),
-        ],
-        tasks.DECLARATION.title: [shown(*tasks.DECLARATION.figures), *tasks.section(run_data, addresses)],
-        dimension.DECLARATION.title: [
-            html.table(dimension.table(run_data), addresses),
-            shown(*dimension.DECLARATION.figures),
-        ],
-        "Data and time": [
-            html.folded("what was read, kept and dropped", html.table(tables.data(run_data), addresses)),
-            html.folded("how long it took on this machine", html.table(tables.speed(run_data), addresses)),
-        ],
+        **{
+            title: [
+                *shown(run_data, title, drawn, addresses),
+                *(own[title](run_data, addresses) if title in own else subject.section(run_data, title, addresses)),
+            ]
+            for title in titles
+        },
     }
 
 
-def sphere(drawn: Mapping[str, Figure], addresses: Mapping[str, str]) -> list[Markup]:
-    """The figure of the latent sphere, or why there is none."""
-    if "sphere" in drawn:
-        return [html.figures(html.figure(drawn["sphere"].path, drawn["sphere"].caption, addresses))]
-    return [html.note("The latent sphere is not shown: the task sentiment, whose labels would tell, was not prepared.")]
+def shown(run_data: RunData, title: str, drawn: Mapping[str, Figure], addresses: Mapping[str, str]) -> list[Markup]:
+    """The figures of one section."""
+    names = [name for each in run_data.of_title(title).values() for name in each.figure_names if name in drawn]
+    found = [html.figure(drawn[name].path, drawn[name].caption, addresses) for name in names]
+    return [html.figures(*found)] if found else []
 
 
 def origin(run_data: RunData) -> str:
@@ -92,8 +99,9 @@ def scores(run_data: RunData) -> str:
 
 def main() -> None:
     with runner.stage("report") as job:
-        named, variants = job.scalar("tasks", list[str]), job.scalar("vmf_vae.variants", list[str])
-        run_data = RunData(folder=REPORTS, tasks=named, variants=variants)
+        declared = declaration.read(Path("stages"))
+        items = {each.items: job.scalar(each.items, list[str]) for each in declared.values() if each.items}
+        run_data = RunData(folder=REPORTS, declared=declared, items=items)
         drawn = figures.draw(run_data, REPORTS / "figures")
         page = html.page("rosphere: report", sections(run_data, drawn), origin=origin(run_data))
         (REPORTS / "index.html").write_text(page, encoding="utf-8")

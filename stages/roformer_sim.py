@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from pipeline.run import runner
 from pipeline.run.settings import at_least
+from pipeline.workspace.declaration import Declaration, Metric
 from rosphere.randomness.state import seed_everything
 from rosphere.similarity import (
     distillation,
@@ -71,6 +72,10 @@ class RoformerSim:
     def __post_init__(self) -> None:
         at_least(self, batch_size=1, chunk=1, max_length=4, weight=0, contrastive=0)
 
+    def sources(self) -> list[str]:
+        """What is read that no stage makes."""
+        return self.supervised.files
+
     def losses(self, vectors_ND: Tensor, teacher_NE: Tensor) -> dict[str, Tensor]:
         """Of the student's vectors, rows 2i and 2i + 1 similar, and the teacher's of the same sentences; weighted."""
         if self.distillation == "cosines":
@@ -85,6 +90,17 @@ class RoformerSim:
             "distillation": distilled,
             "contrastive": self.contrastive * losses.info_nce(vectors_ND, temperature=self.temperature),
         }
+
+
+DECLARATION = Declaration(
+    title="Sentence similarity",
+    settings=RoformerSim,
+    metrics=(
+        Metric(key="dev_contrastive", label="contrastive loss of held-out pairs, nats", better="lower", format=".3f"),
+        Metric(key="dev_lm", label="loss of writing the paraphrase, nats", better="lower", format=".3f"),
+    ),
+    others=("before",),
+)
 
 
 class Training:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from pipeline.run import runner
 from pipeline.run.settings import at_least
+from pipeline.workspace.declaration import Declaration, Metric
 from rosphere.encoder import folder
 from rosphere.randomness.state import seed_everything
 from rosphere.similarity import gradient_cache, losses, pairs
@@ -42,6 +43,17 @@ class Simbert:
 
     def __post_init__(self) -> None:
         at_least(self, batch_size=1, chunk=1, max_length=4)
+
+
+DECLARATION = Declaration(
+    title="Sentence similarity",
+    settings=Simbert,
+    metrics=(
+        Metric(key="dev_contrastive", label="contrastive loss of held-out pairs, nats", better="lower", format=".3f"),
+        Metric(key="dev_lm", label="loss of writing the paraphrase, nats", better="lower", format=".3f"),
+    ),
+    others=("before",),
+)
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from pipeline.run import runner
+from pipeline.workspace.declaration import Declaration, Metric
 from rosphere.dimension.sizes import rule
 from rosphere.encoder import folder as encoders
 from rosphere.errors import InputError
@@ -59,6 +60,18 @@ class VmfVae:
             word_dropout=self.word_dropout,
             latent_at=self.latent_at,
         )
+
+
+DECLARATION = Declaration(
+    title="Text VAE",
+    settings=VmfVae,
+    items="vmf_vae.variants",
+    metrics=(
+        Metric(key="dev_reconstruction", label="reconstruction in training, nats a sentence", better="lower"),
+        Metric(key="dev_kl", label="KL in training, nats a sentence"),
+        Metric(key="dev_token_accuracy", label="token accuracy in training", better="higher"),
+    ),
+)
 
 
 def train(

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.run import runner
+from pipeline.workspace.declaration import Declaration, Metric
 from rosphere.dimension.sizes import Size, encoder_config
 from rosphere.encoder import folder, masks
 from rosphere.pretraining import masked
@@ -30,6 +31,20 @@ SOURCE, TARGET = Path("models/pretrain"), Path("models/widen")
 class Widen:
     size: str | None  # the size to grow to; its layers and embedding must be the narrow model's; null: as it is
     noise: float
+
+
+DECLARATION = Declaration(
+    title="Pretraining and widening",
+    settings=Widen,
+    metrics=(
+        Metric(key="max_logit_gap.float64", label="largest logit change, float64", better="lower", format=".2e"),
+        Metric(key="max_logit_gap.float32", label="largest logit change, float32", better="lower", format=".2e"),
+        Metric(key="logit_std", label="standard deviation of the logits", format=".3f"),
+        Metric(key="copies_distance", label="distance of the copies (0: they can never part)", format=".3f"),
+    ),
+    figures=("pretraining",),  # of the stages around it: here, where another figure trains nothing again
+    certificates=("reports/widen.json", "models/widen/widening.json"),
+)
 
 
 def grow(settings: Widen, sizes: dict[str, Size], *, seed: int) -> dict[str, Any]:

@@ -6,15 +6,19 @@ import ast
 import re
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
 
+from pipeline.report import figures
 from pipeline.run import check
+from pipeline.workspace import declaration, paths
 
 ROOT = Path(__file__).resolve().parents[1]
 MATERIALS = ("encoder", "smoothing", "sphere", "text", "training", "randomness", "files", "errors")
+DECLARED = declaration.read(ROOT / "stages")
 FORBIDDEN_IN_LIBRARY = {
     "mlflow",
     "prefect",
@@ -54,10 +58,14 @@ def file_of(name: str) -> Path | None:
     return None
 
 
-def exempt(path: Path) -> bool:
-    """How a run is watched, and exceptions: neither changes what a stage computes. The report's page is a result."""
-    around = ROOT / "pipeline" in path.parents and ROOT / "pipeline" / "report" not in path.parents
-    return path == ROOT / "rosphere" / "errors.py" or around
+def exempt(path: Path, script: Path) -> bool:
+    """How a run is watched, and exceptions: neither changes what a stage computes.
+
+    The page is a result: of what makes it the stage runner alone is exempt.
+    """
+    runner = ROOT / "pipeline" / "run"
+    around = runner if script == ROOT / "stages" / "report.py" else ROOT / "pipeline"
+    return path == ROOT / "rosphere" / "errors.py" or around in path.parents
 
 
 def closure(path: Path) -> set[Path]:
@@ -71,7 +79,7 @@ def closure(path: Path) -> set[Path]:
         found.add(current)
         for name in imports(current):
             target = file_of(name)
-            if target is not None and not exempt(target) and target.stat().st_size:
+            if target is not None and not exempt(target, path) and target.stat().st_size:
                 waiting.append(target)
     return found
 
@@ -165,9 +173,9 @@ def test_one_word_names_everything(word: str) -> None:
     stage = pipeline()[word]
     metrics = [next(iter(entry)) for entry in stage.get("metrics", [])]  # type: ignore[attr-defined]
     item = next(iter(stage.get("matrix", {})), None)  # type: ignore[attr-defined]
-    folder = "tasks" if word == "evaluate" else word
-    expected = f"reports/{folder}/${{item.{item}}}.json" if item else f"reports/{word}.json"
-    assert word == "report" or expected in metrics
+    each = f"@${{item.{item}}}" if item else ""
+    assert word == "report" or str(paths.report(word + each)) in metrics
+    assert word == "report" or f"reports/speed/{word}{each.replace('@', '-')}.json" in metrics
     assert word in params() or word == "report"
     outs = [out if isinstance(out, str) else next(iter(out)) for out in stage.get("outs", [])]  # type: ignore[attr-defined]
     models = [out for out in outs if out.startswith("models/")]
@@ -175,7 +183,40 @@ def test_one_word_names_everything(word: str) -> None:
 
 
 def test_every_section_of_params_is_read_and_typed() -> None:
-    assert set(params()) == set(check.SECTIONS)
+    assert set(params()) == set(check.types())
+
+
+def test_every_stage_but_the_page_declares_what_it_is() -> None:
+    assert set(DECLARED) == set(pipeline()) - {"report"}
+    for word, imported in check.declarations().items():
+        assert imported.settings is not None and word in params(), word
+        assert replace(imported, settings=None) == DECLARED[word], "read from the text as Python imports it"
+
+
+@pytest.mark.parametrize("word", list(DECLARED))
+def test_what_a_stage_declares_is_there(word: str) -> None:
+    declared, stage = DECLARED[word], pipeline()[word]
+    keys = [metric.key for metric in declared.metrics]
+    assert len(set(keys)) == len(keys)
+    directions = {(metric.word, metric.better) for metric in declared.metrics}
+    assert len(directions) == len({name for name, _ in directions}), "a word has one direction"
+    assert all(figure in figures.DRAWERS for figure in declared.figures if isinstance(figure, str))
+    rivals = [rival.stage.partition("@")[0] for metric in declared.metrics for rival in metric.rivals]
+    assert set(rivals) <= {"", *DECLARED}
+    listed = next(iter(stage.get("matrix", {}).values()), "")  # type: ignore[attr-defined]
+    assert listed == (f"${{{declared.items}}}" if declared.items else "")
+
+
+def test_figures_have_one_name_each() -> None:
+    names = [name for declared in DECLARED.values() for name in declared.figure_names]
+    assert len(set(names)) == len(names) and set(figures.DRAWERS) <= set(names)
+
+
+def test_stages_that_read_what_a_person_lists_depend_on_its_hashes() -> None:
+    """And no others: `python -m pipeline.run.check` writes a file for each of them."""
+    reading = {word for word, each in check.declarations().items() if issubclass(each.settings, check.Reading)}  # type: ignore[arg-type]
+    told = {word for word, stage in pipeline().items() if f"data/sources/{word}.json" in stage["deps"]}  # type: ignore[operator]
+    assert reading == told
 
 
 def test_no_room_is_a_drawer() -> None:

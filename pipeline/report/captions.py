@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from pipeline.report import dimension
 from pipeline.report.run_data import RunData
+from pipeline.workspace.declaration import Lines
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,6 +15,18 @@ class Caption:
     description: str
     says: str
     stages: tuple[str, ...] = ()
+
+
+def lines(run_data: RunData, word: str, figure: Lines) -> Caption:
+    names = run_data.names(word)
+    last = {name: run_data.curve(name).dropna(subset=[figure.x, figure.y]).iloc[-1] for name in names}
+    ends = ", ".join(f"{name} {row[figure.y]:.4g} at {row[figure.x]:g}" for name, row in last.items())
+    return Caption(
+        title=figure.title,
+        description=f"Line chart of {figure.y_label} over {figure.x_label}. At the end: {ends}.",
+        says=f"At the end {ends}.",
+        stages=tuple(names),
+    )
 
 
 def pretraining(run_data: RunData) -> Caption:
@@ -64,7 +77,7 @@ def reconstruction(run_data: RunData) -> Caption:
 
 def _latent(run_data: RunData, key: str, title: str) -> Caption:
     last = {
-        name: float(run_data.curve(f"vmf_vae-{name}").dropna(subset=[key])[key].iloc[-1]) for name in run_data.variants
+        name: float(run_data.curve(f"vmf_vae@{name}").dropna(subset=[key])[key].iloc[-1]) for name in run_data.variants
     }
     ends = ", ".join(f"{name} {value:.3g}" for name, value in last.items())
     said = "Nats of KL a sentence" if key == "kl" else "Nats a sentence that are needed to write it again"
@@ -72,7 +85,7 @@ def _latent(run_data: RunData, key: str, title: str) -> Caption:
         title=title,
         description=f"Line chart over training steps, a line a model. At the end: {ends}.",
         says=f"{said} in training batches; at the end {ends}.",
-        stages=tuple(f"vmf_vae-{name}" for name in run_data.variants),
+        stages=tuple(f"vmf_vae@{name}" for name in run_data.variants),
     )
 
 
@@ -86,7 +99,7 @@ def sphere(run_data: RunData) -> Caption:
         description=f"Scatter plot inside the unit circle: {said}.",
         says="Held-out sentences along the labels' mean directions in the training data: the further the clouds lie "
         "apart, the more of the label, which the model never saw, is in the latent.",
-        stages=("evaluate_vae-vmf",),
+        stages=("evaluate_vae@vmf",),
     )
 
 
@@ -102,7 +115,7 @@ def tasks(run_data: RunData) -> Caption:
         title="Task scores beside baselines",
         description=f"Bar chart, three bars a task: {'; '.join(each)}.",
         says=f"The fine-tuned encoder is above both baselines on {len(above)} of {len(reports)} tasks{named}.",
-        stages=tuple(f"evaluate-{name}" for name in run_data.tasks),
+        stages=tuple(f"evaluate@{name}" for name in run_data.tasks),
     )
 
 

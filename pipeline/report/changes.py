@@ -11,16 +11,13 @@ from typing import Any, Literal
 
 from markupsafe import Markup
 
-from pipeline.report import dimension, history, html, pretraining, similarity, tasks, vae
+from pipeline.report import history, html
 from pipeline.report.run_data import RunData
 from pipeline.report.tables import Table
+from pipeline.workspace import paths
+from pipeline.workspace.declaration import Better, Declaration
 
 Outcome = Literal["better", "worse", "changed"]
-DECLARATIONS = tuple(each.DECLARATION for each in (pretraining, similarity, vae, tasks, dimension))
-BETTER = {metric.word: metric.better for each in DECLARATIONS for metric in each.metrics}
-# Not ours to be better at: what a model was before training, and what it is held against.
-OTHERS = ("before", "untrained", "TF-IDF", "gaussian")
-FIRST = ("score", "dev_loss", "recall_at_1", "spearman", "token_accuracy", "ppl", "bound_ppl", "dev_accuracy")
 SHOWN = 12
 SIGNS = {"better": "▲", "worse": "▼", "changed": "◆"}
 
@@ -33,19 +30,12 @@ class Change:
     key: str  # "table.roformer_sim.recall_at_1"
     before: float
     now: float
-
-    @property
-    def direction(self) -> int:
-        """1 where more is better, -1 where less is, 0 where neither is known."""
-        *path, word = self.key.split(".")
-        if any(part.startswith(OTHERS) for part in path):
-            return 0
-        better = BETTER.get(word)
-        return (better == "higher") - (better == "lower")
+    better: Better | None = None
+    main: bool = False  # one that the top of the page speaks of
 
     @property
     def outcome(self) -> Outcome:
-        gain = self.direction * (self.now - self.before)
+        gain = {"higher": 1, "lower": -1, None: 0}[self.better] * (self.now - self.before)
         return "better" if gain > 0 else "worse" if gain < 0 else "changed"
 
     @property
@@ -53,11 +43,9 @@ class Change:
         return abs(self.now - self.before) / abs(self.before) if self.before else float("inf")
 
     @property
-    def rank(self) -> tuple[int, int, int, float]:
+    def rank(self) -> tuple[bool, int, bool, float]:
         """Known directions first, then results before details, each by the size of the change."""
-        word, depth = self.key.rpartition(".")[2], self.key.count(".")
-        place = FIRST.index(word) if word in FIRST else len(FIRST)
-        return (0 if self.direction else 1, depth, place, -self.relative)
+        return (self.better is None, self.key.count("."), not self.main, -self.relative)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,18 +59,29 @@ class Changes:
 def compared(run_data: RunData) -> Changes | None:
     """None where HEAD has none of the reports, or nobody knows."""
     diff = history.metrics_diff(run_data.folder) or {}
-    stages = {stage: numbers(diff.get(name, {})) for stage, name in run_data.files.items()}
+    stages = {name: numbers(diff.get(_file(name), {})) for name in run_data.stages}
     # A report that HEAD does not have at all is that of a new task or stage, and nothing has changed in it.
     known = {stage: found for stage, found in stages.items() if any(old is not None for old, _ in found.values())}
     pairs = [(stage, key, old, new) for stage, found in known.items() for key, (old, new) in found.items()]
     both = [
-        Change(stage=stage, key=key, before=old, now=new)
+        change(run_data.declared, stage, key, old, new)
         for stage, key, old, new in pairs
         if old is not None and new is not None
     ]
     moved = sorted((each for each in both if each.before != each.now), key=lambda each: each.rank)
     new, gone = sum(old is None for *_, old, _ in pairs), sum(new is None for *_, new in pairs)
     return Changes(moved=moved, same=len(both) - len(moved), new=new, gone=gone) if known else None
+
+
+def _file(name: str) -> str:
+    """As `dvc metrics diff` calls a stage's report in the folder of reports."""
+    return str(paths.report(name).relative_to(paths.REPORTS))
+
+
+def change(declared: Mapping[str, Declaration], stage: str, key: str, before: float, now: float) -> Change:
+    """With what the stage declares of the metric."""
+    own = declared[stage.partition("@")[0]]
+    return Change(stage=stage, key=key, before=before, now=now, better=own.better(key), main=own.main(key))
 
 
 def numbers(metrics: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[float | None, float | None]]:

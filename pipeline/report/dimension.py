@@ -8,12 +8,10 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 
-from pipeline.report.declaration import Declaration
 from pipeline.report.palette import BLUE, MARKERS, SERIES
 from pipeline.report.run_data import RunData
 from pipeline.report.tables import Table
 
-DECLARATION = Declaration(title="The dimension rule", figures=("vectors", "heads"), metrics=())
 NOISE = 0.01  # nats between two seeds of a short run
 
 

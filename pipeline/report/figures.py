@@ -17,6 +17,7 @@ from pipeline.report import dimension as dimension_curves
 from pipeline.report.captions import Caption
 from pipeline.report.palette import BLUE, GREY, MARKERS, SERIES, SKY, VERMILION
 from pipeline.report.run_data import RunData
+from pipeline.workspace.declaration import Lines, named
 
 matplotlib.use("Agg")
 
@@ -106,7 +107,7 @@ def reconstruction(run_data: RunData, path: Path) -> None:
 def _latent(run_data: RunData, path: Path, key: str, label: str) -> None:
     with drawing(path) as axis:
         for number, name in enumerate(run_data.variants):
-            known = run_data.curve(f"vmf_vae-{name}").dropna(subset=[key])
+            known = run_data.curve(f"vmf_vae@{name}").dropna(subset=[key])
             colour, marker = SERIES[number % len(SERIES)], MARKERS[number % len(MARKERS)]
             every = max(1, len(known) // 8)
             axis.plot(known["step"], known[key], label=name, color=colour, marker=marker, markevery=every)
@@ -146,7 +147,22 @@ def tasks(run_data: RunData, path: Path) -> None:
         axis.figure.legend(loc="outside upper center", ncols=3)
 
 
-FIGURES: Mapping[str, tuple[Callable[[RunData, Path], None], Callable[[RunData], Caption]]] = {
+def lines(run_data: RunData, word: str, figure: Lines, path: Path) -> None:
+    """A line an item, a mark where the curve has a value."""
+    with drawing(path) as axis:
+        for number, name in enumerate(run_data.names(word)):
+            known = run_data.curve(name).dropna(subset=[figure.x, figure.y])
+            colour, marker = SERIES[number % len(SERIES)], MARKERS[number % len(MARKERS)]
+            every = max(1, len(known) // 8)
+            label = name.partition("@")[2] or name
+            axis.plot(known[figure.x], known[figure.y], label=label, color=colour, marker=marker, markevery=every)
+        axis.set_xlabel(figure.x_label)
+        axis.set_ylabel(figure.y_label)
+        axis.legend()
+
+
+# Figures that are drawn in a way of their own, by the names under which a stage declares them.
+DRAWERS: Mapping[str, tuple[Callable[[RunData, Path], None], Callable[[RunData], Caption]]] = {
     "pretraining": (pretraining, captions.pretraining),
     "recall": (recall, captions.recall),
     "spearman": (spearman, captions.spearman),
@@ -164,9 +180,21 @@ def draw(run_data: RunData, folder: Path) -> dict[str, Figure]:
     folder.mkdir(parents=True, exist_ok=True)
     absent = {name for name, found in (("sphere", run_data.sphere), ("tasks", run_data.tasks)) if not found}
     drawn = {}
-    for name, (drawer, captioned) in FIGURES.items():
-        if name not in absent:
-            drawn[name] = Figure(path=folder / f"{name}.svg", caption=captioned(run_data))
-            drawer(run_data, drawn[name].path)
-            svg.finish(drawn[name].path, title=drawn[name].caption.title, description=drawn[name].caption.description)
+    for word, declared in run_data.declared.items():
+        for figure in declared.figures:
+            name = named(figure)
+            if name not in absent:
+                drawn[name] = _drawn(run_data, word, figure, folder / f"{name}.svg")
     return drawn
+
+
+def _drawn(run_data: RunData, word: str, figure: str | Lines, path: Path) -> Figure:
+    if isinstance(figure, Lines):
+        caption = captions.lines(run_data, word, figure)
+        lines(run_data, word, figure, path)
+    else:
+        drawer, captioned = DRAWERS[figure]
+        caption = captioned(run_data)
+        drawer(run_data, path)
+    svg.finish(path, title=caption.title, description=caption.description)
+    return Figure(path=path, caption=caption)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from markupsafe import Markup
 
 from pipeline.report import html
 from pipeline.report.run_data import RunData, savings
+from pipeline.workspace.declaration import Metric, Rival, value
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,72 +22,43 @@ class Comparison:
     against: str
     stage: str
     lower: bool = False  # whether less is better
-    digits: int = 3
+    format: str = ".3f"
 
     @property
     def won(self) -> bool:
         return self.ours < self.theirs if self.lower else self.ours > self.theirs
 
     def written(self, value: float) -> str:
-        return f"{value:.{self.digits}f}"
+        return format(value, self.format)
 
 
 def comparisons(run_data: RunData) -> list[Comparison]:
-    return [*_pretraining(run_data), *_similarity(run_data), *_vae(run_data), *_tasks(run_data)]
+    """Every metric of every stage beside the rivals that it declares."""
+    return [
+        found
+        for name in run_data.stages
+        for metric in run_data.declared[name.partition("@")[0]].metrics
+        for rival in metric.rivals
+        if (found := compared(run_data, name, metric, rival)) is not None
+    ]
 
 
-def _pretraining(run_data: RunData) -> Iterator[Comparison]:
-    wide = run_data.report("pretrain_wide")["dev_loss"]
-    rivals = {"the narrow model it grew from": run_data.report("pretrain")["dev_loss"]}
-    if run_data.scratch is not None:
-        rivals["the same shape from random weights, for equal FLOPs"] = run_data.scratch["dev_loss"]
-    for name, loss in rivals.items():
-        yield Comparison(
-            what="masked-token loss", ours=wide, theirs=loss, against=name, stage="pretrain_wide", lower=True
-        )
-
-
-def _similarity(run_data: RunData) -> Iterator[Comparison]:
-    report = run_data.report("evaluate_similarity")
-    for key, what in (
-        ("recall_at_1", "paraphrase found first (recall@1)"),
-        ("spearman", "rank correlation with grades"),
-    ):
-        for name, said in (("untrained mean", "the encoder before this training"), ("TF-IDF", "TF-IDF")):
-            rival = report["table"][name][key]
-            yield Comparison(what=what, ours=report[key], theirs=rival, against=said, stage="evaluate_similarity")
-
-
-def _vae(run_data: RunData) -> Iterator[Comparison]:
-    vmf, gaussian = run_data.vae("vmf"), run_data.gaussian
-    if gaussian is None:
-        return
-    for key, what, lower, digits in (
-        ("token_accuracy", "VAE: tokens reconstructed", False, 3),
-        ("bound_ppl", "VAE: bound on the perplexity", True, 1),
-    ):
-        yield Comparison(
-            what=what,
-            ours=vmf[key],
-            theirs=gaussian[key],
-            against="the Gaussian baseline",
-            stage="evaluate_vae-vmf",
-            lower=lower,
-            digits=digits,
-        )
-
-
-def _tasks(run_data: RunData) -> Iterator[Comparison]:
-    for name in run_data.tasks:
-        report = run_data.task(name)
-        for key, said in (("majority", "the majority baseline"), ("baseline", report["baseline_name"])):
-            yield Comparison(
-                what=f"{name} ({report['metric']})",
-                ours=report["score"],
-                theirs=report[key],
-                against=said,
-                stage=f"evaluate-{name}",
-            )
+def compared(run_data: RunData, name: str, metric: Metric, rival: Rival) -> Comparison | None:
+    """None where one of both was switched off, or is another item's rival."""
+    item = name.partition("@")[2]
+    report, theirs = run_data.found(name), run_data.found(rival.stage or name)
+    if report is None or theirs is None or rival.item not in ("", item):
+        return None
+    said = {**report, "item": item}
+    return Comparison(
+        what=(metric.headline or metric.label).format_map(said),
+        ours=value(report, metric.key),
+        theirs=value(theirs, rival.key),
+        against=rival.name.format_map(said),
+        stage=name,
+        lower=metric.better == "lower",
+        format=metric.format,
+    )
 
 
 def trained(run_data: RunData) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from pipeline.workspace import git
 
 # By file relative to the folder asked for, and by key ("vmf.kl"): {"old": value or None, "new": value or None}.
 Diff = dict[str, dict[str, dict[str, Any]]]
@@ -23,7 +24,7 @@ class Commit:
 
 def last(folder: Path) -> Commit | None:
     """HEAD of the repository that `folder` lies in."""
-    said = _git(folder, "log", "-1", "--format=%h%x00%cs%x00%s")
+    said = git.ask(folder, "log", "-1", "--format=%h%x00%cs%x00%s")
     if not said:
         return None
     name, date, subject = said.strip().split("\0")
@@ -42,10 +43,3 @@ def metrics_diff(folder: Path) -> Diff | None:
         return None
     found: Diff = json.loads(done.stdout)
     return found
-
-
-def _git(folder: Path, *arguments: str) -> str | None:
-    if shutil.which("git") is None:
-        return None
-    done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, encoding="utf-8")
-    return None if done.returncode else done.stdout

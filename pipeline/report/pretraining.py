@@ -7,22 +7,10 @@ from collections.abc import Mapping
 from markupsafe import Markup
 
 from pipeline.report import html
-from pipeline.report.declaration import Declaration, Metric
 from pipeline.report.run_data import RunData, savings
 from pipeline.report.tables import Table
 
-LOSS = (
-    Metric(key="dev_loss", label="masked-token loss on dev, nats", better="lower", format=".3f"),
-    Metric(key="dev_accuracy", label="masked tokens guessed", better="higher", format=".0%"),
-)
-LOGITS = (
-    Metric(key="max_logit_gap.float64", label="largest logit change, float64", better="lower", format=".2e"),
-    Metric(key="max_logit_gap.float32", label="largest logit change, float32", better="lower", format=".2e"),
-    Metric(key="logit_std", label="standard deviation of the logits", format=".3f"),
-)
-COPIES = Metric(key="copies_distance", label="distance of the copies (0: they can never part)", format=".3f")
 SIZES = {"parameters": "parameters", "flops_per_token": "flops per token"}  # before widening and after it
-DECLARATION = Declaration(title="Pretraining and widening", figures=("pretraining",), metrics=(*LOSS, *LOGITS, COPIES))
 
 
 def section(run_data: RunData, addresses: Mapping[str, str]) -> list[Markup]:
@@ -35,8 +23,8 @@ def certificate(run_data: RunData) -> Table:
         (f"{label}, before and after", f"{report[key]['before']:,.0f} → {report[key]['after']:,.0f}")
         for key, label in SIZES.items()
     ]
-    logits, copies = ([(each.label, each.text(report)) for each in group] for group in (LOGITS, (COPIES,)))
-    return Table(head=("certificate", "value"), rows=[*logits, *sizes, *copies], stages=("widen",))
+    proofs = [(each.label, each.text(report)) for each in run_data.declared["widen"].listed]
+    return Table(head=("certificate", "value"), rows=[*proofs, *sizes], stages=("widen",))
 
 
 def savings_sentence(run_data: RunData) -> str:

@@ -3,77 +3,78 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from pipeline.workspace import paths
+from pipeline.workspace.declaration import Declaration
 from rosphere.errors import InputError
-
-WORDS = (
-    "prepare",
-    "dimension",
-    "pretrain",
-    "widen",
-    "pretrain_wide",
-    "pretrain_scratch",
-    "simbert",
-    "roformer_sim",
-    "evaluate_similarity",
-    "evaluate_paraphrases",
-)
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunData:
-    """The reports folder."""
+    """The reports folder, and what the stages declare. A stage with an item is called `evaluate@tnews` here."""
 
     folder: Path
-    tasks: list[str]
-    variants: list[str]  # of the text VAE, vmf among them
+    declared: Mapping[str, Declaration]  # by the word of the stage
+    items: Mapping[str, Sequence[str]]  # by the key of params.yaml that lists them
 
-    def read(self, name: str) -> dict[str, Any]:
-        return self._read(self.folder / name)
+    @property
+    def tasks(self) -> Sequence[str]:
+        return self.items["tasks"]
 
-    def report(self, word: str) -> dict[str, Any]:
-        return self._read(self.folder / f"{word}.json")
+    @property
+    def variants(self) -> Sequence[str]:
+        """Of the text VAE, vmf among them."""
+        return self.items["vmf_vae.variants"]
+
+    def names(self, word: str) -> list[str]:
+        """The stage, or the stages, that this word stands for."""
+        key = self.declared[word].items
+        return [f"{word}@{item}" for item in self.items[key]] if key else [word]
+
+    def of_title(self, title: str) -> dict[str, Declaration]:
+        """The stages of one section of the page."""
+        return {word: each for word, each in self.declared.items() if each.title == title}
+
+    def found(self, name: str) -> dict[str, Any] | None:
+        """The report of a stage, None of one that is switched off, or of an item that is not asked for."""
+        if name not in self.names(name.partition("@")[0]):
+            return None
+        report = self.report(name)
+        return report if report.get("enabled", True) else None
+
+    def report(self, name: str) -> dict[str, Any]:
+        return self._read(self.folder / paths.report(name).relative_to(paths.REPORTS))
 
     def task(self, name: str) -> dict[str, Any]:
-        return self._read(self.folder / "tasks" / f"{name}.json")
+        return self.report(f"evaluate@{name}")
 
     def vae(self, variant: str) -> dict[str, Any]:
         """What was measured of one text VAE."""
-        return self._read(self.folder / "evaluate_vae" / f"{variant}.json")
+        return self.report(f"evaluate_vae@{variant}")
 
     def analysis(self, name: str) -> dict[str, Any]:
         return self._read(self.folder / "predictions" / name / "analysis.json")
 
-    def examples(self, word: str) -> dict[str, Any]:
-        return self._read(self.folder / "examples" / f"{word}.json")
+    def examples(self, name: str) -> dict[str, Any]:
+        return self._read(self.folder / "examples" / f"{_file(name)}.json")
 
     def speed(self, name: str) -> dict[str, Any]:
         """Seconds, MiB and steps per second as numbers, and `run`, the beginning of the stage's fingerprint."""
-        return self._read(self.folder / "speed" / f"{name}.json")
+        return self._read(self.folder / "speed" / f"{_file(name)}.json")
 
     def curve(self, name: str) -> pd.DataFrame:
-        return pd.read_csv(self.folder / "curves" / f"{name}.csv")
+        return pd.read_csv(self.folder / "curves" / f"{_file(name)}.csv")
 
     @property
     def stages(self) -> list[str]:
-        """Stages with a speed, in the order of the graph."""
-        return [*WORDS, *self._items]
-
-    @property
-    def files(self) -> dict[str, str]:
-        """Stages and their metrics in the folder."""
-        return {word: f"{word}.json" for word in WORDS} | self._items
-
-    @property
-    def _items(self) -> dict[str, str]:
-        """Of stages with a variant or a task."""
-        vaes = {f"{word}-{v}": f"{word}/{v}.json" for v in self.variants for word in ("vmf_vae", "evaluate_vae")}
-        return vaes | {f"evaluate-{task}": f"tasks/{task}.json" for task in self.tasks}
+        """All of them."""
+        return [name for word in self.declared for name in self.names(word)]
 
     @property
     def above(self) -> list[str]:
@@ -83,18 +84,17 @@ class RunData:
     @property
     def scratch(self) -> dict[str, Any] | None:
         """The control's report, None where it was switched off."""
-        report = self.report("pretrain_scratch")
-        return report if report.get("enabled", True) else None
+        return self.found("pretrain_scratch")
 
     @property
     def gaussian(self) -> dict[str, float] | None:
         """The Gaussian baseline's measures, None where it was switched off."""
-        return self.vae("gaussian") if "gaussian" in self.variants else None
+        return self.found("evaluate_vae@gaussian")
 
     @property
     def sphere(self) -> dict[str, Any] | None:
         """Labelled sentences as points of the latent sphere seen from afar, None where no labels were prepared."""
-        found: dict[str, Any] | None = self.examples("evaluate_vae-vmf").get("sphere")
+        found: dict[str, Any] | None = self.examples("evaluate_vae@vmf").get("sphere")
         return found
 
     @staticmethod
@@ -104,6 +104,11 @@ class RunData:
         except json.JSONDecodeError as error:
             raise InputError(f"{path}: not JSON: {error}") from error
         return values
+
+
+def _file(name: str) -> str:
+    """`evaluate@tnews` in the name of a file."""
+    return name.replace("@", "-")
 
 
 def flops_to_reach(curve: pd.DataFrame, loss: float) -> float | None:

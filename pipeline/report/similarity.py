@@ -8,20 +8,10 @@ from typing import Any
 from markupsafe import Markup
 
 from pipeline.report import html
-from pipeline.report.declaration import Declaration, Metric
 from pipeline.report.run_data import RunData
 from pipeline.report.tables import Table
 
 STAGE, WRITING = "evaluate_similarity", "evaluate_paraphrases"
-# Of every encoder, in the columns of one table.
-MEASURES = (
-    Metric(key="recall_at_1", label="recall@1", better="higher", format=".3f"),
-    Metric(key="recall_at_10", label="recall@10", better="higher", format=".3f"),
-    Metric(key="mrr", label="MRR", better="higher", format=".3f"),
-    Metric(key="spearman", label="Spearman", better="higher", format=".3f"),
-    Metric(key="alignment", label="alignment", format=".3f"),
-    Metric(key="uniformity", label="uniformity", format=".3f"),
-)
 # RoFormer-Sim small and its supervised successor on the test sets (kexue.fm/archives/8541).
 PUBLISHED = {
     "atec test": "0.371 / 0.512",
@@ -30,33 +20,12 @@ PUBLISHED = {
     "pawsx test": "0.058 / 0.564",
     "stsb test": "0.713 / 0.763",
 }
-WRITTEN = (
-    Metric(key="sentences", label="sentences kept, of all sources"),
-    Metric(key="distinct_1", label="distinct characters", better="higher"),
-    Metric(key="distinct_2", label="distinct bigrams", better="higher"),
-    Metric(key="self_similarity", label="overlap among those of one source"),
-    Metric(key="overlap_with_source", label="overlap with the source"),
-    Metric(key="cosine_with_source", label="cosine with the source"),
-)
-# In no table: said in a sentence, or only compared with the last commit.
-UNLISTED = (
-    Metric(key="recall_at_5", label="recall@5", better="higher", format=".3f"),
-    Metric(key="dev_contrastive", label="contrastive loss of held-out pairs, nats", better="lower", format=".3f"),
-    Metric(key="dev_lm", label="loss of writing the paraphrase, nats", better="lower", format=".3f"),
-    Metric(
-        key="negation.paraphrase_nearer", label="paraphrase nearer than the negation", better="higher", format=".0%"
-    ),
-    Metric(key="negation.negation_cosine", label="mean cosine with the negation", better="lower", format=".3f"),
-)
-DECLARATION = Declaration(
-    title="Sentence similarity", figures=("recall", "spearman"), metrics=(*MEASURES, *WRITTEN, *UNLISTED)
-)
 
 
 def section(run_data: RunData, addresses: Mapping[str, str]) -> list[Markup]:
     report, near, written = run_data.report(STAGE), run_data.examples(STAGE), run_data.examples(WRITING)
     return [
-        html.table(retrieval(report), addresses),
+        html.table(retrieval(run_data), addresses),
         *_graded(report, addresses),
         html.note(probe(report)),
         html.folded(
@@ -67,13 +36,15 @@ def section(run_data: RunData, addresses: Mapping[str, str]) -> list[Markup]:
             "paraphrases written by the model for the same sentences, best first by its own similarity",
             html.beside(written["paraphrases"], "sentence", "output"),
         ),
-        html.folded("how varied the paraphrases are", html.table(generation(run_data.report(WRITING)), addresses)),
+        html.folded("how varied the paraphrases are", html.table(generation(run_data), addresses)),
     ]
 
 
-def retrieval(report: Mapping[str, Any]) -> Table:
-    rows = [(name, *(each.text(values) for each in MEASURES)) for name, values in report["table"].items()]
-    return Table(head=("encoder", *(each.label for each in MEASURES)), rows=rows, stages=(STAGE,))
+def retrieval(run_data: RunData) -> Table:
+    """A row an encoder."""
+    listed, table = run_data.declared[STAGE].listed, run_data.report(STAGE)["table"]
+    rows = [(name, *(each.text(values) for each in listed)) for name, values in table.items()]
+    return Table(head=("encoder", *(each.label for each in listed)), rows=rows, stages=(STAGE,))
 
 
 def _graded(report: Mapping[str, Any], addresses: Mapping[str, str]) -> Sequence[Markup]:
@@ -106,6 +77,7 @@ def probe(report: Mapping[str, Any]) -> str:
     )
 
 
-def generation(report: Mapping[str, Any]) -> Table:
-    rows = [(each.label, each.text(report)) for each in WRITTEN]
+def generation(run_data: RunData) -> Table:
+    report = run_data.report(WRITING)
+    rows = [(each.label, each.text(report)) for each in run_data.declared[WRITING].listed]
     return Table(head=("what is written", "value"), rows=rows, stages=(WRITING,))

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from pipeline.report.run_data import RunData, savings
 
@@ -23,87 +22,95 @@ class Table:
         return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in self.rows])
 
 
-STAGES = {
-    "widening": "widen",
-    "pretraining": "pretrain_wide",
-    "RoFormer-Sim": "evaluate_similarity",
-    "vMF-VAE": "evaluate_vae-vmf",
-}
+Row = tuple[str, str, str, str]  # the stage that it is of, system, measure, value
 
 
 def main(run_data: RunData) -> Table:
     """One line per system: what it should do and what it did."""
-    words = ("widen", "pretrain", "pretrain_wide", "evaluate_similarity")
-    (widen, narrow, wide, sim), vae = map(run_data.report, words), run_data.vae("vmf")
-    gap, table = widen["max_logit_gap"], sim["table"]
     rows = [
-        ("widening", "largest logit change, float64 / float32", f"{gap['float64']:.1e} / {gap['float32']:.1e}"),
-        ("widening", "dev loss before / after widening", f"{narrow['dev_loss']:.4f} / {wide['dev_loss_at_start']:.4f}"),
-        (
-            "pretraining",
-            "dev loss narrow / widened and trained on",
-            f"{narrow['dev_loss']:.3f} / {wide['dev_loss']:.3f}",
-        ),
+        *_widening(run_data),
         *_control(run_data),
-        (
-            "RoFormer-Sim",
-            "recall@1 on held-out groups (untrained mean / TF-IDF)",
-            _against(sim, table, "recall_at_1"),
-        ),
-        (
-            "RoFormer-Sim",
-            "Spearman with the grades (untrained mean / TF-IDF)",
-            _against(sim, table, "spearman"),
-        ),
-        ("vMF-VAE", "KL measured / closed form, nats", f"{vae['kl']:.3f} / {vae['kl_closed_form']:.3f}"),
-        *_gaussian(run_data),
+        *_similarity(run_data),
+        *_vae(run_data),
         *(_task(run_data, name) for name in run_data.tasks),
     ]
-    stages = [STAGES.get(system, f"evaluate-{system.rpartition(' ')[2]}") for system, _, _ in rows]
-    return Table(head=("system", "measure", "value"), rows=rows, stages=stages)
+    rows += _others(run_data, {stage.partition("@")[0] for stage, *_ in rows})
+    shown = [row[1:] for row in rows]
+    return Table(head=("system", "measure", "value"), rows=shown, stages=[row[0] for row in rows], linked=2)
 
 
-def _against(sim: Mapping[str, Any], table: Mapping[str, Mapping[str, float]], key: str) -> str:
-    """The trained encoder's value, and in brackets what it is held against."""
-    return f"{sim[key]:.3f} ({table['untrained mean'][key]:.3f} / {table['TF-IDF'][key]:.3f})"
+def _widening(run_data: RunData) -> list[Row]:
+    widen, narrow, wide = map(run_data.report, ("widen", "pretrain", "pretrain_wide"))
+    gap, before = widen["max_logit_gap"], f"{narrow['dev_loss']:.4f} / {wide['dev_loss_at_start']:.4f}"
+    after = f"{narrow['dev_loss']:.3f} / {wide['dev_loss']:.3f}"
+    change = f"{gap['float64']:.1e} / {gap['float32']:.1e}"
+    return [
+        ("widen", "widening", "largest logit change, float64 / float32", change),
+        ("widen", "widening", "dev loss before / after widening", before),
+        ("pretrain_wide", "pretraining", "dev loss narrow / widened and trained on", after),
+    ]
 
 
-def _control(run_data: RunData) -> list[tuple[str, str, str]]:
+def _control(run_data: RunData) -> list[Row]:
     if run_data.scratch is None:
         return []
     saved = savings(run_data)
     said = "none: the control came out better" if saved is None else f"{saved:.0%}"
+    loss = f"{run_data.scratch['dev_loss']:.3f}"
     return [
-        ("pretraining", "dev loss from random weights, equal FLOPs", f"{run_data.scratch['dev_loss']:.3f}"),
-        ("pretraining", "FLOPs saved at the control's final loss", said),
+        ("pretrain_wide", "pretraining", "dev loss from random weights, equal FLOPs", loss),
+        ("pretrain_wide", "pretraining", "FLOPs saved at the control's final loss", said),
     ]
 
 
-def _gaussian(run_data: RunData) -> list[tuple[str, str, str]]:
-    if run_data.gaussian is None:
-        return []
-    vmf = run_data.vae("vmf")
+def _similarity(run_data: RunData) -> list[Row]:
+    """The trained encoder's values, and in brackets what it is held against."""
+    report = run_data.report("evaluate_similarity")
+    mean, words = report["table"]["untrained mean"], report["table"]["TF-IDF"]
+    kinds = {"recall_at_1": "recall@1 on held-out groups", "spearman": "Spearman with the grades"}
     return [
-        ("vMF-VAE", "KL of the Gaussian baseline, nats", f"{run_data.gaussian['kl']:.3f}"),
         (
-            "vMF-VAE",
-            "token accuracy of reconstruction, vMF / Gaussian",
-            f"{vmf['token_accuracy']:.3f} / {run_data.gaussian['token_accuracy']:.3f}",
-        ),
+            "evaluate_similarity",
+            "RoFormer-Sim",
+            f"{said} (untrained mean / TF-IDF)",
+            f"{report[key]:.3f} ({mean[key]:.3f} / {words[key]:.3f})",
+        )
+        for key, said in kinds.items()
     ]
 
 
-def _task(run_data: RunData, name: str) -> tuple[str, str, str]:
+def _vae(run_data: RunData) -> list[Row]:
+    vmf, gaussian = run_data.vae("vmf"), run_data.gaussian
+    found = {"KL measured / closed form, nats": f"{vmf['kl']:.3f} / {vmf['kl_closed_form']:.3f}"}
+    if gaussian is not None:
+        found |= {
+            "KL of the Gaussian baseline, nats": f"{gaussian['kl']:.3f}",
+            "token accuracy of reconstruction, vMF / Gaussian": (
+                f"{vmf['token_accuracy']:.3f} / {gaussian['token_accuracy']:.3f}"
+            ),
+        }
+    return [("evaluate_vae@vmf", "vMF-VAE", measure, value) for measure, value in found.items()]
+
+
+def _task(run_data: RunData, name: str) -> Row:
     report = run_data.task(name)
     beaten = "" if report["score"] > report["baseline"] else ", which is NOT beaten"
     kind = "CLUE" if report["clue"] else "sample task"
     chosen = ", epoch chosen on these rows" if report.get("selected_on_dev") else ""
     measure = f"{report['metric']} (majority / {report['baseline_name']}{beaten}){chosen}"
-    return (
-        f"{kind} {name}",
-        measure,
-        f"{report['score']:.3f} ({report['majority']:.3f} / {report['baseline']:.3f})",
-    )
+    value = f"{report['score']:.3f} ({report['majority']:.3f} / {report['baseline']:.3f})"
+    return f"evaluate@{name}", f"{kind} {name}", measure, value
+
+
+def _others(run_data: RunData, known: Collection[str]) -> list[Row]:
+    """What the other stages call their main metrics."""
+    return [
+        (name, run_data.declared[word].title, metric.label, metric.text(report))
+        for name in run_data.stages
+        if (word := name.partition("@")[0]) not in known and (report := run_data.found(name))
+        for metric in run_data.declared[word].metrics
+        if metric.headline
+    ]
 
 
 def data(run_data: RunData) -> Table:
@@ -121,8 +128,10 @@ def speed(run_data: RunData) -> Table:
     for name in run_data.stages:
         values = run_data.speed(name)
         rate = values.get("steps_per_second")
-        report = run_data.report(name) if name.startswith("pretrain") else {}
-        tokens = f"{rate * report['tokens'] / report['steps']:,.0f}" if rate and "tokens" in report else ""
+        report = run_data.report(name)
+        tokens = (
+            f"{rate * report['tokens'] / report['steps']:,.0f}" if rate and {"tokens", "steps"} <= report.keys() else ""
+        )
         memory = values.get("peak_gpu_memory_mib", values["peak_memory_mib"])
         precision = f"{values['precision']}: {values['precision_reason']}" if "precision" in values else ""
         seconds, steps = f"{values['seconds']:.1f}", f"{rate:.2f}" if rate else ""

@@ -9,16 +9,10 @@ from typing import Any, Literal
 from markupsafe import Markup
 
 from pipeline.report import html
-from pipeline.report.declaration import Declaration, Metric
 from pipeline.report.run_data import RunData
 from pipeline.report.tables import Table
 from rosphere.clue import published
 
-DECLARATION = Declaration(
-    title="Tasks",
-    figures=("tasks",),
-    metrics=(Metric(key="score", label="score on dev", better="higher", format=".3f"),),
-)
 WHOLE_MATRIX = 16  # labels; of more only the commonest confusions are shown
 LONGEST = 160  # characters of a text that are shown
 
@@ -30,7 +24,7 @@ def details(run_data: RunData, name: str, addresses: Mapping[str, str]) -> Marku
     if found["classes"]:
         parts = [html.table(confusion(found)), html.table(classes(found)), *parts]
     parts += [html.note(f"The first wrong rows of {found['wrong_rows']}:"), html.table(wrong(found))]
-    parts.append(html.source([f"evaluate-{name}"], addresses))
+    parts.append(html.source([f"evaluate@{name}"], addresses))
     return html.folded(f"{name}: where it is wrong", *parts)
 
 
@@ -91,7 +85,7 @@ def beside(run_data: RunData, split: Literal["dev", "test"]) -> Table | None:
         if split == "dev":
             kept = f"this run, {report['train_rows']} training rows, {report['dev_rows']} dev rows"
             rows.append((name, "rosphere", f"{100 * report['score']:.2f}", kept))
-    stages = [f"evaluate-{row[0]}" if row[1] == "rosphere" else "" for row in rows]
+    stages = [f"evaluate@{row[0]}" if row[1] == "rosphere" else "" for row in rows]
     head = ("task", "system", f"{split}, per cent", "source")
     return Table(head=head, rows=rows, stages=stages, linked=2) if rows else None
 

@@ -7,50 +7,30 @@ from collections.abc import Mapping, Sequence
 from markupsafe import Markup
 
 from pipeline.report import html
-from pipeline.report.declaration import Declaration, Metric
 from pipeline.report.run_data import RunData
 from pipeline.report.tables import Table
 
-DECLARATION = Declaration(
-    title="Text VAE",
-    figures=("kl", "reconstruction"),
-    metrics=(
-        Metric(key="reconstruction", label="reconstruction, nats a sentence", better="lower"),
-        Metric(key="kl", label="KL, nats a sentence (Monte Carlo)"),
-        Metric(key="kl_closed_form", label="KL, nats a sentence (closed form)"),
-        Metric(key="kl_std", label="KL, standard deviation over sentences"),
-        Metric(key="bound_ppl", label="bound on the perplexity per token", better="lower"),
-        Metric(key="nll", label="-log p(x) by importance sampling, nats a sentence*", better="lower"),
-        Metric(key="nll_bound", label="-ELBO from the same draws*", better="lower"),
-        Metric(key="ppl", label="perplexity per token by importance sampling*", better="lower"),
-        Metric(key="effective_draws", label="effective number of the importance draws*"),
-        Metric(key="token_accuracy", label="token accuracy", better="higher"),
-        Metric(key="bleu", label="BLEU-4 of reconstructions", better="higher"),
-        Metric(key="mutual_information", label="mutual information, nats", better="higher"),
-        Metric(key="active_units", label="active units", better="higher"),
-        Metric(key="active_directions", label="active directions", better="higher"),
-        Metric(key="importance_draws", label="* draws a sentence"),
-        Metric(key="importance_sentences", label="* sentences"),
-    ),
-)
+NO_SPHERE = "The latent sphere is not shown: the task sentiment, whose labels would tell, was not prepared."
 
 
 def section(run_data: RunData, addresses: Mapping[str, str]) -> list[Markup]:
     measured = html.table(table(run_data), addresses)
-    return [html.folded("everything measured on held-out sentences", measured), *written(run_data)]
+    parts = [html.folded("everything measured on held-out sentences", measured), *written(run_data)]
+    return parts if run_data.sphere else [*parts, html.note(NO_SPHERE)]
 
 
 def table(run_data: RunData) -> Table:
     """A row a metric, a column a model."""
     found = {name: run_data.vae(name) for name in run_data.variants}
-    rows = [(each.label, *(each.text(values) for values in found.values())) for each in DECLARATION.metrics]
-    stages = tuple(f"evaluate_vae-{name}" for name in found)
+    declared = run_data.declared["evaluate_vae"].listed
+    rows = [(each.label, *(each.text(values) for values in found.values())) for each in declared]
+    stages = tuple(f"evaluate_vae@{name}" for name in found)
     return Table(head=("held-out sentences", *found), rows=rows, stages=stages)
 
 
 def written(run_data: RunData) -> list[Markup]:
     """Sentences that the text VAE wrote."""
-    vae = run_data.examples("evaluate_vae-vmf")
+    vae = run_data.examples("evaluate_vae@vmf")
     between = Table(head=("t", "sentence"), rows=_numbered(vae["interpolation"]))
     drawn = Table(head=("#", "sentence"), rows=_numbered(vae["samples"]))
     return [

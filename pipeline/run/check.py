@@ -11,15 +11,19 @@ from __future__ import annotations
 
 import argparse
 import glob
+import importlib
 import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
+import stages
 from pipeline.run import settings as config
+from pipeline.tracking.promotion import directed
 from pipeline.tracking.recording import Tracking
-from pipeline.workspace import dvc_yaml, yaml_file
+from pipeline.workspace import declaration, dvc_yaml, yaml_file
+from pipeline.workspace.declaration import Declaration
 from rosphere import files
 from rosphere.clue.reading import named
 from rosphere.dimension.sizes import Size, encoder_config
@@ -27,44 +31,42 @@ from rosphere.encoder.hub import REPOSITORY
 from rosphere.encoder.precision import Requested
 from rosphere.errors import UNUSABLE, InputError, message
 from rosphere.preparation import local, sample
-from rosphere.pretraining.recipe import Narrow, Wide
+from rosphere.pretraining.recipe import Narrow
 from rosphere.widening.sizes import widened
-from stages import (
-    dimension,
-    evaluate,
-    evaluate_paraphrases,
-    evaluate_similarity,
-    evaluate_vae,
-    pretrain_scratch,
-    roformer_sim,
-    simbert,
-    vmf_vae,
-    widen,
-)
 from stages.prepare import Prepare
+from stages.roformer_sim import RoformerSim
+from stages.widen import Widen
 
 PARAMS, SOURCES = Path("params.yaml"), Path("data/sources")
 VOCABULARY = 5000  # to try sizes with; the real one is known after prepare
-SECTIONS: dict[str, Any] = {
+# Of no stage, or of many.
+SHARED: dict[str, Any] = {
     "seed": int,
     "precision": Requested,
     "tasks": list[str],
     "sizes": dict[str, Size],
-    "prepare": Prepare,
-    "dimension": dimension.Dimension,
-    "pretrain": Narrow,
-    "widen": widen.Widen,
-    "pretrain_wide": Wide,
-    "pretrain_scratch": pretrain_scratch.Scratch,
-    "simbert": simbert.Simbert,
-    "roformer_sim": roformer_sim.RoformerSim,
-    "evaluate_similarity": evaluate_similarity.EvaluateSimilarity,
-    "evaluate_paraphrases": evaluate_paraphrases.EvaluateParaphrases,
-    "vmf_vae": vmf_vae.VmfVae,
-    "evaluate_vae": evaluate_vae.EvaluateVae,
-    "evaluate": evaluate.Evaluate,
     "tracking": Tracking,
 }
+
+
+@runtime_checkable
+class Reading(Protocol):
+    """Settings that name files which the stage reads and no stage makes, or may."""
+
+    def sources(self) -> Sequence[str | None]:
+        """Files, folders or patterns; what is no such thing, a hub name or null, is passed over."""
+
+
+def declarations() -> dict[str, Declaration]:
+    """What the stages say of themselves, by their words, with their settings."""
+    words = declaration.read(Path(stages.__path__[0]))
+    return {word: vars(importlib.import_module(f"{stages.__name__}.{word}"))[declaration.NAME] for word in words}
+
+
+def types() -> dict[str, Any]:
+    """The sections of params.yaml: what each of them is read as."""
+    own = {word: each.settings for word, each in declarations().items() if each.settings is not None}
+    return SHARED | own
 
 
 def check(path: Path, *, everything: bool = True) -> dict[str, Any]:
@@ -74,21 +76,23 @@ def check(path: Path, *, everything: bool = True) -> dict[str, Any]:
     """
     document = yaml_file.read(path)
     config.refuse_renamed(path, document)
-    unknown = [word for word in document if word not in SECTIONS]
+    known = types()
+    unknown = [word for word in document if word not in known]
     if unknown:
-        raise InputError(f"{path}: {unknown[0]}: no stage reads this section; there are {', '.join(SECTIONS)}")
-    sections = {word: config.load(path, word, cls) for word, cls in SECTIONS.items()}
+        raise InputError(f"{path}: {unknown[0]}: no stage reads this section; there are {', '.join(known)}")
+    sections = {word: config.load(path, word, cls) for word, cls in known.items()}
     for task in sections["tasks"]:
         named(task)
     _check_sizes(sections["sizes"], sections["pretrain"], sections["widen"])
     _check_models(sections["pretrain"], sections["roformer_sim"])
+    _check_champions(sections["tracking"])
     if sections["pretrain_scratch"].enabled:
         _check_control(sections["pretrain"], sections["widen"])
     _check_source(sections["prepare"], sections["tasks"], everything=everything)
     return sections
 
 
-def _check_sizes(sizes: dict[str, Size], narrow: Narrow, grown: widen.Widen) -> None:
+def _check_sizes(sizes: dict[str, Size], narrow: Narrow, grown: Widen) -> None:
     """The sizes are known, and the one can be grown into the other."""
     old = encoder_config(sizes, narrow.size, vocabulary=VOCABULARY, dropout=0.0)
     if not grown.size:
@@ -108,7 +112,7 @@ def _check_sizes(sizes: dict[str, Size], narrow: Narrow, grown: widen.Widen) -> 
         raise InputError(f"params.yaml: widen.size: {narrow.size} to {grown.size}: {error}") from error
 
 
-def _check_models(narrow: Narrow, student: roformer_sim.RoformerSim) -> None:
+def _check_models(narrow: Narrow, student: RoformerSim) -> None:
     """What others made is there; what stages make may come."""
     if narrow.init and not (Path(narrow.init).is_dir() or REPOSITORY.fullmatch(narrow.init)):
         raise InputError(f"params.yaml: pretrain.init: no such folder, nor a hub name: {narrow.init}")
@@ -118,7 +122,17 @@ def _check_models(narrow: Narrow, student: roformer_sim.RoformerSim) -> None:
             raise InputError(f"params.yaml: roformer_sim.{key}: no such file or folder: {name}")
 
 
-def _check_control(narrow: Narrow, grown: widen.Widen) -> None:
+def _check_champions(tracking: Tracking) -> None:
+    """The stages are there, and it is known which way their metrics are better."""
+    declared = declarations()
+    for name, rule in tracking.models.items():
+        try:
+            directed(rule, declared)
+        except InputError as error:
+            raise InputError(f"params.yaml: tracking.models.{name}.{error}") from error
+
+
+def _check_control(narrow: Narrow, grown: Widen) -> None:
     """The control has the shape and the FLOPs of a widened run from random weights; nothing else has one."""
     if narrow.init or not grown.size:
         got = f"pretrain.init: {narrow.init}" if narrow.init else "widen.size: null"
@@ -153,13 +167,7 @@ def _check_source(settings: Prepare, tasks: list[str], *, everything: bool) -> N
 
 def sources(sections: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     """stage -> what params.yaml lists that the stage reads and no stage makes -> the hash of what is there."""
-    prepared, student = sections["prepare"], sections["roformer_sim"]
-    read: dict[str, Sequence[str | None]] = {"prepare": [prepared.vocabulary.path]}
-    if prepared.source == "local":
-        own = prepared.local
-        read["prepare"] = [*read["prepare"], *own.text, *own.pairs, *own.answers, own.tasks, *own.graded.values()]
-    read["pretrain"] = [sections["pretrain"].init]
-    read["roformer_sim"] = student.supervised.files
+    read = {word: settings.sources() for word, settings in sections.items() if isinstance(settings, Reading)}
     made = dvc_yaml.outs(Path())  # DVC itself sees when that changes, and it may not be there yet
     own = {stage: [name for name in names if name and not _lies_in(name, made)] for stage, names in read.items()}
     return {stage: {name: mark for name in names if (mark := _mark(name))} for stage, names in own.items()}

@@ -12,6 +12,7 @@ from pipeline.run.report_values import plain, rounded
 from pipeline.run.signals import StopRequests
 from pipeline.run.speed import Speed
 from pipeline.tracking import recording
+from pipeline.workspace import paths
 from rosphere import files
 
 if TYPE_CHECKING:  # which imports torch, and that must wait for the lease of a GPU
@@ -132,18 +133,17 @@ class Job:
 
     @property
     def report_path(self) -> Path:
-        """reports/<stage>.json; of an item reports/<stage>/<item>.json, of a task reports/tasks/<task>.json."""
-        if self.item is None:
-            return Path("reports") / f"{self.stage}.json"
-        return Path("reports") / ("tasks" if self.stage == "evaluate" else self.stage) / f"{self.item}.json"
+        return paths.report(self.name)
 
     def close(self) -> None:
         """End of the work: final metrics to the tracker, then the report file, atomically."""
         self._progress.close()
-        speed = plain({**self._speed.measured(), "run": self.run, **self._precision}, self.name)
+        text = json.dumps(self._report, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+        # The page depends on these files alone: they tell it of every stage's report, whatever stages there are.
+        measured = {**self._speed.measured(), "run": self.run, **self._precision, "report": files.text_hash(text)}
+        speed = plain(measured, self.name)
         files.write_text(self._beside("speed"), json.dumps(speed, sort_keys=True, indent=1) + "\n")
         if self._report:
             self._tracker.final(self._speed.step, self._report)
-            text = json.dumps(self._report, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False)
-            files.write_text(self.report_path, text + "\n")
+            files.write_text(self.report_path, text)
         self._tracker.models(Path("models"))

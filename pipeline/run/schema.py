@@ -30,7 +30,7 @@ def schema() -> dict[str, Any]:
         def field_title_should_be_set(self, schema: Any) -> bool:
             return False  # "Log Every" beside log_every says nothing
 
-    params = dataclasses.make_dataclass("Params", check.SECTIONS.items(), namespace={"__pydantic_config__": config})
+    params = dataclasses.make_dataclass("Params", check.types().items(), namespace={"__pydantic_config__": config})
     made = TypeAdapter(params).json_schema(schema_generator=Untitled)
     return {"$schema": Untitled.schema_dialect, **made, "title": "params.yaml"}
 

@@ -23,11 +23,7 @@ if TYPE_CHECKING:
 
 MODEL, TARGET = Path("models/roformer_sim"), Path("models/served")
 REQUIRED = ("mlflow", "numpy", "pandas", "safetensors", "tokenizers", "torch")
-CODE = {  # what marks a folder -> what serves it
-    "modules.json": "sentence_encoder.py",
-    "vae.json": "text_vae.py",
-    "config.json": "encoder.py",
-}
+MARKS = ("modules.json", "vae.json", "config.json")  # of a sentence encoder, a text VAE, an encoder: in this order
 
 
 def described(model: Path, certificates: Sequence[Path] = ()) -> dict[str, Any]:
@@ -39,13 +35,13 @@ def described(model: Path, certificates: Sequence[Path] = ()) -> dict[str, Any]:
     """
     import pandas
 
-    marks = [mark for mark in CODE if (model / mark).is_file()]
+    marks = [mark for mark in MARKS if (model / mark).is_file()]
     if not marks:
-        raise InputError(f"{model}: expected one of {', '.join(CODE)}, found none: not a model of ours")
+        raise InputError(f"{model}: expected one of {', '.join(MARKS)}, found none: not a model of ours")
     two = marks[0] != "config.json"
     example = {"text": ["怎么退货", "怎么退货"], **({"other": ["如何退货", "今天天气不错"]} if two else {})}
     return {
-        "python_model": str(Path(__file__).with_name(CODE[marks[0]])),
+        "python_model": str(Path(__file__).with_name("served.py")),
         "artifacts": {"model": str(model), **{path.name.replace(".", "_"): str(path) for path in certificates}},
         "signature": _signature(marks[0]),
         "input_example": pandas.DataFrame(example),

@@ -1,9 +1,9 @@
 """Which of two versions of a model is to be served: the rule that moves the alias `champion`."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, replace
 
+from pipeline.workspace.declaration import Better, Declaration
 from rosphere.errors import InputError
 
 
@@ -13,14 +13,31 @@ class Champion:
 
     measured_by: str  # the stage whose run brings the metric, and registers the model
     metric: str
-    better: Literal["higher", "lower"]
     spread: float | str  # how far runs that differ only in their seed lie apart: a number, or a metric of the run
+    better: Better | None = None  # of a metric of which the stage does not declare it
     folder: str = ""  # below models/; that of the model's name if none is given
     measured_on: list[str] = field(default_factory=list)  # dependencies of the stage without which nothing compares
 
     def __post_init__(self) -> None:
         if isinstance(self.spread, float) and not self.spread >= 0:
             raise InputError(f"spread: expected 0 or more, got {self.spread}")
+
+
+def directed(rule: Champion, declared: Mapping[str, Declaration]) -> Champion:
+    """The rule with the direction that the measuring stage declares.
+
+    Raises:
+        InputError: there is no such stage, nobody says which way is better, or the rule says otherwise than the stage.
+    """
+    word = rule.measured_by.partition("@")[0]
+    if word not in declared:
+        raise InputError(f"measured_by: no stage {word!r} declares anything; there are {', '.join(declared)}")
+    better = declared[word].better(rule.metric)
+    if better is None and rule.better is None:
+        raise InputError(f"better: expected higher or lower, for the stage {word} does not declare it of {rule.metric}")
+    if better and rule.better and better != rule.better:
+        raise InputError(f"better: the stage {word} declares {better} of {rule.metric}, got {rule.better}")
+    return replace(rule, better=better or rule.better)
 
 
 @dataclass(frozen=True, kw_only=True)

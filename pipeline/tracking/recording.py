@@ -30,15 +30,15 @@ from pipeline.run import settings as config
 from pipeline.run.identity import Identity
 from pipeline.run.signals import Stopped
 from pipeline.tracking import former_folder, uploader
-from pipeline.tracking.promotion import Champion
+from pipeline.tracking.promotion import Champion, directed
 from pipeline.tracking.run_log import RunLog
-from pipeline.workspace import git, numbers, paths, yaml_file
+from pipeline.workspace import declaration, git, numbers, paths, yaml_file
 from pipeline.workspace.environment import FLOW_RUN, SWEEP, SYSTEM_METRICS, TRACKING, UPLOADER
 from rosphere.errors import InputError
 
 PATIENCE_SECONDS = 5.0  # how long a finished stage waits for its uploader, to warn if something was left
 PARAMS = Path("params.yaml")
-CERTIFICATES = {"widen": (Path("reports/widen.json"), Path("models/widen/widening.json"))}  # of what comes after it
+STAGES = Path("stages")  # whose declarations say which metrics are better how, and which files prove something
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,7 +158,8 @@ def _begin(me: Identity, devices: tuple[str, ...]) -> Tracker:
         delivering = find_spec("mlflow") and os.environ.get(UPLOADER) != "0"
         process = uploader.start(log.path) if delivering else None
         wanted = settings.models if settings.log_models else {}
-        rules = {name: rule for name, rule in wanted.items() if rule.measured_by == me.name}
+        mine = {name: rule for name, rule in wanted.items() if rule.measured_by == me.name}
+        rules = {name: directed(rule, declaration.read(STAGES)) for name, rule in mine.items()}
         return Tracker(me.name, log, process, rules, _certificates(me))
     except (OSError, ValueError) as error:  # a full disk, an upstream report that is no JSON
         tracker = Tracker(me.name, None, None)
@@ -176,7 +177,9 @@ def _settings() -> Tracking:
 
 def _certificates(me: Identity) -> tuple[Path, ...]:
     """The proofs that upstream stages left of what this stage's model has grown from."""
-    return tuple(path for stage, proofs in CERTIFICATES.items() if stage in me.upstream for path in proofs)
+    declared = declaration.read(STAGES)
+    above = dict.fromkeys(name.partition("@")[0] for name in me.upstream)
+    return tuple(Path(proof) for word in above if word in declared for proof in declared[word].certificates)
 
 
 def _introduction(me: Identity, devices: tuple[str, ...]) -> dict[str, Any]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from pipeline.workspace import paths
-from pipeline.workspace.environment import TRACKING_URI
+from pipeline.workspace.environment import MLFLOW_UI, TRACKING_URI
 
 SQLITE = "sqlite:///"
 DASHBOARD = "http://127.0.0.1:5000"  # where `make ui` shows MLflow
@@ -19,6 +19,18 @@ def database(root: Path) -> str:
     return f"{SQLITE}{paths.mlflow_database(root.resolve())}"
 
 
+def dashboard() -> str:
+    """Where a browser finds MLflow: as ROSPHERE_MLFLOW_UI or MLFLOW_TRACKING_URI say, else where `make ui` shows it.
+
+    A user and a password in it are left out: the address goes onto pages that are sent to others.
+    """
+    for name in (MLFLOW_UI, TRACKING_URI):
+        parts = urlsplit(os.environ.get(name, ""))
+        if parts.scheme in ("http", "https") and parts.hostname:
+            return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path.rstrip('/')}"
+    return DASHBOARD
+
+
 def tracking_uri(home: Path) -> str:
     """MLFLOW_TRACKING_URI, or the SQLite file `home`/mlflow.db; relative SQLite paths start at `home`."""
     given = os.environ.get(TRACKING_URI)
@@ -27,6 +39,6 @@ def tracking_uri(home: Path) -> str:
     return f"{SQLITE}{home / given.removeprefix(SQLITE)}" if given.startswith(SQLITE) else given
 
 
-def runs(dashboard: str, query: str) -> str:
+def runs(query: str) -> str:
     """The dashboard's list of runs that a search finds. Without `/runs` MLflow 3.17 shows no runs at all."""
-    return f"{dashboard}/#/experiments/{EXPERIMENT}/runs?searchFilter={quote(query, safe='')}"
+    return f"{dashboard()}/#/experiments/{EXPERIMENT}/runs?searchFilter={quote(query, safe='')}"

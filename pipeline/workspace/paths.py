@@ -1,10 +1,10 @@
-"""Where a workspace begins, and what lies where in it that is no stage's output: mostly in `.run`."""
+"""Where a workspace begins, where a stage's report lies in it, and what is no stage's output: mostly in `.run`."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-RUN = Path(".run")
+RUN, REPORTS = Path(".run"), Path("reports")
 
 
 def workspace(start: Path) -> Path:
@@ -28,6 +28,13 @@ def home(root: Path) -> Path:
 def experiment(root: Path, name: str) -> Path:
     """The clone in which the experiment `name` of `root` runs: there `home` finds `root` again."""
     return root / ".dvc" / "tmp" / "exps" / name
+
+
+def report(name: str) -> Path:
+    """What the stage `name` found: reports/WORD.json, of an item reports/WORD/ITEM.json, of a task reports/tasks/."""
+    word, _, item = name.partition("@")
+    folder = "tasks" if word == "evaluate" else word
+    return REPORTS / folder / f"{item}.json" if item else REPORTS / f"{word}.json"
 
 
 def checkpoints(home: Path) -> Path:

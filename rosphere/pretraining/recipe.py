@@ -47,6 +47,10 @@ class Narrow(Recipe):
     size: str
     init: str | None
 
+    def sources(self) -> list[str | None]:
+        """What is read that no stage makes."""
+        return [self.init]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Wide(Recipe):

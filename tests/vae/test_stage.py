@@ -11,6 +11,7 @@ import torch
 
 from benchmarks import vae as benchmark
 from pipeline.report import captions, figures
+from pipeline.report import vae as page
 from pipeline.report.run_data import RunData
 from pipeline.run import settings as config
 from rosphere.errors import InputError
@@ -18,6 +19,7 @@ from rosphere.text import reading
 from rosphere.text import tokenizer as tokenizers
 from rosphere.vae.latents import encode, view
 from stages import evaluate_vae, report, vmf_vae
+from tests.pipeline.report import toy_reports
 from tests.vae.models import model, shaken
 
 PARAMS = Path(__file__).resolve().parents[2] / "params.yaml"
@@ -76,7 +78,7 @@ def run_data(tmp_path: Path) -> RunData:
     (tmp_path / "examples").mkdir()
     examples = {"sphere": {"points": points, "labels": ["0", "1", "0"]}}
     (tmp_path / "examples" / "evaluate_vae-vmf.json").write_text(json.dumps(examples))
-    return RunData(folder=tmp_path, tasks=[], variants=["vmf", "gaussian"])
+    return toy_reports.run_data(tmp_path, tasks=[], variants=["vmf", "gaussian"])
 
 
 def test_the_sphere_is_drawn_with_the_same_bytes_every_time(run_data: RunData, tmp_path: Path) -> None:
@@ -86,14 +88,19 @@ def test_the_sphere_is_drawn_with_the_same_bytes_every_time(run_data: RunData, t
     assert b"<svg" in first and (tmp_path / "sphere.svg").read_bytes() == first
     shown = figures.Figure(path=tmp_path / "sphere.svg", caption=captions.sphere(run_data))
     assert shown.caption.description == "Scatter plot inside the unit circle: 2 with label 0 and 1 with label 1."
-    assert "<svg" in report.sphere({"sphere": shown}, {})[0]
+    (part,) = report.shown(run_data, "Text VAE", {"sphere": shown}, {})
+    assert "<svg" in part
 
 
-def test_without_labels_the_page_says_why_there_is_no_sphere(run_data: RunData) -> None:
-    (run_data.folder / "examples" / "evaluate_vae-vmf.json").write_text("{}")
-    assert run_data.sphere is None
-    (said,) = report.sphere({}, {})
+def test_without_labels_the_page_says_why_there_is_no_sphere(tmp_path: Path) -> None:
+    bare = toy_reports.write(tmp_path)
+    assert bare.sphere is None
+    said = page.section(bare, {})[-1]
     assert "the task sentiment" in said and "not prepared" in said
+    told = json.loads((tmp_path / "examples" / "evaluate_vae-vmf.json").read_text())
+    labelled = {**told, "sphere": {"points": [[0.5, 0.0]], "labels": ["0"]}}
+    (tmp_path / "examples" / "evaluate_vae-vmf.json").write_text(json.dumps(labelled))
+    assert "not prepared" not in str(page.section(bare, {}))
 
 
 # --- the benchmark

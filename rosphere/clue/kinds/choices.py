@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, final
 
 import numpy as np
@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from rosphere.clue import softmax, tfidf
 from rosphere.clue.global_pointer import FAR
 from rosphere.clue.gold.choices import chosen as gold_choice
-from rosphere.clue.kinds.kind import NOTHING, Kind, Pairs, Prediction, accuracy
+from rosphere.clue.kinds.kind import NOTHING, Pairs, Prediction
+from rosphere.clue.kinds.one_of import OneOf
 from rosphere.clue.sequences import Batch, Example, Tokens, fitted, joined
 from rosphere.clue.tasks import Row, Task
 from rosphere.text.cleaning import clean
@@ -25,7 +26,7 @@ BLANK = "[unused1]"  # stands where a choice belongs
 
 
 @final
-class Choices(Kind):
+class Choices(OneOf):
     """[CLS] texts [SEP] choice [SEP]; or [CLS] choice [SEP] left [unused1] right [SEP] where a blank is to be filled.
 
     A row with fewer choices than others has fewer sequences. (kexue.fm/archives/8739 adds invented ones.)
@@ -43,10 +44,6 @@ class Choices(Kind):
         target = gold_choice(task, row) if task.gold in row else 0
         return [Example(row=number, sequences=tuple(sequences), target=target)]
 
-    def targets(self, task: Task, chosen: Sequence[Example], max_length: int) -> Tensor:
-        """[N] numbers of choices."""
-        return torch.tensor([example.target for example in chosen])
-
     def segments(self, task: Task) -> int:
         return 2
 
@@ -58,15 +55,6 @@ class Choices(Kind):
         rows = torch.split(head(vectors).float()[:, 0], batch.sequences.tolist())
         return nn.utils.rnn.pad_sequence(list(rows), batch_first=True, padding_value=FAR)
 
-    def loss(self, scores: Tensor, batch: Batch) -> Tensor:
-        return softmax.loss(scores, batch.target)
-
-    def divergence(self, one: Tensor, other: Tensor) -> Tensor:
-        return softmax.divergence(one, other)
-
-    def kept(self, score: Tensor) -> Tensor:
-        return score
-
     def predictions(
         self, task: Task, rows: Sequence[Row], made: Sequence[Example], kept: Sequence[Tensor], *, assign: bool
     ) -> list[Prediction]:
@@ -75,9 +63,6 @@ class Choices(Kind):
 
     def right(self, task: Task, row: Row, guess: Prediction) -> bool:
         return gold_choice(task, row) == guess
-
-    def measures(self, task: Task, rows: Sequence[Row], predictions: Sequence[Prediction]) -> dict[str, float]:
-        return {"accuracy": accuracy(self, task, rows, predictions)}
 
     def pairs(self, task: Task, row: Row, guess: Prediction) -> Pairs:
         return [(str(gold_choice(task, row)), str(guess))]
@@ -106,12 +91,6 @@ class Choices(Kind):
 
     def is_object(self, task: Task) -> bool:
         return task.blank
-
-    def written(self, row: Row, guess: Prediction) -> object:
-        return guess
-
-    def line(self, row: Row) -> Mapping[str, Any]:
-        return {}
 
     def parsed(self, task: Task, value: Any, row: Row | None) -> Prediction | None:
         if not str(value).isdecimal():

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, final
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from rosphere.clue import softmax, tfidf
-from rosphere.clue.kinds.kind import Kind, Pairs, Prediction, accuracy
+from rosphere.clue.kinds.kind import Pairs, Prediction
+from rosphere.clue.kinds.one_of import OneOf
 from rosphere.clue.sequences import Batch, Example, fitted, joined
 from rosphere.clue.tasks import Row, Task
 from rosphere.text.cleaning import clean
@@ -19,7 +19,7 @@ from rosphere.text.tokenizer import Tokenizer
 
 
 @final
-class Classification(Kind):
+class Classification(OneOf):
     """[CLS] text [SEP], or [CLS] text [SEP] text [SEP], and a score for each of the task's labels."""
 
     baseline = "TF-IDF + logistic regression"
@@ -28,10 +28,6 @@ class Classification(Kind):
         parts = fitted(tokenizer.ids([clean(text) for text in task.texts(row)]), task.max_length)
         label = task.labels.index(str(row[task.gold])) if task.gold in row else 0
         return [Example(row=number, sequences=(joined(parts, tokenizer),), target=label)]
-
-    def targets(self, task: Task, chosen: Sequence[Example], max_length: int) -> Tensor:
-        """[N] numbers of labels."""
-        return torch.tensor([example.target for example in chosen])
 
     def segments(self, task: Task) -> int:
         return 2 if task.pair else 1
@@ -44,15 +40,6 @@ class Classification(Kind):
         scores: Tensor = head(vectors).float()
         return scores
 
-    def loss(self, scores: Tensor, batch: Batch) -> Tensor:
-        return softmax.loss(scores, batch.target)
-
-    def divergence(self, one: Tensor, other: Tensor) -> Tensor:
-        return softmax.divergence(one, other)
-
-    def kept(self, score: Tensor) -> Tensor:
-        return score
-
     def predictions(
         self, task: Task, rows: Sequence[Row], made: Sequence[Example], kept: Sequence[Tensor], *, assign: bool
     ) -> list[Prediction]:
@@ -60,9 +47,6 @@ class Classification(Kind):
 
     def right(self, task: Task, row: Row, guess: Prediction) -> bool:
         return str(row[task.gold]) == guess
-
-    def measures(self, task: Task, rows: Sequence[Row], predictions: Sequence[Prediction]) -> dict[str, float]:
-        return {"accuracy": accuracy(self, task, rows, predictions)}
 
     def pairs(self, task: Task, row: Row, guess: Prediction) -> Pairs:
         return [(str(row[task.gold]), str(guess))]
@@ -93,12 +77,6 @@ class Classification(Kind):
 
     def is_object(self, task: Task) -> bool:
         return False
-
-    def written(self, row: Row, guess: Prediction) -> object:
-        return guess
-
-    def line(self, row: Row) -> Mapping[str, Any]:
-        return {}
 
     def parsed(self, task: Task, value: Any, row: Row | None) -> Prediction | None:
         return str(value) if str(value) in task.labels else None

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,9 @@ from pipeline.report import changes, history
 from pipeline.report.changes import Change
 from pipeline.report.run_data import RunData
 from stages import report
+from tests.pipeline.report import toy_reports
 from tests.pipeline.report.toy_reports import TASKS, put, write
+from tests.pipeline.report.toy_reports import report as report_of
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -37,47 +38,47 @@ def workspace(folder: Path, metrics: list[str]) -> None:
 def run_data(tmp_path: Path) -> RunData:
     """Reports in a workspace of DVC's, all of them committed."""
     found = write(tmp_path / "reports")
-    workspace(tmp_path, [*found.files.values(), "tasks/new.json"])
+    workspace(tmp_path, [*map(report_of, found.stages), "tasks/new.json"])
     git(tmp_path, "add", ".")
     git(tmp_path, "commit", "-q", "-m", "The <first> run")
     return found
 
 
-def change(key: str, before: float, now: float) -> Change:
-    return Change(stage="any", key=key, before=before, now=now)
+def change(key: str, before: float, now: float, stage: str = "evaluate@sentiment") -> Change:
+    return changes.change(toy_reports.DECLARED, stage, key, before, now)
 
 
 @pytest.mark.parametrize(
-    ("key", "before", "now", "outcome"),
+    ("stage", "key", "before", "now", "outcome"),
     [
-        ("dev_loss", 5.0, 4.0, "better"),
-        ("dev_loss", 4.0, 5.0, "worse"),
-        ("score", 0.5, 0.6, "better"),
-        ("table.roformer_sim.recall_at_1", 0.6, 0.5, "worse"),
-        ("vmf.bound_ppl", 700.0, 600.0, "better"),
-        ("max_logit_gap.float64", 1e-14, 1e-3, "worse"),
-        ("flops", 1e12, 2e12, "changed"),  # neither better nor worse
-        ("baseline", 0.5, 0.6, "changed"),  # not ours
-        ("table.TF-IDF.recall_at_1", 0.5, 0.6, "changed"),
-        ("table.untrained mean whitened.spearman", 0.5, 0.6, "changed"),
-        ("before.spearman", 0.5, 0.6, "changed"),
-        ("gaussian_free_bits.token_accuracy", 0.5, 0.6, "changed"),
+        ("pretrain", "dev_loss", 5.0, 4.0, "better"),
+        ("pretrain_scratch", "dev_loss", 4.0, 5.0, "worse"),
+        ("evaluate@sentiment", "score", 0.5, 0.6, "better"),
+        ("evaluate_similarity", "table.roformer_sim.recall_at_1", 0.6, 0.5, "worse"),
+        ("evaluate_vae@vmf", "bound_ppl", 700.0, 600.0, "better"),
+        ("widen", "max_logit_gap.float64", 1e-14, 1e-3, "worse"),
+        ("pretrain", "flops", 1e12, 2e12, "changed"),  # neither better nor worse
+        ("evaluate_vae@vmf", "dev_loss", 5.0, 4.0, "changed"),  # not declared by this stage
+        ("evaluate@sentiment", "baseline", 0.5, 0.6, "changed"),  # not ours
+        ("evaluate_similarity", "table.TF-IDF.recall_at_1", 0.5, 0.6, "changed"),
+        ("evaluate_similarity", "table.untrained mean whitened.spearman", 0.5, 0.6, "changed"),
+        ("roformer_sim", "supervised.before.dev_lm", 0.5, 0.6, "changed"),
     ],
 )
-def test_the_direction_of_a_metric(key: str, before: float, now: float, outcome: str) -> None:
-    assert change(key, before, now).outcome == outcome
+def test_the_direction_of_a_metric(stage: str, key: str, before: float, now: float, outcome: str) -> None:
+    assert change(key, before, now, stage).outcome == outcome
 
 
 def test_the_important_comes_first() -> None:
     moved = [
-        change("flops", 1.0, 9.0),
-        change("vmf.token_accuracy", 0.1, 0.9),
-        change("dev_loss", 5.0, 4.9),
-        change("score", 0.5, 0.51),
+        change("flops", 1.0, 9.0, "pretrain"),
+        change("table.roformer_sim.mrr", 0.1, 0.9, "evaluate_similarity"),
+        change("dev_accuracy", 0.1, 0.9, "pretrain_wide"),
+        change("dev_loss", 5.0, 4.9, "pretrain_wide"),
         change("score", 0.5, 0.9),
     ]
-    ranked = [(each.key, each.now) for each in sorted(moved, key=lambda each: each.rank)]
-    assert ranked == [("score", 0.9), ("score", 0.51), ("dev_loss", 4.9), ("vmf.token_accuracy", 0.9), ("flops", 9.0)]
+    ranked = [each.key for each in sorted(moved, key=lambda each: each.rank)]
+    assert ranked == ["score", "dev_loss", "dev_accuracy", "table.roformer_sim.mrr", "flops"]
 
 
 def test_only_numbers_are_compared() -> None:
@@ -102,7 +103,7 @@ def test_what_moved_is_told_with_its_direction_in_words(run_data: RunData) -> No
     assert found is not None
     assert (found.new, found.gone) == (1, 0) and found.same > 50
     assert changes.table(found.moved).rows == [
-        ("▼ worse", "evaluate-sentiment", "score", "0.9", "0.45", "-50.0%"),
+        ("▼ worse", "evaluate@sentiment", "score", "0.9", "0.45", "-50.0%"),
         ("▲ better", "pretrain", "dev loss", "5", "4", "-20.0%"),
         ("◆ changed", "pretrain", "flops", "4e+12", "5e+12", "+25.0%"),
     ]
@@ -135,7 +136,7 @@ def test_a_new_task_is_new_and_a_broken_commit_no_reason_to_fail(run_data: RunDa
     git(run_data.folder, "commit", "-qam", "broken")
     put(run_data.folder / "widen.json", {"max_logit_gap": {"float64": 0.0}})
     put(run_data.folder / "tasks" / "new.json", run_data.task("sentiment"))
-    more = replace(run_data, tasks=[*TASKS, "new"])
+    more = toy_reports.run_data(run_data.folder, tasks=[*TASKS, "new"])
     found = changes.compared(more)
     assert found is not None and not found.moved and not found.new
 

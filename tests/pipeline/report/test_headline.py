@@ -9,6 +9,7 @@ import pytest
 from pipeline.report import headline
 from pipeline.report.headline import Comparison
 from pipeline.report.run_data import RunData
+from tests.pipeline.report import toy_reports
 from tests.pipeline.report.toy_reports import TASKS, put, write
 
 
@@ -38,7 +39,7 @@ def test_every_rival_is_named_and_nothing_is_hidden(run_data: RunData) -> None:
     assert found["paraphrase found first (recall@1)", "TF-IDF"] is False
     assert found["VAE: bound on the perplexity", "the Gaussian baseline"] is False  # 11 and 4.5: less is better
     assert found["cluener (f1)", "the majority baseline"] is False
-    page = "".join(headline.section(run_data, {"evaluate-cluener": "http://x/#1"}))
+    page = "".join(headline.section(run_data, {"evaluate@cluener": "http://x/#1"}))
     assert "5 of 12 comparisons are won." in page
     assert "<h3>Beaten (5)</h3>" in page and "<h3>Not beaten (7)</h3>" in page
     assert '<i>✗</i>cluener (f1): <b><a href="http://x/#1">0.300</a></b> against 0.500 of TF-IDF' in page
@@ -46,7 +47,7 @@ def test_every_rival_is_named_and_nothing_is_hidden(run_data: RunData) -> None:
 
 def test_rivals_that_were_switched_off_are_not_spoken_of(run_data: RunData) -> None:
     put(run_data.folder / "pretrain_scratch.json", {"enabled": False})
-    page = "".join(headline.section(RunData(folder=run_data.folder, tasks=[], variants=["vmf"]), {}))
+    page = "".join(headline.section(toy_reports.run_data(run_data.folder, tasks=[], variants=["vmf"]), {}))
     assert "random weights" not in page and "Gaussian" not in page and "task" not in page.lower().replace("tasks:", "")
     assert "saved against" not in page
 
@@ -58,7 +59,7 @@ def test_the_words_of_the_lead(run_data: RunData) -> None:
         "were made a sentence encoder that also writes paraphrases, a text VAE on the sphere and models for 2 tasks."
     )
     assert headline.able(run_data).endswith("Tasks: 0.900 accuracy on sentiment, 0.300 f1 on cluener.")
-    one = RunData(folder=run_data.folder, tasks=TASKS[:1], variants=["vmf"])
+    one = toy_reports.run_data(run_data.folder, tasks=TASKS[:1], variants=["vmf"])
     assert headline.trained(one).endswith("and a model for one task.")
 
 

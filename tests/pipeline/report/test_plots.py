@@ -17,6 +17,7 @@ from ruamel.yaml import YAML
 from pipeline.report import figures
 from pipeline.report.run_data import RunData
 from stages import report
+from tests.pipeline.report import toy_reports
 from tests.pipeline.report.toy_reports import TASKS, put, write
 
 pytestmark = pytest.mark.integration
@@ -37,7 +38,7 @@ def git(folder: Path, *arguments: str) -> None:
 
 
 def made(folder: Path) -> RunData:
-    run_data = RunData(folder=folder / "reports", tasks=TASKS, variants=["vmf", "gaussian"])
+    run_data = toy_reports.run_data(folder / "reports", tasks=TASKS, variants=["vmf", "gaussian"])
     figures.draw(run_data, folder / "reports" / "figures")
     put(folder / "reports" / "scores.csv", report.scores(run_data))
     return run_data

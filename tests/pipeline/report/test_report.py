@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import tomllib
-from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -21,8 +20,10 @@ from pipeline.report import dimension, figures, html, pretraining, runs, similar
 from pipeline.report.figures import Figure
 from pipeline.report.run_data import RunData, flops_to_reach, savings
 from pipeline.report.tables import Table
+from pipeline.workspace.environment import MLFLOW_UI, TRACKING_URI
 from rosphere.errors import InputError
 from stages import report
+from tests.pipeline.report import toy_reports
 from tests.pipeline.report.toy_reports import RUN, TASKS, put, write
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -54,7 +55,7 @@ def test_graded_pairs_stand_beside_what_was_published_for_the_same_split_only(ru
 def test_a_page_without_graded_pairs_does_not_speak_of_them(run_data: RunData) -> None:
     path = run_data.folder / "evaluate_similarity.json"
     put(path, {**run_data.report("evaluate_similarity"), "graded": {}})
-    fresh = RunData(folder=run_data.folder, tasks=TASKS, variants=["vmf", "gaussian"])
+    fresh = toy_reports.run_data(run_data.folder, tasks=TASKS, variants=["vmf", "gaussian"])
     assert not any("Published" in part for part in similarity.section(fresh, {}))
     assert any("75% of the probe" in part for part in similarity.section(fresh, {}))
 
@@ -109,7 +110,7 @@ def test_no_savings_are_claimed_where_the_control_came_out_better(run_data: RunD
 def test_nothing_is_said_of_what_was_switched_off(run_data: RunData) -> None:
     put(run_data.folder / "pretrain_scratch.json", {"enabled": False})
     put(run_data.folder / "curves" / "pretrain_scratch.csv", "step\n0\n")
-    run_data = replace(run_data, variants=["vmf"])
+    run_data = toy_reports.run_data(run_data.folder, variants=["vmf"])
     assert run_data.scratch is None and run_data.gaussian is None and savings(run_data) is None
     assert "switched off" in pretraining.savings_sentence(run_data)
     said = str(tables.main(run_data).rows)
@@ -141,8 +142,8 @@ def test_tables_carry_the_numbers(run_data: RunData) -> None:
     assert ("RoFormer-Sim", "recall@1 on held-out groups (untrained mean / TF-IDF)", "0.100 (0.400 / 0.500)") in (
         tables.main(run_data).rows
     )
-    assert pretraining.certificate(run_data).rows[3] == ("parameters, before and after", "1,000 → 4,000")
-    assert similarity.retrieval(run_data.report("evaluate_similarity")).rows[1] == ("teacher", "0.200", *["0.500"] * 5)
+    assert pretraining.certificate(run_data).rows[4] == ("parameters, before and after", "1,000 → 4,000")
+    assert similarity.retrieval(run_data).rows[1] == ("teacher", "0.200", *["0.500"] * 5)
     assert vae.table(run_data).rows[1] == ("KL, nats a sentence (Monte Carlo)", "7", "0.5")
     assert dimension.table(run_data).rows[0] == ("token vectors", "77 tokens", "36.2", "30", "32")
     data = dict(tables.data(run_data).rows)
@@ -157,7 +158,7 @@ def test_tables_carry_the_numbers(run_data: RunData) -> None:
         "1,234",
         "fp32: no bf16 matrix unit",
     )  # 2.5 steps/s of 1024 tokens
-    assert speed["evaluate-cluener"] == ("60.0", "2.50", "", "1,234", "")
+    assert speed["evaluate@cluener"] == ("60.0", "2.50", "", "1,234", "")
 
 
 def test_the_sentences_under_the_dimension_figures(run_data: RunData) -> None:
@@ -207,7 +208,7 @@ def test_a_figure_is_letters_that_take_the_pages_colour_and_says_what_it_shows(r
 def test_chinese_names_stay_letters(run_data: RunData) -> None:
     put(run_data.folder / "tasks" / "天气.json", run_data.task("sentiment"))
     path = run_data.folder / "tasks.svg"
-    figures.tasks(RunData(folder=run_data.folder, tasks=["天气"], variants=["vmf"]), path)
+    figures.tasks(toy_reports.run_data(run_data.folder, tasks=["天气"], variants=["vmf"]), path)
     assert "天气" in path.read_text(encoding="utf-8")
 
 
@@ -271,7 +272,7 @@ def test_the_page_is_whole_and_loads_nothing(run_data: RunData) -> None:
 
 def test_the_same_reports_give_the_same_page(run_data: RunData) -> None:
     first = html.page("title", report.sections(run_data, drawn(run_data)), origin=report.origin(run_data))
-    again = RunData(folder=run_data.folder, tasks=TASKS, variants=["vmf", "gaussian"])
+    again = toy_reports.run_data(run_data.folder, tasks=TASKS, variants=["vmf", "gaussian"])
     assert html.page("title", report.sections(again, drawn(again)), origin=report.origin(again)) == first
 
 
@@ -288,7 +289,7 @@ def test_whatever_stands_in_a_text_arrives_as_it_is(text: str, head: str, addres
 
 
 def test_numbers_lead_to_the_runs_they_come_from(run_data: RunData, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in runs.NAMED:
+    for name in (MLFLOW_UI, TRACKING_URI):
         monkeypatch.delenv(name, raising=False)
     query = f"tags.%60stage.fp%60%20LIKE%20%27{RUN}%25%27"
     address = f"http://127.0.0.1:5000/#/experiments/1/runs?searchFilter={query}"
@@ -307,26 +308,11 @@ def test_a_stage_whose_run_is_not_known_is_named_without_a_link(run_data: RunDat
     assert html.table(pretraining.certificate(run_data), runs.addresses(run_data)).endswith("From the run of widen</p>")
 
 
-@pytest.mark.parametrize(
-    ("uri", "expected"),
-    [
-        ("http://mlflow.local:8080/", "http://mlflow.local:8080"),
-        ("https://me:secret@mlflow.local/team", "https://mlflow.local/team"),
-        ("sqlite:///mlflow.db", runs.DASHBOARD),
-        ("", runs.DASHBOARD),
-    ],
-)
-def test_where_the_dashboard_is(monkeypatch: pytest.MonkeyPatch, uri: str, expected: str) -> None:
-    monkeypatch.delenv(runs.NAMED[0], raising=False)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
-    assert runs.dashboard() == expected
-
-
 def test_a_page_without_tasks(run_data: RunData) -> None:
-    bare = RunData(folder=run_data.folder, tasks=[], variants=["vmf", "gaussian"])
+    bare = toy_reports.run_data(run_data.folder, tasks=[], variants=["vmf", "gaussian"])
     assert "Tasks" in report.sections(bare, drawn(bare))
     assert tasks.findings(bare) == []
-    assert not any(name.startswith("evaluate-") for name in bare.stages)
+    assert not any(name.startswith("evaluate@") for name in bare.stages)
 
 
 def test_a_broken_report_is_refused_by_name(run_data: RunData) -> None:
@@ -378,11 +364,11 @@ def test_published_figures_stand_beside_clue_tasks_only_and_by_split(run_data: R
     assert ("BERT base", "79.45") in {(row[1], row[2]) for row in dev.rows}
     assert tasks.beside(run_data, "test") is None, "of CLUENER no test figures are quoted"
     put(run_data.folder / "tasks" / "tnews.json", run_data.task("cluener"))
-    other = RunData(folder=run_data.folder, tasks=["tnews"], variants=["vmf"])
+    other = toy_reports.run_data(run_data.folder, tasks=["tnews"], variants=["vmf"])
     test = tasks.beside(other, "test")
     assert test is not None and test.head[2] == "test, per cent"
     assert "rosphere" not in {row[1] for row in test.rows}, "a score on dev is never set beside test figures"
-    assert tasks.beside(RunData(folder=run_data.folder, tasks=["sentiment"], variants=["vmf"]), "dev") is None
+    assert tasks.beside(toy_reports.run_data(run_data.folder, tasks=["sentiment"], variants=["vmf"]), "dev") is None
 
 
 def test_the_page_shows_every_tasks_mistakes(run_data: RunData) -> None:

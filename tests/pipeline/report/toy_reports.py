@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.report import similarity, vae
 from pipeline.report.run_data import RunData
+from pipeline.workspace import declaration, paths
 
 TASKS = ["sentiment", "cluener"]
 VARIANTS = ["vmf", "gaussian"]
 ENCODERS = ["roformer_sim", "teacher", "untrained [CLS]", "untrained mean", "TF-IDF"]
 RUN = "0123456789abcdef"
+DECLARED = declaration.read(Path(__file__).resolve().parents[3] / "stages")
 
 
 def put(path: Path, value: Any) -> None:
@@ -20,8 +22,18 @@ def put(path: Path, value: Any) -> None:
     path.write_text(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False), encoding="utf-8")
 
 
+def run_data(folder: Path, tasks: Sequence[str] = TASKS, variants: Sequence[str] = VARIANTS) -> RunData:
+    """What the project's own stages declare, over a folder of reports."""
+    return RunData(folder=folder, declared=DECLARED, items={"tasks": tasks, "vmf_vae.variants": variants})
+
+
+def report(name: str) -> str:
+    """The name of a stage's report in the folder."""
+    return str(paths.report(name).relative_to(paths.REPORTS))
+
+
 def measures(kl: float) -> dict[str, float]:
-    return {key: kl + place for place, key in enumerate(each.key for each in vae.DECLARATION.metrics)} | {
+    return {key: kl + place for place, key in enumerate(each.key for each in DECLARED["evaluate_vae"].metrics)} | {
         "kl": kl,
         "kl_closed_form": kl + 0.001,
     }
@@ -49,7 +61,10 @@ def analysed(name: str) -> dict[str, Any]:
 
 def write(folder: Path) -> RunData:
     table = {
-        name: {**dict.fromkeys((each.key for each in similarity.MEASURES), 0.5), "recall_at_1": 0.1 * n}
+        name: {
+            **dict.fromkeys((each.key for each in DECLARED["evaluate_similarity"].listed), 0.5),
+            "recall_at_1": 0.1 * n,
+        }
         for n, name in enumerate(ENCODERS, 1)
     }
     vmf = {
@@ -103,7 +118,7 @@ def write(folder: Path) -> RunData:
             },
             "negation": {"paraphrase_nearer": 0.75, "paraphrase_cosine": 0.9, "negation_cosine": 0.8},
         },
-        "evaluate_paraphrases": {each.key: 0.25 for each in similarity.WRITTEN},
+        "evaluate_paraphrases": {each.key: 0.25 for each in DECLARED["evaluate_paraphrases"].metrics},
         "vmf_vae/vmf": {},
         "vmf_vae/gaussian": {},
         "evaluate_vae/vmf": measures(7.0),
@@ -133,8 +148,11 @@ def write(folder: Path) -> RunData:
     put(folder / "examples" / "evaluate_paraphrases.json", {"paraphrases": written})
     spent = {"seconds": 60.0, "steps_per_second": 2.5, "peak_memory_mib": 1234.5}
     in_fp32 = {"precision": "fp32", "precision_reason": "no bf16 matrix unit"}
-    for name in RunData(folder=folder, tasks=TASKS, variants=VARIANTS).stages:
-        put(folder / "speed" / f"{name}.json", {**spent, **(in_fp32 if name == "pretrain" else {}), "run": RUN})
+    for name in run_data(folder).stages:
+        put(
+            folder / "speed" / f"{name.replace('@', '-')}.json",
+            {**spent, **(in_fp32 if name == "pretrain" else {}), "run": RUN},
+        )
     put(folder / "speed" / "prepare.json", {"seconds": 12.25, "peak_memory_mib": 99.6, "run": RUN})
     for name, losses in (("pretrain", (7.0, 5.0)), ("pretrain_wide", (5.0, 3.0)), ("pretrain_scratch", (7.0, 4.0))):
         start = 4e12 if name == "pretrain_wide" else 0.0
@@ -149,4 +167,4 @@ def write(folder: Path) -> RunData:
     head = "step,kl,reconstruction\n"
     put(folder / "curves" / "vmf_vae-vmf.csv", head + "1,7,20\n2,,\n3,7,18\n")
     put(folder / "curves" / "vmf_vae-gaussian.csv", head + "1,3,20\n2,0.5,19\n")
-    return RunData(folder=folder, tasks=TASKS, variants=VARIANTS)
+    return run_data(folder)

@@ -109,7 +109,7 @@ def test_a_pretrained_encoder_is_served(pieces: Path, language: MaskedLanguageMo
     found = served.predict(pandas.DataFrame({"text": TEXTS}))
     expected = encoding.mean_pooled(encoder_folder.load(tmp_path / "model"), Tokenizer(pieces), TEXTS)
     np.testing.assert_allclose(np.stack(found["vector"].tolist()), expected, atol=1e-6)
-    with pytest.raises(InputError, match="task: expected encode, got 'similar'"):
+    with pytest.raises(InputError, match="task: expected one of encode, got 'similar'"):
         served.predict(pandas.DataFrame({"text": TEXTS}), params={"task": "similar"})
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.tracking.promotion import Champion, Measured, decision
+from pipeline.tracking.promotion import Champion, Measured, decision, directed
+from pipeline.workspace.declaration import Declaration, Metric
 from rosphere.errors import InputError
 
 RECALL = Champion(
@@ -52,3 +55,18 @@ def test_lower_is_the_mirror_of_higher_and_at_most_one_of_two_is_better(a: float
 def test_a_negative_spread_is_refused() -> None:
     with pytest.raises(InputError, match="spread: expected 0 or more, got -0.1"):
         Champion(measured_by="evaluate_similarity", metric="recall", better="higher", spread=-0.1)
+
+
+def test_the_direction_is_the_stages_word() -> None:
+    nll = Champion(measured_by="evaluate_vae@vmf", metric="nll", spread=1.0)
+    metrics = (Metric(key="nll", label="x", better="lower"), Metric(key="kl", label="x"))
+    declared = {"evaluate_vae": Declaration(title="x", metrics=metrics)}
+    assert directed(nll, declared).better == "lower"
+    assert directed(replace(nll, metric="kl", better="higher"), declared).better == "higher"
+    for wrong, said in (
+        (replace(nll, better="higher"), "better: the stage evaluate_vae declares lower of nll, got higher"),
+        (replace(nll, metric="kl"), "better: expected higher or lower, for the stage evaluate_vae does not declare it"),
+        (replace(nll, measured_by="evaluate"), "measured_by: no stage 'evaluate' declares anything"),
+    ):
+        with pytest.raises(InputError, match=said):
+            directed(wrong, declared)

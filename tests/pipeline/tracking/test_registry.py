@@ -30,6 +30,7 @@ from rosphere.text import tokenizer
 mlflow = pytest.importorskip("mlflow")
 pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.integration]  # of MLflow
 REPOSITORY = Path(__file__).parents[3]
+ROOT = Path(__file__).resolve().parents[3]
 RULE = Champion(
     measured_by="evaluate_similarity", metric="recall", better="higher", spread=0.05, measured_on=["data/pairs"]
 )
@@ -63,6 +64,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     )
     similarity.save(SimilarityModel(MaskedLanguageModel(config)), folder, tokenizer=pieces)
     (home / "reports").mkdir()
+    (home / "stages").mkdir()
+    shutil.copy(ROOT / "stages" / "widen.py", home / "stages")  # it declares what goes along with a model
     (home / "reports" / "widen.json").write_text('{"max_logit_gap": 1e-14}')
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(home)

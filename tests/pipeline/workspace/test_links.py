@@ -35,6 +35,24 @@ def test_what_stages_write_is_what_the_ui_shows(monkeypatch: pytest.MonkeyPatch,
     assert links.tracking_uri(tmp_path) == links.database(tmp_path)
 
 
-def test_a_search_for_runs_is_an_address() -> None:
-    address = links.runs("http://tracker/mlflow", "tags.`a/b` = 'c'")
+@pytest.mark.parametrize(
+    ("uri", "shown", "expected"),
+    [
+        ("http://mlflow.local:8080/", "", "http://mlflow.local:8080"),
+        ("https://me:secret@mlflow.local/team", "", "https://mlflow.local/team"),
+        ("http://mlflow.local:8080", "http://127.0.0.1:5100", "http://127.0.0.1:5100"),
+        ("sqlite:///mlflow.db", "", links.DASHBOARD),
+        ("", "", links.DASHBOARD),
+    ],
+)
+def test_where_the_dashboard_is(monkeypatch: pytest.MonkeyPatch, uri: str, shown: str, expected: str) -> None:
+    """A user and a password are left out: the address goes onto pages."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    monkeypatch.setenv("ROSPHERE_MLFLOW_UI", shown)
+    assert links.dashboard() == expected
+
+
+def test_a_search_for_runs_is_an_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROSPHERE_MLFLOW_UI", "http://tracker/mlflow")
+    address = links.runs("tags.`a/b` = 'c'")
     assert address == "http://tracker/mlflow/#/experiments/1/runs?searchFilter=tags.%60a%2Fb%60%20%3D%20%27c%27"

@@ -1,0 +1,150 @@
+"""What MLflow runs to serve one of our models; pipeline/serving/packaging.py puts it into the model's folder.
+
+Whatever needs torch is imported where a model is loaded: logging the model runs this file too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlflow.models import set_model
+from mlflow.pyfunc.model import PythonModel, PythonModelContext
+
+from rosphere.errors import InputError
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+Wish = Mapping[str, Any]  # the parameters that came with the texts
+Answer = Callable[["Loaded", "DataFrame", Wish], dict[str, list[Any]]]  # columns
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loaded:
+    """A model of one of the kinds and its tokenizer."""
+
+    model: Any
+    tokenizer: Any
+
+
+def _others(given: DataFrame, said: str) -> list[str]:
+    if "other" not in given or given["other"].isna().any():
+        raise InputError(f"other: expected a text {said}")
+    return list(given["other"])
+
+
+def _sentence_encoder(place: Path) -> Any:
+    from rosphere.similarity import model
+
+    return model.load(place)
+
+
+def _sentence_vectors(loaded: Loaded, given: DataFrame, wish: Wish) -> dict[str, list[Any]]:
+    from rosphere.similarity import encoding
+
+    return {"vector": encoding.encode(loaded.model, loaded.tokenizer, list(given["text"])).astype(float).tolist()}
+
+
+def _cosines(loaded: Loaded, given: DataFrame, wish: Wish) -> dict[str, list[Any]]:
+    from rosphere.similarity import encoding
+
+    others = _others(
+        given, "to compare with in every row; for vectors say task: encode, for paraphrases task: generate"
+    )
+    vectors = encoding.encode(loaded.model, loaded.tokenizer, [*given["text"], *others])
+    return {"cosine": (vectors[: len(others)] * vectors[len(others) :]).sum(1).astype(float).tolist()}
+
+
+def _paraphrases(loaded: Loaded, given: DataFrame, wish: Wish) -> dict[str, list[Any]]:
+    from rosphere.similarity import generation
+
+    how = {key: wish[key] for key in ("samples", "top_p", "seed") if key in wish}
+    found = generation.paraphrases_of_each(
+        loaded.model, loaded.tokenizer, list(given["text"]), keep=wish.get("count", 5), **how
+    )
+    return {
+        "paraphrases": [[sentence for sentence, _ in each] for each in found],
+        "cosines": [[cosine for _, cosine in each] for each in found],
+    }
+
+
+def _text_vae(place: Path) -> Any:
+    from rosphere.vae import folder
+
+    return folder.load(place)
+
+
+def _points(loaded: Loaded, given: DataFrame, wish: Wish) -> dict[str, list[Any]]:
+    from rosphere.vae import latents
+
+    return {"vector": latents.encode(loaded.model, loaded.tokenizer, list(given["text"])).double().tolist()}
+
+
+def _ways(loaded: Loaded, given: DataFrame, wish: Wish) -> dict[str, list[Any]]:
+    from rosphere.vae.decoding import interpolate
+
+    pairs = zip(given["text"], _others(given, "to go to in every row"), strict=True)
+    ways = [interpolate(loaded.model, loaded.tokenizer, *pair, steps=wish.get("steps", 7)) for pair in pairs]
+    return {"way": [[sentence for _, sentence in way] for way in ways]}
+
+
+def _encoder(place: Path) -> Any:
+    from rosphere.encoder import folder
+
+    return folder.load(place)
+
+
+def _means(loaded: Loaded, given: DataFrame, wish: Wish) -> dict[str, list[Any]]:
+    """The mean of the last hidden states, for the encoder has learnt no sentence vector."""
+    from rosphere.similarity import encoding
+
+    return {"vector": encoding.mean_pooled(loaded.model, loaded.tokenizer, list(given["text"])).astype(float).tolist()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    mark: str  # a file of the folder, by which packaging.MARKS knows the kind too
+    load: Callable[[Path], Any]
+    answers: Mapping[str, Answer]  # by task
+    default: str  # the task if none is named
+
+
+KINDS = (
+    Kind(
+        mark="modules.json",
+        load=_sentence_encoder,
+        answers={"encode": _sentence_vectors, "similar": _cosines, "generate": _paraphrases},
+        default="similar",
+    ),
+    Kind(mark="vae.json", load=_text_vae, answers={"encode": _points, "interpolate": _ways}, default="encode"),
+    Kind(mark="config.json", load=_encoder, answers={"encode": _means}, default="encode"),
+)
+
+
+class Served(PythonModel):
+    """Texts in; out what the folder's kind of model makes of them in the task that is asked for."""
+
+    def load_context(self, context: PythonModelContext) -> None:
+        from rosphere.text.tokenizer import Tokenizer
+        from rosphere.training import processes
+
+        place = Path(context.artifacts["model"])
+        self.kind = next(kind for kind in KINDS if (place / kind.mark).is_file())
+        self.loaded = Loaded(model=self.kind.load(place).to(processes.device()), tokenizer=Tokenizer(place))
+
+    def predict(
+        self, context: PythonModelContext, model_input: DataFrame, params: dict[str, Any] | None = None
+    ) -> DataFrame:
+        import pandas
+
+        wish, answers = params or {}, self.kind.answers
+        task = wish.get("task", self.kind.default)
+        if task not in answers:
+            raise InputError(f"task: expected one of {', '.join(answers)}, got {task!r}")
+        return pandas.DataFrame(answers[task](self.loaded, model_input, wish))
+
+
+set_model(Served())
