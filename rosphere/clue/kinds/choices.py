@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, final
@@ -14,14 +15,18 @@ from torch import Tensor, nn
 
 from rosphere.clue import softmax, tfidf
 from rosphere.clue.global_pointer import FAR
+from rosphere.clue.fields import is_whole
 from rosphere.clue.gold.choices import chosen as gold_choice
+from rosphere.clue.gold.choices import is_right
 from rosphere.clue.kinds.kind import NOTHING, Kind, Pairs, Prediction, accuracy
 from rosphere.clue.sequences import Batch, Example, Tokens, fitted, joined
 from rosphere.clue.tasks import Row, Task
+from rosphere.errors import InputError
 from rosphere.text.cleaning import clean
 from rosphere.text.tokenizer import Tokenizer
 
 BLANK = "[unused1]"  # stands where a choice belongs
+DIGITS = re.compile(r"[0-9]{1,9}")
 
 
 @final
@@ -74,13 +79,14 @@ class Choices(Kind):
         return assigned(task, rows, logits, assign=assign)
 
     def right(self, task: Task, row: Row, guess: Prediction) -> bool:
-        return gold_choice(task, row) == guess
+        return isinstance(guess, int) and is_right(task, row, guess)
 
     def measures(self, task: Task, rows: Sequence[Row], predictions: Sequence[Prediction]) -> dict[str, float]:
         return {"accuracy": accuracy(self, task, rows, predictions)}
 
     def pairs(self, task: Task, row: Row, guess: Prediction) -> Pairs:
-        return [(str(gold_choice(task, row)), str(guess))]
+        right = str(gold_choice(task, row))
+        return [(right, right if self.right(task, row, guess) else str(guess))]
 
     def said(self, task: Task, row: Row, guess: Prediction) -> dict[str, Any]:
         assert task.choices is not None and isinstance(guess, int)
@@ -107,17 +113,21 @@ class Choices(Kind):
     def is_object(self, task: Task) -> bool:
         return task.blank
 
-    def written(self, row: Row, guess: Prediction) -> object:
+    def written(self, task: Task, row: Row, guess: Prediction) -> object:
         return guess
 
-    def line(self, row: Row) -> Mapping[str, Any]:
+    def line(self, task: Task, row: Row) -> Mapping[str, Any]:
         return {}
 
     def parsed(self, task: Task, value: Any, row: Row | None) -> Prediction | None:
-        if not str(value).isdecimal():
+        """A number, or its digits."""
+        if not (is_whole(value) or (isinstance(value, str) and DIGITS.fullmatch(value))):
             return None
-        there = row is None or (task.choices and int(value) < len(task.choices(row)))
-        return int(value) if there else None
+        most = len(task.choices(row)) if row is not None and task.choices else task.most_choices
+        if int(value) < 0 or (most is not None and int(value) >= most):
+            last = "" if most is None else f" to {most - 1}"
+            raise InputError(f"expected {self.expected(task)}{last}, got {value}")
+        return int(value)
 
     def expected(self, task: Task) -> str:
         return "the number of a choice, from 0"

@@ -80,6 +80,9 @@ class Classification(Kind):
         from scipy import sparse
         from sklearn.linear_model import LogisticRegression
 
+        classes = {str(row[task.gold]) for row in train}
+        if len(classes) < 2:
+            raise tfidf.NothingShared(f"all training rows have the label {min(classes)}")
         texts = {"train": [task.texts(row) for row in train], "dev": [task.texts(row) for row in dev]}
         vectorizer = tfidf.characters([part for parts in texts["train"] for part in parts], least=2)
 
@@ -94,14 +97,15 @@ class Classification(Kind):
     def is_object(self, task: Task) -> bool:
         return False
 
-    def written(self, row: Row, guess: Prediction) -> object:
+    def written(self, task: Task, row: Row, guess: Prediction) -> object:
         return guess
 
-    def line(self, row: Row) -> Mapping[str, Any]:
+    def line(self, task: Task, row: Row) -> Mapping[str, Any]:
         return {}
 
     def parsed(self, task: Task, value: Any, row: Row | None) -> Prediction | None:
-        return str(value) if str(value) in task.labels else None
+        label = str(value).lower() if isinstance(value, bool) else str(value)
+        return label if isinstance(value, str | int) and label in task.labels else None
 
     def expected(self, task: Task) -> str:
         return f"one of {', '.join(task.labels)}"
