@@ -124,7 +124,7 @@ def test_tasks_are_checked_and_validation_is_dev(put: Any) -> None:
     row = {"sentence1": "甲", "sentence2": "乙", "label": 1}
     put(clue_train=[row, row], clue_validation=[row, {**row, "label": "-"}], clue_test=[{**row, "label": -1}])
     tasks = hub.load("wiki", "train", "body", None, None, {"afqmc": "clue:afqmc"}).tasks
-    assert tasks == {"afqmc": {"train": [row, row], "dev": [row], "test": [{**row, "label": -1}]}}
+    assert tasks == {"afqmc": {"train": [row, row], "dev": [row], "test": [{"sentence1": "甲", "sentence2": "乙"}]}}
 
 
 def test_a_label_that_is_not_the_tasks_is_refused_with_its_row(put: Any) -> None:
