@@ -50,11 +50,9 @@ def _spans(row: Row) -> dict[int, tuple[int, str]]:
     target = row.get("target")
     found: dict[int, tuple[int, str]] = {}
     for number in (1, 2):
-        start, span = (target.get(f"span{number}_{what}") if isinstance(target, Mapping) else None for what in _WHAT)
-        if not fields.is_whole(start) or not isinstance(span, str) or not span:
+        held = target if isinstance(target, Mapping) else {}
+        start, span = held.get(f"span{number}_index"), held.get(f"span{number}_text")
+        if not isinstance(start, int) or not fields.is_whole(start) or not isinstance(span, str) or not span:
             raise InputError(f"expected two spans under 'target' such as {FORM}, got {fields.shown(target)}")
         found[number] = (start, span)
     return found
-
-
-_WHAT = ("index", "text")

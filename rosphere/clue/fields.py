@@ -1,4 +1,4 @@
-"""Fields of a row, looked at before they are used; what does not fit is said without the place, which the reader adds."""
+"""Fields of a row, looked at before they are used; a complaint has no place, which the reader adds."""
 
 from __future__ import annotations
 

@@ -16,9 +16,11 @@ TOO_MANY = {"cut_share": 0.05, "unknown_share": 0.02}  # from here on it is said
 
 
 def measured(task: Task, rows: Sequence[Row], tokenizer: Tokenizer) -> dict[str, Any]:
-    """{"rows", "tokens", "unknown_share" of the tokens, "empty" rows whose texts, or one of whose choices, have no token}, and, where a row is one
-    sequence, "cut" rows and their "cut_share"; of entities, which have windows, "spans" and "spans_off_tokens", which no
-    token boundary fits, so that nothing is learnt from them."""
+    """{"rows", "tokens", "unknown_share" of the tokens, "empty" rows whose texts, or one of whose choices, have none}.
+
+    Where a row is one sequence, "cut" rows and their "cut_share" too. Of entities, which have windows, "spans" and
+    "spans_off_tokens", which no token boundary fits, so that nothing is learnt from them.
+    """
     found = {"rows": len(rows), "tokens": 0, "unknown": 0, "empty": 0, "cut": 0, "spans": 0, "spans_off_tokens": 0}
     for start in range(0, len(rows), CHUNK):
         for row, texts, choices, unknown, offsets in _encoded(task, rows[start : start + CHUNK], tokenizer):
@@ -63,7 +65,7 @@ def _encoded(task: Task, rows: Sequence[Row], tokenizer: Tokenizer) -> Any:
 
 
 def _is_cut(task: Task, texts: Sequence[int], choices: Sequence[int]) -> bool:
-    """Whether [CLS], the parts and a [SEP] behind each of them, and a blank in its place, are more than there is room."""
+    """Whether [CLS], the parts a [SEP] behind each of them, and a blank, are more than there is room."""
     if task.kind == "classification":
         return sum(texts) + 1 + len(texts) > task.max_length
     special = 4 if task.blank else len(texts) + 2
@@ -89,7 +91,7 @@ def warnings(task: Task, split: str, report: Mapping[str, Any]) -> list[str]:
         found.append(f"{report['empty']} {split} rows have no token in their texts, or in a choice")
     if report.get("spans_off_tokens", 0) > TOO_MANY["cut_share"] * max(1, report.get("spans", 0)):
         found.append(
-            f"{report['spans_off_tokens']} of {report['spans']} entities of the {split} rows begin or end inside a token"
+            f"{report['spans_off_tokens']} of {report['spans']} entities of the {split} rows end inside a token"
         )
     return [f"{task.name}: {each}" for each in found]
 

@@ -103,8 +103,8 @@ def read_predictions(
 ) -> list[Prediction]:
     """The predictions of a file, in the order of the rows: by id where the lines have one, else by their order.
 
-    ``rows`` are what was kept of a file: each at its place there (0, 1, ... where none is given), beside the ``dropped``
-    ones, for which predictions may be there and are passed over. A row without an id goes by its place.
+    ``rows`` are what was kept of a file, each at its place there (0, 1, ... where none is given), beside the
+    ``dropped`` ones, for which predictions may be there and are passed over. A row without an id goes by its place.
 
     Raises:
         InputError: the file has not exactly one prediction for each row, or one that is none of the task's.

@@ -136,7 +136,7 @@ def training_rows(name: str, splits: Mapping[str, Sequence[Row]]) -> list[Row]:
     held_out = {_identity(task, row) for split in scored for row in splits[split]}
     train = [row for row in splits["train"] if _identity(task, row) not in held_out]
     if not train or not splits["dev"]:
-        also = " that are not among those rows of dev" if splits["train"] else ""
+        also = " that are not among those held out" if splits["train"] else ""
         raise InputError(f"task {name}: expected train{also} and dev rows, got {len(train)} and {len(splits['dev'])}")
     return train
 

@@ -288,3 +288,26 @@ def test_the_real_reading_tasks() -> None:
     for row in found["cmrc2018"][0]["dev"]:
         for text, start in zip(row["answers"]["text"], row["answers"]["answer_start"], strict=True):
             assert start == -1 or row["context"].startswith(text, start)
+
+
+COUNTS: dict[str, tuple[dict[str, int], dict[str, int]]] = {
+    "afqmc": ({"train": 34334, "dev": 4316, "test": 3861}, {}),
+    "tnews": ({"train": 53360, "dev": 10000}, {}),
+    "iflytek": ({"train": 5587, "dev": 2599, "test": 2600}, {}),
+    "ocnli": (
+        {"train": 50437, "dev": 2950, "test": 3000},
+        {"train_dropped_unlabelled": 49, "dev_dropped_unlabelled": 50},
+    ),
+    "csl": ({"train": 20000, "dev": 3000, "test": 3000}, {}),
+    "cluener": ({"train": 10748, "dev": 1343, "test": 1345}, {}),
+    "cluewsc2020": ({"train": 1244, "dev": 304}, {}),
+}
+
+
+@needs_data
+@pytest.mark.parametrize("name", COUNTS)
+def test_the_released_folders(name: str) -> None:
+    """Every row of the releases passes all that is looked at, and none is moved or lost without a count."""
+    splits, counts = reading.read_folder(Path(str(REAL)) / "clue" / name, name)
+    assert ({split: len(rows) for split, rows in splits.items()}, counts) == COUNTS[name]
+    assert not any(TASKS[name].gold in row for split, rows in splits.items() if reading.is_test(split) for row in rows)

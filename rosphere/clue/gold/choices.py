@@ -1,4 +1,4 @@
-"""The right choice of a row, which may be given by number, in words, or by a letter."""
+"""The right choice of a row, which may be given by number or in words, or by a letter"""
 
 from __future__ import annotations
 

@@ -35,9 +35,8 @@ def require_places(given: Any, text: str) -> None:
         if not mention:
             raise InputError(f"expected mentions that are not empty, got one at {begin} to {end}")
         if not 0 <= begin <= end < len(text) or text[begin : end + 1] != mention:
-            raise InputError(
-                f"{shown(mention)} does not stand at {begin} to {end} of {shown(text)}{_hint(text, mention, begin, end)}"
-            )
+            hint = EXCLUSIVE if begin >= 0 and text[begin:end] == mention else ""
+            raise InputError(f"{shown(mention)} does not stand at {begin} to {end} of {shown(text)}{hint}")
 
 
 def require_lengths(given: Any) -> None:
@@ -46,12 +45,6 @@ def require_lengths(given: Any) -> None:
         if not mention or begin < 0 or end - begin + 1 != len(mention):
             exclusive = end - begin == len(mention)
             raise InputError(f"{shown(mention)} is not as long as {begin} to {end}{EXCLUSIVE if exclusive else ''}")
-
-
-def _hint(text: str, mention: str, begin: int, end: int) -> str:
-    """The commonest mistake has a name."""
-    exclusive = begin >= 0 and text[begin:end] == mention
-    return EXCLUSIVE if exclusive else ""
 
 
 def mentions(given: Any) -> Iterator[tuple[str, str, int, int]]:

@@ -28,10 +28,9 @@ def read(task: Task, row: Row, where: str, counts: Counter[str]) -> Row:
 
 
 def _require_form(given: Any, where: str) -> None:
-    lists = [given.get(key) if isinstance(given, Mapping) else None for key in ("text", "answer_start")]
-    if not all(isinstance(each, list | tuple) for each in lists):
+    texts, starts = (given.get("text"), given.get("answer_start")) if isinstance(given, Mapping) else (None, None)
+    if not isinstance(texts, list | tuple) or not isinstance(starts, list | tuple):
         raise InputError(f"{where}: expected answers such as {FORM}, got {shown(given)}")
-    texts, starts = lists
     if not texts or len(texts) != len(starts) or not all(isinstance(text, str) for text in texts):
         raise InputError(f"{where}: expected one or more texts and as many starts under 'answers', got {shown(given)}")
     if not all(map(is_whole, starts)):

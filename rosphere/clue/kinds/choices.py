@@ -14,8 +14,8 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 
 from rosphere.clue import softmax, tfidf
-from rosphere.clue.global_pointer import FAR
 from rosphere.clue.fields import is_whole
+from rosphere.clue.global_pointer import FAR
 from rosphere.clue.gold.choices import chosen as gold_choice
 from rosphere.clue.gold.choices import is_right
 from rosphere.clue.kinds.kind import NOTHING, Kind, Pairs, Prediction, accuracy

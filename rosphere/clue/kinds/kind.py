@@ -111,7 +111,7 @@ class Kind(ABC):
 
     @abstractmethod
     def written(self, task: Task, row: Row, guess: Prediction) -> object:
-        """The prediction as it stands in files, a JSON value. Of a row from CLUE's hands alone it is CLUE's own form."""
+        """The prediction as it stands in files, a JSON value."""
 
     @abstractmethod
     def line(self, task: Task, row: Row) -> Mapping[str, Any]:
