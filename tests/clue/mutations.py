@@ -33,6 +33,9 @@ def rows_of(name: str, source: random.Random) -> list[Any]:
         for key in ("sentence", "sentence1", "sentence2", "abst", "question"):
             if key in row:
                 row[key] = source.choice(WORDS) * source.choice((1, 1, 1, 40)) + str(number)
+        for key in ("text", "content", "context"):  # of which the beginning stays: places are in it
+            if key in row:
+                row[key] += [source.choice(WORDS)] if isinstance(row[key], list) else source.choice(WORDS) + str(number)
         made.append(row)
     return made
 
