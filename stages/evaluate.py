@@ -6,17 +6,18 @@ import json
 import statistics
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
 from pipeline.run import runner
 from pipeline.run.settings import at_least
 from pipeline.workspace.declaration import Declaration, Metric, Rival
-from rosphere.clue import analysis, baselines, finetuning, predicting, scoring, submission
+from rosphere.clue import analysis, baselines, finetuning, fit, predicting, scoring, submission
+from rosphere.clue.baselines import Baselines
 from rosphere.clue.kinds.kind import Prediction
 from rosphere.clue.model import TaskModel
-from rosphere.clue.reading import is_test, named
+from rosphere.clue.reading import is_scored, is_test, named
 from rosphere.clue.tasks import Row, Task, official
 from rosphere.encoder import folder
 from rosphere.errors import InputError
@@ -29,6 +30,7 @@ from rosphere.training.schedule import Schedule
 
 DATA, SOURCE, PREDICTIONS = Path("data"), Path("models/pretrain_wide"), Path("reports/predictions")
 Splits = Mapping[str, Sequence[Row]]
+Floor = Mapping[str, Baselines]  # split -> what was measured of the baselines on it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,17 +62,20 @@ class Evaluate:
     r_drop: float = 0.0
     accumulate: int = 1
     gradient_checkpointing: bool = False
+    max_length: dict[str, int] = field(default_factory=dict)  # task -> tokens, instead of those that it declares
     schedule: EpochSchedule
 
     def __post_init__(self) -> None:
         at_least(self, epochs=1, batch_size=1, seeds=1, patience=0, r_drop=0, accumulate=1)
         if not 0 < self.layer_decay <= 1:
             raise InputError(f"layer_decay: expected a factor in (0, 1], got {self.layer_decay}")
+        for name, length in self.max_length.items():
+            fit.with_length(named(name), {name: length})  # refuses what the task's declaration would
         if self.patience and self.select != "best":
             raise InputError("patience: expected select: best, for without a look at dev there is nothing to wait for")
 
     def recipe(self) -> finetuning.Recipe:
-        shared = {field.name for field in fields(finetuning.Recipe)} - {"schedule"}
+        shared = {each.name for each in fields(finetuning.Recipe)} - {"schedule"}
         return finetuning.Recipe(schedule=self.schedule.over, **{name: getattr(self, name) for name in shared})
 
 
@@ -108,6 +113,7 @@ class Trained:
     history: History
     guesses: list[Prediction]
     score: float
+    tests: Mapping[str, list[Prediction]]  # split -> what it said to it: of the first seed all, else those with answers
 
 
 def train(task: Task, rows: Splits, tokenizer: Tokenizer, settings: Evaluate, number: int, job: runner.Job) -> Trained:
@@ -135,41 +141,45 @@ def train(task: Task, rows: Splits, tokenizer: Tokenizer, settings: Evaluate, nu
         precision=job.precision(language.config.hidden_size),
     )
     guesses = predicting.predict(model, rows["dev"], tokenizer)
-    return Trained(model=model, history=history, guesses=guesses, score=scoring.score(task, rows["dev"], guesses))
+    asked = [split for split in filter(is_test, rows) if rows[split] and (number == 0 or is_scored(task, rows[split]))]
+    tests = {split: predicting.predict(model, rows[split], tokenizer) for split in asked}
+    score = scoring.score(task, rows["dev"], guesses)
+    return Trained(model=model, history=history, guesses=guesses, score=score, tests=tests)
 
 
-def write(task: Task, rows: Splits, first: Trained, tokenizer: Tokenizer) -> None:
-    """The first seed's predictions, where they are wrong, and what CLUE takes for the test sets."""
+def write(task: Task, rows: Splits, first: Trained) -> None:
+    """The first seed's predictions for dev and the test sets, where dev's are wrong, and what CLUE takes."""
     target = PREDICTIONS / task.name
     submission.write_predictions(task, rows["dev"], first.guesses, target / "dev.jsonl")
     found = analysis.analyse(task, rows["dev"], first.guesses)
     text = json.dumps(found, ensure_ascii=False, indent=1, sort_keys=True)
     (target / "analysis.json").write_text(text + "\n", encoding="utf-8")
-    for split in filter(is_test, rows):
-        if rows[split] and official(task, rows[split][0]):
-            answers = predicting.predict(first.model, rows[split], tokenizer)
+    for split, answers in first.tests.items():
+        submission.write_predictions(task, rows[split], answers, target / f"{split}.jsonl")
+        if official(task, rows[split][0]):
             submission.write_submission(task, rows[split], answers, target, split=split)
 
 
 def judged(
-    task: Task, rows: Splits, runs: Sequence[Trained], settings: Evaluate, tokenizer: Tokenizer
+    task: Task, rows: Splits, runs: Sequence[Trained], settings: Evaluate, tokenizer: Tokenizer, floor: Floor
 ) -> dict[str, Any]:
-    """Scores on dev; with several seeds their mean, with each of them beside it."""
+    """Scores on dev, and on test sets with answers; with several seeds their mean, with each of them beside it."""
     train, dev = rows["train"], rows["dev"]
     first, scores = runs[0], [run.score for run in runs]
     values: dict[str, Any] = {
         "metric": task.metric,
         "score": statistics.fmean(scores) if len(scores) > 1 else scores[0],
-        "majority": scoring.score(task, dev, baselines.majority(task, train, dev)),
-        "baseline": scoring.score(task, dev, baselines.simple(task, train, dev)),
-        "baseline_name": baselines.name(task),
+        "majority": floor["dev"].majority[task.metric],
+        "baseline": floor["dev"].simple[task.metric],
+        "baseline_name": floor["dev"].name,
         "train_rows": len(train),
         "dev_rows": len(dev),
         "clue": official(task, dev[0]),
     }
     if beside := scoring.beside(task):
-        simple = scoring.measures(task, dev, baselines.simple(task, train, dev))
-        values |= {**scoring.measures(task, dev, first.guesses), f"baseline_{beside}": simple[beside]}
+        simple = floor["dev"].simple[beside]
+        values |= {**scoring.measures(task, dev, first.guesses), f"baseline_{beside}": simple}
+    values |= _tested(task, rows, runs, floor) | _fitted(task, dev, tokenizer)
     if task.group and task.group in dev[0]:
         alone = predicting.predict(first.model, dev, tokenizer, assign=False)
         values["accuracy_without_assignment"] = scoring.score(task, dev, alone)
@@ -180,6 +190,35 @@ def judged(
     return values
 
 
+def _tested(task: Task, rows: Splits, runs: Sequence[Trained], floor: Floor) -> dict[str, Any]:
+    """Scores on the test sets of one's own that have answers, the seeds' mean, beside the baselines there."""
+    values: dict[str, Any] = {}
+    for split in floor:
+        if split != "dev":
+            scores = [scoring.score(task, rows[split], run.tests[split]) for run in runs]
+            values |= {f"{split}_score": statistics.fmean(scores), f"{split}_rows": len(rows[split])}
+            values |= {
+                f"{split}_majority": floor[split].majority[task.metric],
+                f"{split}_baseline": floor[split].simple[task.metric],
+            }
+    return values
+
+
+def _fitted(task: Task, dev: Sequence[Row], tokenizer: Tokenizer) -> dict[str, Any]:
+    """How many of the dev rows are cut, at the length that was trained with, and the share of unknown tokens."""
+    found = fit.measured(task, dev, tokenizer)
+    return {f"dev_{key}": found[key] for key in ("cut", "cut_share", "unknown_share") if key in found}
+
+
+def floors(task: Task, rows: Splits) -> Floor:
+    """The baselines on dev and on test sets with answers: before training, so that none of them can cost its result."""
+    scored = ["dev", *(split for split in filter(is_test, rows) if is_scored(task, rows[split]))]
+    found = {split: baselines.measured(task, rows["train"], rows[split]) for split in scored}
+    if found["dev"].stands_in:
+        print(f"evaluate@{task.name}: baseline: {found['dev'].name}", flush=True)
+    return found
+
+
 def _epochs_seen(history: History) -> int:
     return sum(finetuning.DEV in row and row["step"] > 0 for row in history)
 
@@ -188,17 +227,19 @@ def main() -> None:
     if len(sys.argv) != 2:
         raise SystemExit("usage: python -m stages.evaluate TASK")
     with runner.stage(f"evaluate@{sys.argv[1]}") as job:
-        task, settings = named(sys.argv[1]), job.section(Evaluate)
+        settings = job.section(Evaluate)
+        task = fit.with_length(named(sys.argv[1]), settings.max_length)
         rows = splits(task.name)
         if not rows.get("train") or not rows.get("dev"):
             raise InputError(f"{DATA / 'tasks' / task.name}: expected train.jsonl and dev.jsonl with rows")
         tokenizer = Tokenizer(DATA / "tokenizer")
+        floor = floors(task, rows)
         runs = [train(task, rows, tokenizer, settings, number, job) for number in range(settings.seeds)]
         numbered = [{"seed": float(n), **row} for n, run in enumerate(runs) for row in run.history]
         job.curve(numbered if settings.seeds > 1 else runs[0].history)
-        write(task, rows, runs[0], tokenizer)
+        write(task, rows, runs[0])
         job.artifact(PREDICTIONS / task.name)
-        job.report(judged(task, rows, runs, settings, tokenizer))
+        job.report(judged(task, rows, runs, settings, tokenizer, floor))
 
 
 if __name__ == "__main__":

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 from pipeline.run import runner
 from pipeline.workspace.declaration import Declaration
+from rosphere.clue import fit
 from rosphere.clue.reading import named
 from rosphere.encoder import hub
 from rosphere.errors import InputError
@@ -16,7 +19,7 @@ from rosphere.preparation import hub as datasets
 from rosphere.preparation import local, pairing, sample, writing
 from rosphere.preparation.deduplication import Deduplicator
 from rosphere.preparation.mining import Mining
-from rosphere.preparation.source import Source
+from rosphere.preparation.source import Row, Source
 from rosphere.text import tokenizer
 
 
@@ -126,8 +129,12 @@ def take(documents: list[str], characters: int | None) -> list[str]:
     return taken
 
 
-def prepare(settings: Prepare, tasks: list[str], *, seed: int, data: Path) -> dict[str, Any]:
-    """Writes data/{tokenizer,corpus,pairs,tasks}; returns the counts of the report, and where bad groups are."""
+def prepare(
+    settings: Prepare, tasks: list[str], *, seed: int, data: Path, lengths: Mapping[str, int] = MappingProxyType({})
+) -> dict[str, Any]:
+    """Writes data/{tokenizer,corpus,pairs,tasks}; returns the counts of the report, and where bad groups are.
+
+    ``lengths`` are those of tasks that differ from the declared ones."""
     source = read_source(settings, tasks, seed)
     deduplicate = Deduplicator()
     train_groups, dev_groups = sample.split_families(
@@ -175,14 +182,28 @@ def prepare(settings: Prepare, tasks: list[str], *, seed: int, data: Path) -> di
     report["tasks"] = {
         n: {**writing.write_task(n, rows, data / "tasks" / n), **source.counts.get(n, {})} for n, rows in chosen.items()
     }
+    report["fit"] = {name: fits(name, rows, pieces, lengths) for name, rows in chosen.items()}
     return report
+
+
+def fits(
+    name: str, rows: Mapping[str, Sequence[Row]], pieces: tokenizer.Tokenizer, lengths: Mapping[str, int]
+) -> dict[str, Any]:
+    """split -> how its rows fit the task's length and the vocabulary; too much that does not is said at once."""
+    task = fit.with_length(named(name), lengths)
+    found = {split: fit.measured(task, rows[split], pieces) for split in rows}
+    for split, report in found.items():
+        for line in fit.warnings(task, split, report):
+            print(f"prepare: {line}", flush=True)
+    return found
 
 
 def main() -> None:
     with runner.stage("prepare") as job:
         settings = job.section(Prepare)
         tasks = job.scalar("tasks", list[str])
-        job.report(prepare(settings, tasks, seed=job.scalar("seed", int), data=Path("data")))
+        lengths = job.scalar("evaluate.max_length", dict[str, int])
+        job.report(prepare(settings, tasks, seed=job.scalar("seed", int), data=Path("data"), lengths=lengths))
 
 
 if __name__ == "__main__":

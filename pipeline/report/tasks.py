@@ -14,6 +14,7 @@ from pipeline.report.tables import Table
 from rosphere.clue import published
 
 WHOLE_MATRIX = 16  # labels; of more only the commonest confusions are shown
+MANY = 0.05  # share of cut rows from which on it is said
 LONGEST = 160  # characters of a text that are shown
 
 
@@ -115,10 +116,22 @@ def findings(run_data: RunData) -> list[str]:
             "above" if report["score"] > report["baseline"] else "NOT above",
             f"{report['baseline_name']} ({report['baseline']:.3f}).",
         ]
+        if report.get("dev_cut_share", 0) > MANY:
+            parts.append(f"{report['dev_cut_share']:.0%} of these rows are cut at max_length.")
+        parts += [_tested(report, key) for key in report if key.startswith("test") and key.endswith("_score")]
         if report.get("selected_on_dev"):
             parts.append("The epoch was chosen on these dev rows, so the score flatters.")
         found.append(" ".join(parts))
     return found
+
+
+def _tested(report: Mapping[str, Any], key: str) -> str:
+    """What was measured on a test set of one's own that has answers."""
+    split = key.removesuffix("_score")
+    return (
+        f"On its {report[f'{split}_rows']} {split} rows: {report[key]:.3f} (majority {report[f'{split}_majority']:.3f},"
+        f" {report['baseline_name']} {report[f'{split}_baseline']:.3f})."
+    )
 
 
 def _spread(report: Mapping[str, Any]) -> str:

@@ -14,12 +14,14 @@ import glob
 import importlib
 import json
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import stages
 from pipeline.run import settings as config
+from pipeline.run import task_check
 from pipeline.tracking.promotion import directed
 from pipeline.tracking.recording import Tracking
 from pipeline.workspace import declaration, dvc_yaml, yaml_file
@@ -160,9 +162,15 @@ def _check_source(settings: Prepare, tasks: list[str], *, everything: bool) -> N
                 " or prepare.mining.enabled: true; got neither"
             )
         local.probe(own.text)
-        local.load(own.text, own.pairs, own.tasks, tasks, answers=own.answers, graded=own.graded)
+        task_check.require_there("local", "prepare.local.tasks", own.tasks, tasks)
+        found = local.load(own.text, own.pairs, own.tasks, tasks, answers=own.answers, graded=own.graded)
+        for name, splits in found.tasks.items():
+            for line in task_check.look_over(name, splits, Path(str(own.tasks)) / name):
+                print(f"note: {line}", file=sys.stderr)
     elif settings.hub.text is None:
         raise InputError("params.yaml: prepare.hub.text: expected the name of a dataset, got null")
+    else:
+        task_check.require_there("hub", "prepare.hub.tasks", settings.hub.tasks, tasks)
 
 
 def sources(sections: Mapping[str, Any]) -> dict[str, dict[str, str]]:

@@ -20,10 +20,19 @@ def score(task: str, gold: Gold, predictions: Predictions) -> None:
 def measured(name: str, gold: Path, predictions: Path) -> dict[str, float]:
     """Every measure of the predictions against the labelled rows of a file in the task's own layout."""
     from rosphere.clue import reading, scoring, submission
+    from rosphere.errors import InputError
 
     task = reading.named(name)
-    rows, _ = reading.checked(name, task.layout(gold), origin=str(gold), split="dev")
-    return scoring.measures(task, rows, submission.read_predictions(task, rows, predictions))
+    numbered = list(task.layout(gold))
+    each = [reading.checked(name, [row], origin=str(gold), split="dev")[0] for row in numbered]
+    places = [place for place, kept in enumerate(each) if kept]
+    if not places:
+        why = f"; all {len(each)} are labelled '-'" if each else ""
+        raise InputError(f"{gold}: expected labelled rows of {name}, got none{why}")
+    rows = [row for kept in each for row in kept]
+    dropped = [row for (_, row), kept in zip(numbered, each, strict=True) if not kept]
+    guesses = submission.read_predictions(task, rows, predictions, places=places, dropped=dropped)
+    return scoring.measures(task, rows, guesses)
 
 
 def pack(
@@ -31,9 +40,12 @@ def pack(
     out: Annotated[Path, typer.Option(help="the archive; CLUE takes no other name than submit.zip")] = Path(
         "submit.zip"
     ),
+    tasks: Annotated[
+        Path | None, typer.Option(help="a folder with one folder per task as released: ids and order are checked by it")
+    ] = None,
 ) -> None:
-    """Submission files in one archive for CLUE, checked first."""
-    from rosphere.clue import submission
+    """Submission files in one archive for CLUE, checked first and written anew in its form."""
+    from rosphere.clue import archive
 
-    for name, count in submission.write_archive(files, out).items():
-        print(f"{name}: {count} predictions")
+    for name, count in archive.write(files, out, tasks).items():
+        print(f"{name}: {count} predictions{archive.note(name) if tasks is None else ''}")

@@ -16,7 +16,10 @@ def score(task: Task, rows: Sequence[Row], predictions: Sequence[Prediction]) ->
 
 
 def measures(task: Task, rows: Sequence[Row], predictions: Sequence[Prediction]) -> dict[str, float]:
-    """Everything that is measured: of answers exact match, F1 and their mean, otherwise the task's metric alone."""
+    """Everything that is measured: of answers exact match, F1 and their mean, of entities F1 of spans and CLUENER's of
+    mentions, otherwise the task's metric alone."""
+    if not rows:
+        raise InputError(f"{task.name}: expected rows with answers to be scored by, got none")
     if len(rows) != len(predictions):
         raise InputError(f"{task.name}: {len(rows)} rows but {len(predictions)} predictions")
     return KINDS[task.kind].measures(task, rows, predictions)

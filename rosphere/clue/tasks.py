@@ -5,24 +5,34 @@ CLUE: Xu et al. 2020, https://github.com/CLUEbenchmark/CLUE. Constructions after
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from rosphere.clue import layouts
+from rosphere.clue import contract, coreference, fields, layouts
+from rosphere.errors import InputError
 
 Row = Mapping[str, Any]
 # split -> the ways it is released, each one file or several; the first way whose files are all there is read
 Files = Mapping[str, tuple[tuple[str, ...], ...]]
 
-PLAIN: Files = {"train": (("train.json",),), "dev": (("dev.json",),), "test": (("test.json",),)}
+PLAIN: Files = {
+    "train": (("train.json",),),
+    "dev": (("dev.json",),),
+    "test": (("test.json",), ("test_public.json",)),
+}
 # CLUE changed some test sets: 1.0 became 1.1, and a plain test.json is the one in force.
 TWO_TESTS: Files = {
     "train": (("train.json",),),
     "dev": (("dev.json",),),
     "test1.0": (("test1.0.json",),),
-    "test1.1": (("test1.1.json",), ("test.json",)),
+    "test1.1": (("test1.1.json",), ("test.json",), ("test_public.json",)),
 }
+
+
+def as_it_is(row: Row, counts: Counter[str]) -> Row:
+    return row
 
 
 def two_versions(name: str) -> Mapping[str, str]:
@@ -35,6 +45,8 @@ class Task:
 
     classification: a class of one or two ``texts``. entities: labelled spans of the text. spans: a part of the second
     text that answers the first. choices: one of ``choices``, each of them read together with ``texts``.
+
+    Raises InputError where something of it cannot work (rosphere/clue/contract.py).
     """
 
     name: str
@@ -42,18 +54,25 @@ class Task:
     texts: Callable[[Row], tuple[str, ...]]
     labels: tuple[str, ...] = ()  # classes, or types of entities
     choices: Callable[[Row], tuple[str, ...]] | None = None
+    most_choices: int | None = None  # that a row may have; None: any number
     blank: bool = False  # of choices: they fill the gap between two texts, instead of following the texts
     group: str | None = None  # of choices: rows that share the value of this field have different answers
     pair: bool = False  # two segments, whose relation is asked for
     max_length: int = 128
-    stride: int = 128  # of spans: tokens from one window of a long text to the next
+    stride: int = 128  # of spans and entities: tokens from one window of a long text to the next
     metric: str = "accuracy"  # one of the measures of its kind
     fields: tuple[str, ...]  # what every row must carry
     gold: str = "label"  # the field of the right answer, which test rows may lack
     files: Files = field(default_factory=lambda: PLAIN)
     layout: layouts.Layout = layouts.lines
+    put_right: Callable[[Row, Counter[str]], Row] = (
+        as_it_is  # what is repaired in a row, and counted, before it is used
+    )
     submission: Mapping[str, str] = field(default_factory=dict)  # test split -> file, where it is not <name>_predict
     clue: bool = True  # False: CLUE's format, but not its data, so never a CLUE score
+
+    def __post_init__(self) -> None:
+        contract.check(self)
 
     def submitted_as(self, split: str) -> str:
         """The name under which CLUE takes the answers to a test split."""
@@ -61,56 +80,44 @@ class Task:
 
 
 def _one(row: Row) -> tuple[str, ...]:
-    return (row["sentence"],)
+    return (fields.text(row, "sentence"),)
 
 
 def _two(row: Row) -> tuple[str, ...]:
-    return row["sentence1"], row["sentence2"]
+    return fields.text(row, "sentence1"), fields.text(row, "sentence2")
 
 
 def _keywords(row: Row) -> tuple[str, ...]:
-    return "；".join(row["keyword"]), row["abst"]
-
-
-def _coreference(row: Row) -> tuple[str, ...]:
-    """span1 becomes _span1_ and span2 [span2]; the later one is marked first, so that offsets stay right."""
-    text, target = row["text"], row["target"]
-    marks = [
-        (target["span1_index"], target["span1_text"], "_{}_"),
-        (target["span2_index"], target["span2_text"], "[{}]"),
-    ]
-    for begin, span, mark in sorted(marks, reverse=True):
-        text = text[:begin] + mark.format(span) + text[begin + len(span) :]
-    return (text,)
+    return "；".join(fields.texts(row, "keyword")), fields.text(row, "abst")
 
 
 def _text(row: Row) -> tuple[str, ...]:
-    return (row["text"],)
+    return (fields.text(row, "text"),)
 
 
 def _question(row: Row) -> tuple[str, ...]:
-    return row["question"], row["context"]
+    return fields.text(row, "question"), fields.text(row, "context")
 
 
 def _dialogue(row: Row) -> tuple[str, ...]:
-    return "||".join(row["context"]), row["question"]
+    return "||".join(fields.texts(row, "context")), fields.text(row, "question")
 
 
 def _around(row: Row) -> tuple[str, ...]:
     """What stands left and right of the blank; other blanks are four masked characters each."""
-    left, blank, right = row["content"].partition(layouts.BLANK)
+    left, blank, right = fields.text(row, "content").partition(layouts.BLANK)
     if not blank:
-        raise KeyError(layouts.BLANK)
+        raise InputError(f"expected {layouts.BLANK} in the text under 'content', got {fields.shown(row['content'])}")
     masked = [layouts.IDIOM.sub("[MASK]" * 4, side.replace(layouts.BLANK, "[MASK]" * 4)) for side in (left, right)]
     return masked[0], masked[1]
 
 
 def _choice(row: Row) -> tuple[str, ...]:
-    return tuple(row["choice"])
+    return tuple(fields.texts(row, "choice"))
 
 
 def _candidates(row: Row) -> tuple[str, ...]:
-    return tuple(row["candidates"])
+    return tuple(fields.texts(row, "candidates"))
 
 
 NLI = ("contradiction", "entailment", "neutral")
@@ -153,7 +160,8 @@ _ALL = (
         name="cluewsc2020",
         kind="classification",
         labels=("false", "true"),
-        texts=_coreference,
+        texts=coreference.marked,
+        put_right=coreference.placed,
         fields=("text", "target"),
         files=TWO_TESTS,
         submission=two_versions("cluewsc"),
@@ -174,6 +182,7 @@ _ALL = (
         kind="choices",
         texts=_dialogue,
         choices=_choice,
+        most_choices=4,
         pair=True,
         fields=("context", "question", "choice"),
         gold="answer",
@@ -183,7 +192,7 @@ _ALL = (
             "train": (("m-train.json", "d-train.json"), ("c3-m-train.json", "c3-d-train.json")),
             "dev": (("m-dev.json", "d-dev.json"), ("c3-m-dev.json", "c3-d-dev.json")),
             "test1.0": (("test1.0.json",),),
-            "test1.1": (("test1.1.json",), ("test.json",)),
+            "test1.1": (("test1.1.json",), ("test.json",), ("test_public.json",)),
         },
         submission=two_versions("c3"),
     ),
@@ -192,6 +201,7 @@ _ALL = (
         kind="choices",
         texts=_around,
         choices=_candidates,
+        most_choices=10,
         blank=True,
         group="group",
         pair=True,

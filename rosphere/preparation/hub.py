@@ -5,7 +5,7 @@ A mirror is chosen by the environment variable HF_ENDPOINT, as everywhere in tha
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -41,27 +41,51 @@ def load(
             yield row[field]
 
     groups = list(_groups(pairs)) if pairs else []
-    rows = {name: _task(name, dataset) for name, dataset in tasks.items()}
+    read = {name: _task(name, dataset) for name, dataset in tasks.items()}
     return Source(
         documents=documents,
         groups=groups,
-        tasks=rows,
+        tasks={name: splits for name, (splits, _) in read.items()},
+        counts={name: counts for name, (_, counts) in read.items()},
         origin={"documents": f"hub: {text}"},
         graded={name: list(_graded(name, dataset)) for name, dataset in graded.items()},
     )
 
 
-def _rows(dataset: str, split: str) -> Iterator[dict[str, Any]]:
-    """Rows of one split, streamed; a download that breaks off is one clear line."""
+def _rows(dataset: str, split: str, label: str | None = None, labels: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
+    """Rows of one split, streamed; a download that breaks off is one clear line.
+
+    Classes under ``label`` that the dataset numbers become the names that its features give them, unless it is their
+    numbers that are among ``labels``; -1, which stands for a missing class, becomes None.
+    """
     from datasets import load_dataset
     from huggingface_hub.utils import httpx  # type: ignore[attr-defined]  # httpx or httpx2, as that library uses
 
     name, _, configuration = dataset.partition(":")
     try:
-        yield from load_dataset(name, configuration or None, split=split, streaming=True)
+        found = load_dataset(name, configuration or None, split=split, streaming=True)
+        names = _names(found, label, labels)
+        yield from found if names is None else (_in_words(row, str(label), names) for row in found)
     except (OSError, ValueError, httpx.HTTPError) as error:  # a connection lost on the way is no OSError in httpx
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"hub dataset {dataset} [{split}]: download failed or was interrupted: {reason}") from error
+
+
+def _names(dataset: object, label: str | None, labels: Sequence[str]) -> list[str] | None:
+    """The names of the classes under ``label``, where the dataset numbers them and the task means their names."""
+    features = getattr(dataset, "features", None) or {}
+    names = getattr(features.get(label), "names", None)
+    if not names:
+        return None
+    numbers = [str(number) for number in range(len(names))]
+    return numbers if not set(names) <= set(labels) and set(numbers) <= set(labels) else list(names)
+
+
+def _in_words(row: dict[str, Any], label: str, names: Sequence[str]) -> dict[str, Any]:
+    number = row.get(label)
+    if type(number) is not int or not -1 <= number < len(names):
+        return row
+    return {**row, label: None if number < 0 else names[number]}
 
 
 def _groups(dataset: str) -> Iterator[Group]:
@@ -74,11 +98,16 @@ def _groups(dataset: str) -> Iterator[Group]:
             yield Group(name=name, family=name, texts=tuple(clean(str(text)) for text in texts))
 
 
-def _task(name: str, dataset: str) -> dict[str, list[Row]]:
-    return {
-        ours: clue.checked(name, list(enumerate(_rows(dataset, theirs))), origin=f"{dataset}[{theirs}]", split=ours)[0]
-        for ours, theirs in SPLITS.items()
-    }
+def _task(name: str, dataset: str) -> tuple[dict[str, list[Row]], dict[str, int]]:
+    """The splits, and what was dropped or repaired in them, as ``clue.read_folder`` gives both."""
+    task = clue.named(name)
+    splits: dict[str, list[Row]] = {}
+    counts: dict[str, int] = {}
+    for ours, theirs in SPLITS.items():
+        numbered = enumerate(_rows(dataset, theirs, task.gold, task.labels))
+        splits[ours], found = clue.checked(name, numbered, origin=f"{dataset}[{theirs}]", split=ours)
+        counts |= {f"{ours}_{what}": n for what, n in found.items() if n and what not in ("read", "kept")}
+    return splits, counts
 
 
 def _graded(name: str, dataset: str) -> Iterator[Graded]:

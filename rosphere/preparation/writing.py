@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rosphere.clue.reading import is_scored, is_test
 from rosphere.clue.tasks import TASKS, Task
 from rosphere.errors import InputError
 from rosphere.preparation.mining import is_question_group
@@ -124,13 +125,25 @@ def task_texts(tasks: Mapping[str, Mapping[str, Sequence[Row]]], splits: Sequenc
                 yield from map(clean, TASKS[name].texts(row))
 
 
-def write_task(name: str, splits: Mapping[str, Sequence[Row]], folder: Path) -> dict[str, Any]:
-    """Writes the rows of one task. Training rows that also stand in dev are dropped and counted."""
+def training_rows(name: str, splits: Mapping[str, Sequence[Row]]) -> list[Row]:
+    """The training rows of a task without those that also stand in dev, or in a test set that has answers.
+
+    Raises:
+        InputError: none is left, as where one file is given as both, or there are no dev rows.
+    """
     task = TASKS[name]
-    dev = {_identity(task, row) for row in splits["dev"]}
-    train = [row for row in splits["train"] if _identity(task, row) not in dev]
+    scored = [split for split in splits if split == "dev" or (is_test(split) and is_scored(task, splits[split]))]
+    held_out = {_identity(task, row) for split in scored for row in splits[split]}
+    train = [row for row in splits["train"] if _identity(task, row) not in held_out]
     if not train or not splits["dev"]:
-        raise InputError(f"task {name}: expected train and dev rows, got {len(train)} and {len(splits['dev'])}")
+        also = " that are not among those held out" if splits["train"] else ""
+        raise InputError(f"task {name}: expected train{also} and dev rows, got {len(train)} and {len(splits['dev'])}")
+    return train
+
+
+def write_task(name: str, splits: Mapping[str, Sequence[Row]], folder: Path) -> dict[str, Any]:
+    """Writes the rows of one task. Training rows that are held out too are dropped and counted."""
+    train = training_rows(name, splits)
     parts = {**splits, "train": train}
     counts = {split: reading.write_rows(folder / f"{split}.jsonl", rows) for split, rows in parts.items()}
     return {**counts, "train_dropped_overlap": len(splits["train"]) - len(train)}

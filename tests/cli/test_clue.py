@@ -13,6 +13,7 @@ from rosphere.cli.clue import measured
 
 
 def lines(path: Path, *rows: object) -> Path:
+    path.parent.mkdir(exist_ok=True)
     path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
     return path
 
@@ -42,8 +43,12 @@ def test_chid_is_scored_blank_by_blank(tmp_path: Path) -> None:
 
 
 def test_packing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    file = lines(tmp_path / "afqmc_predict.json", {"id": 0, "label": "1"})
-    main(["clue", "pack", str(file), "--out", str(tmp_path / "submit.zip")])
+    test = lines(tmp_path / "afqmc" / "test.json", {"id": 7, "sentence1": "甲", "sentence2": "乙"})
+    file = lines(tmp_path / "afqmc_predict.json", {"id": 7, "label": "1"})
+    with pytest.raises(SystemExit, match=r"afqmc_predict\.json: expected 3861 predictions, .* got 1"):
+        main(["clue", "pack", str(file), "--out", str(tmp_path / "submit.zip")])
+    assert test.is_file()
+    main(["clue", "pack", str(file), "--out", str(tmp_path / "submit.zip"), "--tasks", str(tmp_path)])
     assert capsys.readouterr().out == "afqmc_predict.json: 1 predictions\n"
     with zipfile.ZipFile(tmp_path / "submit.zip") as archive:
         assert archive.namelist() == ["afqmc_predict.json"]

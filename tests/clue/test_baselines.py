@@ -76,7 +76,7 @@ def test_the_lexicon_takes_the_longest_mention_and_its_commonest_label() -> None
 
 
 def test_an_empty_lexicon_finds_nothing() -> None:
-    assert lexicon([{"text": "甲", "label": {}}], [{"text": "甲"}]) == [[]]
+    assert lexicon(TASKS["entities"], [{"text": "甲", "label": {}}], [{"text": "甲"}]) == [[]]
 
 
 @given(st.lists(st.text("甲乙丙", min_size=1, max_size=3), max_size=5), st.text("甲乙丙丁", max_size=12))
@@ -89,7 +89,7 @@ def test_the_lexicon_against_a_regular_expression(mentions: list[str], text: str
     if mentions:
         pattern = "|".join(sorted(mentions, key=len, reverse=True))
         expected = [("name", match.start(), match.end() - 1) for match in re.finditer(pattern, text)]
-    assert lexicon(train, [{"text": text}]) == [expected]
+    assert lexicon(TASKS["entities"], train, [{"text": text}]) == [expected]
 
 
 def test_the_nearest_choice_is_the_one_that_the_text_has() -> None:

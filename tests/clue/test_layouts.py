@@ -77,8 +77,8 @@ def test_c3_becomes_a_row_a_question(tmp_path: Path) -> None:
     assert [where for where, _ in found] == ["47-275 question 0", "47-275 question 1", "m13-70 question 0"]
     rows = [row for _, row in found]
     turns = ["男：甲。", "女：乙。"]
-    assert rows[0] == {"id": "47-275-0", "context": turns, "question": "谁？", "choice": ["男", "女"], "answer": "女"}
-    assert "answer" not in rows[1] and rows[1]["id"] == "47-275-1"
+    assert rows[0] == {"context": turns, "question": "谁？", "choice": ["男", "女"], "answer": "女"}
+    assert "answer" not in rows[1] and "id" not in rows[1], "its number in the file is its id"
     assert rows[2]["id"] == 7, "test questions bring their own id"
     assert [row for _, row in layouts.c3(put(tmp_path / "rows.json", rows))] == rows
 
@@ -96,7 +96,7 @@ def test_official_chid_becomes_a_row_a_blank(tmp_path: Path) -> None:
 
 
 def test_chid_without_answers_and_fewclues_chid(tmp_path: Path) -> None:
-    rows = [row for _, row in layouts.chid(put(tmp_path / "test1.1.json", OFFICIAL))]
+    rows = [row for _, row in layouts.chid(put(tmp_path / "test1.1.json", OFFICIAL), labelled=False)]
     assert len(rows) == 3 and not any("answer" in row for row in rows)
     few = {"id": 5, "candidates": CANDIDATES, "content": "甲#idiom#乙", "answer": 1}
     assert list(layouts.chid(put(tmp_path / "train_few_all.json", few))) == [(1, few)]

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rosphere.clue import submission
+from rosphere.clue import archive, submission
 from rosphere.clue.gold.entities import gold_spans
 from rosphere.clue.kinds.entities import as_label
 from rosphere.clue.kinds.kind import Prediction
@@ -90,7 +90,7 @@ def test_the_names_are_clues() -> None:
         f"{name}_predict.json" for name in ("afqmc", "iflytek", "cmnli", "ocnli_50k", "csl", "cmrc2018", "cluener")
     }
     versions = {f"{name}{v}_predict.json" for name in ("tnews", "cluewsc", "c3", "chid") for v in (10, 11)}
-    assert set(submission.names()) == plain | versions
+    assert set(archive.names()) == plain | versions
 
 
 CHOICES = ["甲", "乙", "丙"]
@@ -122,13 +122,19 @@ def test_predictions_read_back_as_they_were_written(
     for path in (folder / "dev.jsonl", submitted):
         found = submission.read_predictions(task, rows, path)
         assert [sorted(guess) if isinstance(guess, list) else guess for guess in found] == ordered
-    assert submission.validate(submitted) == len(rows)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(archive, "SIZES", {})
+        assert archive.validated(submitted) == (submitted.read_text(encoding="utf-8"), len(rows))
 
 
 @pytest.mark.parametrize(
     ("name", "text", "complaint"),
     [
-        ("tnews", '{"id": 0, "label": "100"}\n', r"expected 2 predictions, one for each row of tnews, got 1"),
+        (
+            "tnews",
+            '{"id": 0, "label": "100"}\n',
+            r"one prediction for each of 2 rows of tnews, got no prediction for id '1'",
+        ),
         (
             "tnews",
             '{"id": 0, "label": "100"}\n{"id": 1, "label": "105"}\n',
@@ -137,7 +143,7 @@ def test_predictions_read_back_as_they_were_written(
         (
             "tnews",
             '{"id": 0, "label": "100"}\n{"id": 5, "label": "101"}\n',
-            r":2: expected the prediction for id 1, got",
+            r"one prediction for each of 2 rows of tnews, got no prediction for id '1'",
         ),
         (
             "tnews",
@@ -147,7 +153,7 @@ def test_predictions_read_back_as_they_were_written(
         (
             "c3",
             '{"id": 0, "label": 1}\n{"id": 1, "label": 3}\n',
-            r":2: c3: expected the number of a choice, from 0, got 3",
+            r":2: c3: expected the number of a choice, from 0 to 2, got 3",
         ),
         (
             "c3",
@@ -184,21 +190,29 @@ def submitted(folder: Path, name: str, guesses: list[Prediction], split: str = "
     return submission.write_submission(TASKS[name], rows, guesses, folder, split=split)
 
 
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Test sets of any size."""
+    monkeypatch.setattr(archive, "SIZES", {})
+
+
+@pytest.mark.usefixtures("small")
 def test_the_archive_holds_the_checked_files_and_nothing_else(tmp_path: Path) -> None:
     files = [
         submitted(tmp_path / "tnews", "tnews", ["100"] * 3, "test1.1"),
         submitted(tmp_path / "cmrc2018", "cmrc2018", ["甲", "乙"]),
     ]
     first = tmp_path / "one" / "submit.zip"
-    assert submission.write_archive(files, first) == {"tnews11_predict.json": 3, "cmrc2018_predict.json": 2}
-    with zipfile.ZipFile(first) as archive:
-        assert archive.namelist() == ["cmrc2018_predict.json", "tnews11_predict.json"], "no folders inside"
-        assert archive.read("tnews11_predict.json") == files[0].read_bytes()
+    assert archive.write(files, first) == {"tnews11_predict.json": 3, "cmrc2018_predict.json": 2}
+    with zipfile.ZipFile(first) as packed:
+        assert packed.namelist() == ["cmrc2018_predict.json", "tnews11_predict.json"], "no folders inside"
+        assert packed.read("tnews11_predict.json") == files[0].read_bytes()
     again = tmp_path / "two" / "submit.zip"
-    submission.write_archive(files, again)
+    archive.write(files, again)
     assert first.read_bytes() == again.read_bytes()
 
 
+@pytest.mark.usefixtures("small")
 def test_an_archive_that_clue_would_not_take_is_not_written(tmp_path: Path) -> None:
     good = submitted(tmp_path, "afqmc", ["0", "1"])
     versions = [submitted(tmp_path, "tnews", ["100"], split) for split in ("test1.0", "test1.1")]
@@ -218,12 +232,12 @@ def test_an_archive_that_clue_would_not_take_is_not_written(tmp_path: Path) -> N
         (versions, "both test sets of tnews are given; 1.0 and 1.1 are two submissions"),
         ([good, good], "afqmc_predict.json is given more than once"),
         ([twice], r"csl_predict.json:2: id 0 was there before"),
-        ([bare], r"iflytek_predict.json:1: expected 'id' and 'label', the line has label"),
+        ([bare], r"iflytek_predict.json:1: expected 'id' and 'label', the line has no 'id'"),
         ([empty], "cmrc2018_predict.json: expected one JSON object, id: prediction, with something in it"),
         ([nothing], "ocnli_50k_predict.json: expected lines with 'id' and 'label', got none"),
     ):
         with pytest.raises(InputError, match=complaint):
-            submission.write_archive(files, tmp_path / "submit.zip")
+            archive.write(files, tmp_path / "submit.zip")
     with pytest.raises(InputError, match=r"mine\.zip: CLUE takes an archive of the name submit\.zip only"):
-        submission.write_archive([good], tmp_path / "mine.zip")
+        archive.write([good], tmp_path / "mine.zip")
     assert not list(tmp_path.glob("*.zip"))

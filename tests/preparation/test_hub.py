@@ -124,7 +124,7 @@ def test_tasks_are_checked_and_validation_is_dev(put: Any) -> None:
     row = {"sentence1": "甲", "sentence2": "乙", "label": 1}
     put(clue_train=[row, row], clue_validation=[row, {**row, "label": "-"}], clue_test=[{**row, "label": -1}])
     tasks = hub.load("wiki", "train", "body", None, None, {"afqmc": "clue:afqmc"}).tasks
-    assert tasks == {"afqmc": {"train": [row, row], "dev": [row], "test": [{**row, "label": -1}]}}
+    assert tasks == {"afqmc": {"train": [row, row], "dev": [row], "test": [{"sentence1": "甲", "sentence2": "乙"}]}}
 
 
 def test_a_label_that_is_not_the_tasks_is_refused_with_its_row(put: Any) -> None:
@@ -142,3 +142,41 @@ def test_graded_sets(put: Any) -> None:
     put(sts_train=[row, {"sentence1": "甲", "score": 1}], sts_validation=[], sts_test=[])
     with pytest.raises(InputError, match=r"sts\[train\] row 1: expected text under 'sentence2', got nothing"):
         hub.load("wiki", "train", "body", None, None, {}, graded={"mine": "sts"})
+
+
+class Featured(list[Row]):
+    """Rows whose classes are numbered, with the names that a ClassLabel gives them."""
+
+    def __init__(self, rows: list[Row], names: list[str]) -> None:
+        super().__init__(rows)
+        self.features = {"label": type("ClassLabel", (), {"names": names})(), "sentence": object()}
+
+
+def test_numbered_classes_have_the_names_of_the_features(monkeypatch: pytest.MonkeyPatch) -> None:
+    import datasets
+
+    def told(names: list[str], task: str, train: list[int]) -> Any:
+        rows = {"train": train, "validation": [1], "test": [-1, -1]}
+        key = {"sentence": "甲"} if task == "tnews" else {"sentence1": "甲", "sentence2": "乙"}
+        monkeypatch.setattr(
+            datasets,
+            "load_dataset",
+            lambda *_, split, streaming: Featured([{**key, "label": number} for number in rows[split]], names),
+        )
+        return hub.load("wiki", "train", "body", None, None, {task: "clue"}).tasks[task]
+
+    names = ["100", "101", "102", "103", "104", "106", "107", "108"]
+    found = told(names, "tnews", [7, 0])
+    assert [row["label"] for row in found["train"]] == ["108", "100"]
+    assert found["test"] == [{"sentence": "甲"}] * 2
+    assert [row["label"] for row in told(["different", "same"], "afqmc", [1, 0])["train"]] == ["1", "0"]
+    with pytest.raises(InputError, match=r"clue\[train\]:1: expected one label of tnews under 'label', got None"):
+        told(names, "tnews", [7, -1])
+
+
+def test_what_was_dropped_of_a_hub_task_is_counted(put: Any) -> None:
+    row = {"sentence1": "甲", "sentence2": "乙", "label": "neutral"}
+    put(nli_train=[row, {**row, "label": "-"}], nli_validation=[row], nli_test=[row])
+    assert hub.load("wiki", "train", "body", None, None, {"ocnli": "nli"}).counts == {
+        "ocnli": {"train_dropped_unlabelled": 1}
+    }

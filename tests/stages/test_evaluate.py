@@ -113,7 +113,8 @@ def test_what_the_stage_leaves_behind(workspace: Path, name: str, submitted: str
     assert ({"em", "f1", "baseline_f1"} <= set(found)) is (name == "cmrc2018")
     assert ("accuracy_without_assignment" in found) is (name == "chid")
     written = {path.name for path in (reports / "predictions" / name).iterdir()}
-    assert written == {"analysis.json", "dev.jsonl", f"{submitted}_predict.json"}
+    test = "test" if name == "cmrc2018" else "test1.1"
+    assert written == {"analysis.json", "dev.jsonl", f"{test}.jsonl", f"{submitted}_predict.json"}
     analysed = json.loads((reports / "predictions" / name / "analysis.json").read_text(encoding="utf-8"))
     assert sum(each["rows"] for each in analysed["lengths"]) == len(TEXTS)
     assert (reports / "curves" / f"evaluate-{name}.csv").read_text(encoding="utf-8").startswith("seed,step,")

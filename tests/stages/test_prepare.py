@@ -93,6 +93,7 @@ def test_from_end_to_end(source: Path, tmp_path: Path) -> None:
         "dropped_held_out": 1,
     }
     assert report["tasks"] == {"tnews": {"train": 6, "dev": 1, "test1.1": 1, "train_dropped_overlap": 1}}
+    assert [report["fit"]["tnews"][split]["cut"] for split in ("train", "dev", "test1.1")] == [0, 0, 0]
     assert report["pairs"] == {
         "groups_read": 10,
         "groups_kept": 10,
@@ -199,7 +200,11 @@ def test_text_that_is_not_utf8_is_refused_with_file_and_line(source: Path, tmp_p
         ("pairs.jsonl", '{"sentence1": "甲"}', r"pairs\.jsonl:1: expected text under 'sentence2', got nothing"),
         ("tasks/tnews/train.json", '{"sentence": "甲"}', r"train\.json:1: tnews needs 'label', the row has sentence"),
         ("tasks/tnews/dev.json", '{"sentence": "甲", "label": "105"}', r"dev\.json:1: label '105' is none of tnews's"),
-        ("tasks/tnews/dev.json", '{"sentence": 3, "label": "100"}', r"dev\.json:1: expected the text of tnews"),
+        (
+            "tasks/tnews/dev.json",
+            '{"sentence": 3, "label": "100"}',
+            r"dev\.json:1: tnews: expected a text under 'sentence'",
+        ),
         ("tasks/tnews/test.json", '{"text": "甲"}', r"test\.json:1: tnews needs 'sentence', the row has text"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any, final
@@ -13,16 +14,20 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 
 from rosphere.clue import softmax, tfidf
+from rosphere.clue.fields import is_whole
 from rosphere.clue.global_pointer import FAR
 from rosphere.clue.gold.choices import chosen as gold_choice
+from rosphere.clue.gold.choices import is_right
 from rosphere.clue.kinds.kind import NOTHING, Pairs, Prediction
 from rosphere.clue.kinds.one_of import OneOf
 from rosphere.clue.sequences import Batch, Example, Tokens, fitted, joined
 from rosphere.clue.tasks import Row, Task
+from rosphere.errors import InputError
 from rosphere.text.cleaning import clean
 from rosphere.text.tokenizer import Tokenizer
 
 BLANK = "[unused1]"  # stands where a choice belongs
+DIGITS = re.compile(r"[0-9]{1,9}")
 
 
 @final
@@ -62,10 +67,11 @@ class Choices(OneOf):
         return assigned(task, rows, logits, assign=assign)
 
     def right(self, task: Task, row: Row, guess: Prediction) -> bool:
-        return gold_choice(task, row) == guess
+        return isinstance(guess, int) and is_right(task, row, guess)
 
     def pairs(self, task: Task, row: Row, guess: Prediction) -> Pairs:
-        return [(str(gold_choice(task, row)), str(guess))]
+        right = str(gold_choice(task, row))
+        return [(right, right if self.right(task, row, guess) else str(guess))]
 
     def said(self, task: Task, row: Row, guess: Prediction) -> dict[str, Any]:
         assert task.choices is not None and isinstance(guess, int)
@@ -93,10 +99,14 @@ class Choices(OneOf):
         return task.blank
 
     def parsed(self, task: Task, value: Any, row: Row | None) -> Prediction | None:
-        if not str(value).isdecimal():
+        """A number, or its digits."""
+        if not (is_whole(value) or (isinstance(value, str) and DIGITS.fullmatch(value))):
             return None
-        there = row is None or (task.choices and int(value) < len(task.choices(row)))
-        return int(value) if there else None
+        most = len(task.choices(row)) if row is not None and task.choices else task.most_choices
+        if int(value) < 0 or (most is not None and int(value) >= most):
+            last = "" if most is None else f" to {most - 1}"
+            raise InputError(f"expected {self.expected(task)}{last}, got {value}")
+        return int(value)
 
     def expected(self, task: Task) -> str:
         return "the number of a choice, from 0"

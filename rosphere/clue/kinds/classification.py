@@ -64,6 +64,9 @@ class Classification(OneOf):
         from scipy import sparse
         from sklearn.linear_model import LogisticRegression
 
+        classes = {str(row[task.gold]) for row in train}
+        if len(classes) < 2:
+            raise tfidf.NothingShared(f"all training rows have the label {min(classes)}")
         texts = {"train": [task.texts(row) for row in train], "dev": [task.texts(row) for row in dev]}
         vectorizer = tfidf.characters([part for parts in texts["train"] for part in parts], least=2)
 
@@ -79,7 +82,8 @@ class Classification(OneOf):
         return False
 
     def parsed(self, task: Task, value: Any, row: Row | None) -> Prediction | None:
-        return str(value) if str(value) in task.labels else None
+        label = str(value).lower() if isinstance(value, bool) else str(value)
+        return label if isinstance(value, str | int) and label in task.labels else None
 
     def expected(self, task: Task) -> str:
         return f"one of {', '.join(task.labels)}"

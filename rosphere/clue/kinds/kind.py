@@ -110,16 +110,19 @@ class Kind(ABC):
         """Whether CLUE wants one JSON object {id: prediction} instead of lines."""
 
     @abstractmethod
-    def written(self, row: Row, guess: Prediction) -> object:
+    def written(self, task: Task, row: Row, guess: Prediction) -> object:
         """The prediction as it stands in files, a JSON value."""
 
     @abstractmethod
-    def line(self, row: Row) -> Mapping[str, Any]:
+    def line(self, task: Task, row: Row) -> Mapping[str, Any]:
         """What CLUE wants in a line of a submission after "id" and "label"."""
 
     @abstractmethod
     def parsed(self, task: Task, value: Any, row: Row | None) -> Prediction | None:
-        """A JSON value as a prediction, or None if it is none; without the row only what all rows share is checked."""
+        """A JSON value as a prediction, or None if it is none; without the row only what all rows share is checked.
+
+        Raises InputError, without the place, where there is more to say than what was expected.
+        """
 
     @abstractmethod
     def expected(self, task: Task) -> str:

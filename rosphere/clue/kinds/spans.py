@@ -88,7 +88,7 @@ class Spans(Kind):
             places = [int(place) - shift for place in (first, last)]
             if all(0 <= place < len(tokens.offsets) for place in places):
                 begin, end = tokens.offsets[places[0]][0], tokens.offsets[places[1]][1]
-                found[number] = rows[number]["context"][begin:end]
+                found[number] = task.texts(rows[number])[1][begin:end]
         return found
 
     def right(self, task: Task, row: Row, guess: Prediction) -> bool:
@@ -96,7 +96,7 @@ class Spans(Kind):
 
     def measures(self, task: Task, rows: Sequence[Row], predictions: Sequence[Prediction]) -> dict[str, float]:
         """Exact match, F1 and their mean."""
-        pairs = [(row["answers"]["text"], str(guess)) for row, guess in zip(rows, predictions, strict=True)]
+        pairs = [(row[task.gold]["text"], str(guess)) for row, guess in zip(rows, predictions, strict=True)]
         exact = sum(answers.exact(*pair) for pair in pairs) / len(pairs)
         f1 = sum(answers.f1(*pair) for pair in pairs) / len(pairs)
         return {"em": exact, "f1": f1, "mean_of_em_and_f1": (exact + f1) / 2}
@@ -126,10 +126,10 @@ class Spans(Kind):
     def is_object(self, task: Task) -> bool:
         return True
 
-    def written(self, row: Row, guess: Prediction) -> object:
+    def written(self, task: Task, row: Row, guess: Prediction) -> object:
         return guess
 
-    def line(self, row: Row) -> Mapping[str, Any]:
+    def line(self, task: Task, row: Row) -> Mapping[str, Any]:
         return {}
 
     def parsed(self, task: Task, value: Any, row: Row | None) -> Prediction | None:

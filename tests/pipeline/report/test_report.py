@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from html.parser import HTMLParser
@@ -172,6 +173,17 @@ def test_the_sentences_under_the_dimension_figures(run_data: RunData) -> None:
 
 def test_markdown() -> None:
     assert Table(head=("a", "b"), rows=[("1", "2")]).markdown() == "| a | b |\n| --- | --- |\n| 1 | 2 |"
+
+
+def test_cut_rows_and_a_test_set_with_answers_are_told(run_data: RunData) -> None:
+    path = run_data.folder / "tasks" / f"{run_data.tasks[0]}.json"
+    found = json.loads(path.read_text(encoding="utf-8"))
+    own = {"test_score": 0.5, "test_rows": 7, "test_majority": 0.25, "test_baseline": 0.375, "dev_cut_share": 0.984}
+    path.write_text(json.dumps({**found, **own}), encoding="utf-8")
+    said = tasks.findings(run_data)[0]
+    assert "98% of these rows are cut at max_length. On its 7 test rows: 0.500 (majority 0.250, " in said
+    path.write_text(json.dumps({**found, "dev_cut_share": 0.04}), encoding="utf-8")
+    assert "cut" not in tasks.findings(run_data)[0]
 
 
 def test_the_summary_is_the_table_and_the_findings(run_data: RunData) -> None:

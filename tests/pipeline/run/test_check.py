@@ -170,3 +170,51 @@ def test_the_default_has_no_sources_of_its_own(changed: Callable[..., Path]) -> 
     """What is committed is what the check writes: a fresh clone has nothing to commit after its first run."""
     for stage, held in check.sources(check.check(changed())).items():
         assert json.loads((ROOT / check.SOURCES / f"{stage}.json").read_text()) == held == {}
+
+
+@pytest.fixture
+def tasks(changed: Callable[..., Path], tmp_path: Path) -> Callable[..., Path]:
+    """params.yaml with a folder of tasks that has the given rows of sentiment."""
+    (tmp_path / "good.txt").write_text("今天天气不错\n", encoding="utf-8")
+    (tmp_path / "sentiment").mkdir()
+
+    def write(folder: str, /, **splits: list[tuple[str, str]]) -> Path:
+        for split, rows in splits.items():
+            lines = [json.dumps({"sentence": text, "label": label}) for text, label in rows]
+            (tmp_path / "sentiment" / f"{split}.json").write_text("\n".join(lines), encoding="utf-8")
+        return changed(
+            ("source: sample  #", "source: local  #"),
+            ("local: {text: []", f"local: {{text: [{tmp_path}/good.txt]"),
+            ("tasks: null, answers", f"tasks: {folder}, answers"),
+            ("tasks: [sentiment, entities, faq]", "tasks: [sentiment]"),
+        )
+
+    return write
+
+
+def test_tasks_are_looked_over(tasks: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [("甲", "1"), ("乙", "0")]
+    check.check(tasks(str(tmp_path), train=rows, dev=[("丙", "1")]), everything=False)
+    assert capsys.readouterr().err == ""
+    with pytest.raises(InputError, match=r"task sentiment: expected train that are not among those held out"):
+        check.check(tasks(str(tmp_path), train=rows, dev=rows), everything=False)
+    (tmp_path / "sentiment" / "test2.csv").touch()
+    check.check(tasks(str(tmp_path), train=rows[:1], dev=rows[1:]), everything=False)
+    said = capsys.readouterr().err
+    assert "note: task sentiment: all 1 training rows have the label 1: nothing can be learnt" in said
+    assert f"note: {tmp_path}/sentiment: found and not read: test2.csv" in said
+
+
+def test_tasks_that_no_source_has_are_refused(tasks: Callable[..., Path], changed: Callable[..., Path]) -> None:
+    with pytest.raises(InputError, match=r"the source local has no task 'sentiment', prepare\.local\.tasks names none"):
+        check.check(tasks("null"), everything=False)
+    hub = (("source: sample  #", "source: hub  #"), ("hub: {text: null", "hub: {text: wiki"))
+    with pytest.raises(InputError, match=r"the source hub has no task 'sentiment', prepare\.hub\.tasks names none"):
+        check.check(changed(*hub))
+
+
+def test_lengths_of_tasks_are_looked_over(changed: Callable[..., Path]) -> None:
+    for given, complaint in (("{csl: 3}", "max_length: expected 8 tokens or more"), ("{cls: 9}", "unknown task 'cls'")):
+        with pytest.raises(InputError, match=complaint):
+            check.check(changed(("max_length: {}", f"max_length: {given}")))
+    check.check(changed(("max_length: {}", "max_length: {csl: 512}")))
