@@ -14,7 +14,7 @@ from rosphere.errors import InputError
 from rosphere.preparation.mining import is_question_group
 from rosphere.preparation.source import Group, Row
 from rosphere.text import corpus, reading, sentences
-from rosphere.text.cleaning import DuplicateFilter, clean, fingerprint
+from rosphere.text.cleaning import DuplicateFilter, clean, fingerprint, lot
 from rosphere.text.tokenising import tokenise
 from rosphere.text.tokenizer import Tokenizer
 
@@ -23,7 +23,7 @@ Counts = dict[str, int]
 
 def is_dev(text: str, share: float) -> bool:
     """A fixed choice by content: independent of order, of other texts and of the seed."""
-    return int.from_bytes(fingerprint(text)[:4], "big") < share * 2**32
+    return int.from_bytes(lot(text)[:4], "big") < share * 2**32
 
 
 def short_sentences(documents: Iterable[str], shortest: int, max_length: int) -> list[str]:
