@@ -16,17 +16,19 @@ from __future__ import annotations
 import itertools
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from rosphere.preparation.jaccard import grams, jaccard
-from rosphere.preparation.source import Graded, Group
+from rosphere.preparation.source import Graded, Group, Negative
 from rosphere.text.cleaning import fingerprint
 
 NEAR = 0.9
 ROUNDING = 1e-9  # 0.9 * 10 must not come out above 9
 Pair = tuple[str, str]
 Key = tuple[str, ...]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,6 +157,28 @@ def graded_without_leaks(rows: Iterable[Graded], held_out: HeldOut, counts: Coun
     """Graded pairs of which none for training leaks; dev and test stay whole."""
     for row in rows:
         leaks = held_out.leaks((row.sentence1, row.sentence2)) if row.split == "train" else []
+        count(leaks, counts)
+        if not leaks:
+            yield row
+
+
+def pairs_without_leaks(pairs: Iterable[Negative], held_out: HeldOut, counts: Counter[str]) -> Iterator[Negative]:
+    """Labelled pairs for training of which none is held out."""
+    for pair in pairs:
+        leaks = held_out.leaks((pair.sentence1, pair.sentence2))
+        count(leaks, counts)
+        if leaks:
+            counts["leaked_negatives_dropped"] += 1
+        else:
+            yield pair
+
+
+def rows_without_leaks(
+    rows: Iterable[tuple[Pair, T]], held_out: HeldOut, counts: Counter[str], *, apart: Collection[str] = ()
+) -> Iterator[T]:
+    """What belongs to pairs for training that leak no held-out pair, but for those of the sets ``apart``."""
+    for pair, row in rows:
+        leaks = [leak for leak in held_out.leaks(pair) if leak.name not in apart]
         count(leaks, counts)
         if not leaks:
             yield row

@@ -13,7 +13,9 @@ from rosphere.text import characters, sentences
 
 SPACES = re.compile(r"\s+")
 # Text that is clean as it stands, by far the most of it: no look at its single characters is needed.
-PLAIN = re.compile(r"[!-~\u4e00-\u9fa5，。！？；：、“”‘’（）《》…—·]+(?: [!-~\u4e00-\u9fa5，。！？；：、“”‘’（）《》…—·]+)*")
+PLAIN = re.compile(
+    r"[!-~\u4e00-\u9fa5，。！？；：、“”‘’（）《》…—·]+(?: [!-~\u4e00-\u9fa5，。！？；：、“”‘’（）《》…—·]+)*"
+)
 
 
 def clean(text: str) -> str:
@@ -35,8 +37,7 @@ def letters(text: str, *, pictures: bool = True) -> str:
     return "".join(
         char
         for place, char in enumerate(seen)
-        if char.isalnum()
-        or (characters.distinguishes(seen, place) and (pictures or not characters.is_picture(char)))
+        if char.isalnum() or (characters.distinguishes(seen, place) and (pictures or not characters.is_picture(char)))
     )
 
 

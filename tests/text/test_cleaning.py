@@ -13,7 +13,9 @@ from rosphere.text.cleaning import PLAIN, DuplicateFilter, clean, fingerprint, l
 
 ANY_TEXT = st.text(max_size=40)
 # Characters whose narrowing, removal or composition can set off another.
-TRICKY = st.text(alphabet="⽣⻅︐ा🏻\ufffe\u1161ﾀaeＡ１ｶﾞ\u3099\u0301\u200d\ufeff\u3000 \t\n\x00ﷺ한ㄱﾡﾢ，。②…ẛſ㍿", max_size=12)
+TRICKY = st.text(
+    alphabet="⽣⻅︐ा🏻\ufffe\u1161ﾀaeＡ１ｶﾞ\u3099\u0301\u200d\ufeff\u3000 \t\n\x00ﷺ한ㄱﾡﾢ，。②…ẛſ㍿", max_size=12
+)
 
 
 @pytest.mark.parametrize(
