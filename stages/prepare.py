@@ -12,8 +12,8 @@ from pipeline.run import runner
 from rosphere.clue.reading import named
 from rosphere.encoder import hub
 from rosphere.errors import InputError
+from rosphere.preparation import contamination, labelled, local, pairing, sample, writing
 from rosphere.preparation import hub as datasets
-from rosphere.preparation import labelled, local, pairing, sample, writing
 from rosphere.preparation.components import Components
 from rosphere.preparation.contamination import HeldOut
 from rosphere.preparation.mining import Mining
@@ -194,7 +194,9 @@ def prepare(settings: Prepare, tasks: list[str], *, seed: int, data: Path) -> di
     if settings.mining.enabled and not connected.groups:
         groups, (train, dev), dropped = hold_out_mined(settings, mined, (train, dev), seed)
         mined, counts = [], {**counts, **dropped}
-    held_out = HeldOut(pairing.held_out_sets(groups.dev, source.graded, chosen, groups.dev_negatives))
+    named_sets = pairing.held_out_sets(groups.dev, source.graded, chosen, groups.dev_negatives)
+    sets = {name: list(pairs) for name, pairs in named_sets.items()}
+    held_out = HeldOut(sets)
     pieces = make_tokenizer(settings.vocabulary, train, data / "tokenizer")
     report: dict[str, Any] = {"source": dict(source.origin), "text": counts, "vocabulary": len(pieces)}
     report["corpus"] = {}
@@ -207,6 +209,7 @@ def prepare(settings: Prepare, tasks: list[str], *, seed: int, data: Path) -> di
             short, folder, pieces, whole_words=False, needed=False
         )
     written, leaked = pairing.write(source, groups, held_out, mined, folder=data / "pairs", seed=seed)
+    contamination.write(sets, data / "pairs" / "held_out.jsonl")
     report["pairs"] = {**connected.counts, **mined_counts, **written, **leaked}
     if connected.places:
         report["places"] = connected.places
@@ -219,7 +222,7 @@ def prepare(settings: Prepare, tasks: list[str], *, seed: int, data: Path) -> di
     }
     report |= {"rows": {name: dict(each) for name, each in source.rows.items()}} if source.rows else {}
     report |= {"not_read": list(source.unread)} if source.unread else {}
-    warned = warnings(report, settings)
+    warned = [*warnings(report, settings), *told(source)]
     return {**report, "warnings": warned} if warned else report
 
 
@@ -236,8 +239,13 @@ def warnings(report: Mapping[str, Any], settings: Prepare) -> list[str]:
         for name, each in report["corpus"].items()
         if not each["tokens"]
     ]
-    found += [f"{path}: not read, it ends in none of {', '.join(SUFFIXES)}" for path in report.get("not_read", ())]
-    for name, counts in report.get("rows", {}).items():
+    return found
+
+
+def told(source: Source) -> list[str]:
+    """What was found and is not read, and what was read and is not used."""
+    found = [f"{path}: not read, it ends in none of {', '.join(SUFFIXES)}" for path in source.unread]
+    for name, counts in source.rows.items():
         found += [f"{name}: {reason} of {counts['read']} rows" for reason in labelled.reasons(counts)]
     return found
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Sequence, Set
-
 from typing import Generic, TypeVar
 
 from rosphere.preparation.deduplication import LONG, PLACES

@@ -62,6 +62,12 @@ def read_set(name: str, place: Path) -> GradedSet:
     return found
 
 
+def measured(place: Path) -> list[Path]:
+    """The files of a set of which the pairs are not for training."""
+    paths = [place] if place.is_file() else sorted(place.iterdir()) if place.is_dir() else []
+    return [path for path in paths if path.is_file() and records.kind(path) and _split(path) != "train"]
+
+
 def require_measurable(name: str, rows: Sequence[Graded]) -> None:
     """Raises InputError where a split has fewer than two different grades: Spearman's correlation needs them."""
     for split in ("dev", "test"):

@@ -4,7 +4,7 @@ reason. Every row read is kept or counted under its reason."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -92,6 +92,6 @@ def _group(record: dict[str, object], where: str) -> Group:
     return Group(name=where, family=where, texts=tuple(map(clean, texts)))
 
 
-def reasons(counts: Counter[str] | dict[str, int]) -> Iterator[str]:
+def reasons(counts: Mapping[str, int]) -> Iterator[str]:
     """The counts in words: "3 dropped_neutral"."""
     return (f"{count} {name}" for name, count in counts.items() if name.startswith("dropped") and count)

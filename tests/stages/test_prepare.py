@@ -234,7 +234,10 @@ def test_tasks_that_are_not_there_are_refused(source: Path, tmp_path: Path) -> N
         ({"dev_share": 0.0}, r"params\.yaml: prepare\.dev_share: 0\.0 of 201 documents is none"),
         ({"dev_share": 1.0}, r"prepare\.dev_share: 1\.0 of 201 documents leaves none to train on"),
         ({"sentence_characters": [6]}, r"params\.yaml: prepare\.sentence_characters: expected two numbers, got \[6\]"),
-        ({"maximum_characters": 9}, r"prepare\.maximum_characters: expected as many as the first document has, 2\d, got 9"),
+        (
+            {"maximum_characters": 9},
+            r"prepare\.maximum_characters: expected as many as the first document has, 2\d, got 9",
+        ),
         (
             {"source": "sample", "sample": Sample(faq="faq", sentiment=[1, 2, 3], entities=[1, 2])},
             r"params\.yaml: prepare\.sample\.sentiment: expected two numbers, got \[1, 2, 3\]",
