@@ -195,8 +195,8 @@ def _check_graded(places: Mapping[str, str], source: Source, labelled: Sequence[
             measured = next((path for path in graded.measured(Path(place)) if files.file_hash(path) == mark), None)
             if measured:
                 raise InputError(
-                    f"params.yaml: roformer_sim.supervised.files: {file} is {measured} of the graded set {name}, which is"
-                    f" measured; data/pairs/graded/{name}.jsonl has what may be trained on"
+                    f"params.yaml: roformer_sim.supervised.files: {file} is {measured} of the graded set {name}, which"
+                    f" is measured; data/pairs/graded/{name}.jsonl has what may be trained on"
                 )
 
 

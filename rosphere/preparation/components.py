@@ -39,7 +39,8 @@ class Components:
     """Cleans and connects groups. A sentence without letters is left out, and one that the group has already; a
     component of fewer than two sentences is dropped. Components of which groups had one family each are one family.
 
-    ``counts`` says how many; ``places`` where the first of each reason are (file:row). Memory: some 500 bytes a sentence.
+    ``counts`` says how many; ``places`` where the first of each reason are (file:row). Memory: some 500 bytes a
+    sentence.
     """
 
     def __init__(self, groups: Iterable[Group]) -> None:

@@ -30,7 +30,7 @@ def load(
     graded: Mapping[str, str] = MappingProxyType({}),
     positive_from: float | None = None,
 ) -> Source:
-    """``text`` is a dataset whose ``field`` holds documents; ``pairs`` one with sentence1, sentence2 and label (read as local files are);
+    """``text`` is a dataset whose ``field`` holds documents; ``pairs`` one with sentence1, sentence2 and label;
     ``tasks`` and ``graded`` map the names of tasks and of sets of graded pairs (sentence1, sentence2, and score or
     label) to datasets. A dataset is "name" or "name:configuration"."""
 

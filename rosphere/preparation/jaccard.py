@@ -21,7 +21,7 @@ def jaccard(one: frozenset[str], other: frozenset[str]) -> float:
 
     With A = grams(a, 1) this is the similarity by which pairs are mined (a variant of it is what kexue.fm/archives/8454
     used; its formula was not published): every distinct letter, digit or sign that tells texts apart (cleaning.letters)
-    counts once; order, repetition, case, blanks and other punctuation do not count. With A = grams(a, 2) order counts too.
+    counts once; order, repetition, case, blanks and other punctuation do not. With A = grams(a, 2) order counts too.
     """
     shared = len(one & other)
     return shared / (len(one) + len(other) - shared) if shared else 0.0

@@ -47,7 +47,7 @@ def _is_none(code: int) -> bool:
 
 
 def joins(char: str) -> bool:
-    """Whether a character may melt with the one before it when a text is composed: marks, and Hangul's later letters."""
+    """Whether a character may melt with the one before it in composing: marks, and Hangul's later letters."""
     return unicodedata.category(char).startswith("M") or "\u1160" <= char <= "\u11ff"
 
 

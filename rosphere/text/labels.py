@@ -1,4 +1,4 @@
-"""What a file says of a pair of sentences: alike or not, a class of inference, or a grade. One reading for all inputs."""
+"""What a file says of a pair of sentences: alike or not, a class of inference, or a grade. One reading for all."""
 
 from __future__ import annotations
 
