@@ -121,10 +121,16 @@ class Components:
 
 
 def sides(
-    negatives: Iterable[Negative], train: Sequence[Group], dev: Sequence[Group], counts: Counter[str]
+    negatives: Iterable[Negative],
+    train: Sequence[Group],
+    dev: Sequence[Group],
+    counts: Counter[str],
+    *,
+    share: float = 0.0,
 ) -> tuple[list[Negative], list[Negative]]:
     """Labelled negatives for training and held out. A sentence of no group goes where its first pair goes; a pair that
-    would stand on both sides is dropped and counted. Pairs whose sentences are of no group are trained on."""
+    would stand on both sides is dropped and counted. Of pairs that touch no group ``share`` are held out, by content, and
+    those that share a sentence together."""
     held = {fingerprint(text): True for group in dev for text in group.texts}
     held |= {fingerprint(text): False for group in train for text in group.texts}
     found: tuple[list[Negative], list[Negative]] = ([], [])
@@ -144,7 +150,17 @@ def sides(
             held |= dict.fromkeys(marks, side)
             found[side].append(negative)
         if len(left) == len(waiting):  # no sentence of theirs is on a side
-            found[False].extend(left)
+            _place(left, share, found)
             break
         waiting = left
     return found
+
+
+def _place(negatives: Sequence[Negative], share: float, found: tuple[list[Negative], list[Negative]]) -> None:
+    marks = [(fingerprint(each.sentence1), fingerprint(each.sentence2)) for each in negatives]
+    together: Forest[bytes] = Forest()
+    for one, other in marks:
+        together.join(one, other)
+    for negative, (one, _) in zip(negatives, marks, strict=True):
+        held = int.from_bytes(together.root(one)[:4], "big") < share * 2**32
+        found[held].append(negative)

@@ -20,6 +20,7 @@ from rosphere.text.cleaning import clean
 
 Tasks = Mapping[str, Mapping[str, Sequence[Row]]]
 Counts = dict[str, int]
+LABELLED = "labelled_pairs"  # the graded set that held-out labelled negatives make
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +36,7 @@ class Split:
 def split(found: Components, negatives: Sequence[Negative], *, share: float, seed: int) -> Split:
     """By family; every component of given groups and pairs is in one."""
     train, dev = sample.split_families(found.groups, share=share, seed=seed)
-    trained, held = components.sides(found.apart(negatives), train, dev, found.counts)
+    trained, held = components.sides(found.apart(negatives), train, dev, found.counts, share=share)
     return Split(train=train, dev=dev, negatives=trained, dev_negatives=held)
 
 
@@ -54,11 +55,24 @@ def write(
     counts |= writing.write_negatives(hard, folder)
     for stale in (folder / "graded").glob("*.jsonl"):  # run by hand, nothing else clears the folder
         stale.unlink()
+    if groups.dev_negatives and LABELLED not in source.graded:
+        counts |= graded.write(LABELLED, labelled_set(groups), folder / "graded")
     for name, rows in source.graded.items():
         usable = list(contamination.graded_without_leaks(rows, held_out, leaked))
         counts |= graded.write(name, usable, folder / "graded")
         counts |= {f"graded_{name}_dropped_leaked": len(rows) - len(usable)} if len(usable) < len(rows) else {}
     return counts, dict(leaked)
+
+
+def labelled_set(groups: Split) -> list[Graded]:
+    """What is held out of pairs that people labelled, as a graded set: 1 alike, 0 not."""
+    alike = (pair for group in groups.dev for pair in itertools.combinations(group.texts, 2))
+    unlike = ((pair.sentence1, pair.sentence2) for pair in groups.dev_negatives)
+    return [
+        Graded(sentence1=one, sentence2=two, score=score, split="dev")
+        for score, pairs in ((1.0, alike), (0.0, unlike))
+        for one, two in pairs
+    ]
 
 
 def mine(

@@ -64,6 +64,13 @@ def test_negatives_follow_the_groups_of_their_sentences() -> None:
     assert held == [negative("丙", "庚")]
     assert sorted(pair.name for pair in trained) == sorted(["戊己", "甲戊", "辛壬"])
     assert counts == {"negatives_dropped_across_split": 1}
+    assert len(sides(given, train, dev, counts, share=1.0)[1]) == 2, "what touches no group is held out by share"
+
+
+def test_held_out_labelled_pairs_are_a_graded_set() -> None:
+    split = pairing.Split(train=[], dev=[group("d", "丙", "丁")], dev_negatives=[negative("丙", "庚")])
+    found = [(row.sentence1, row.sentence2, row.score, row.split) for row in pairing.labelled_set(split)]
+    assert found == [("丙", "丁", 1.0, "dev"), ("丙", "庚", 0.0, "dev")]
 
 
 def test_labelled_negatives_stand_in_for_random_pairs() -> None:
