@@ -129,8 +129,8 @@ def sides(
     share: float = 0.0,
 ) -> tuple[list[Negative], list[Negative]]:
     """Labelled negatives for training and held out. A sentence of no group goes where its first pair goes; a pair that
-    would stand on both sides is dropped and counted. Of pairs that touch no group ``share`` are held out, by content, and
-    those that share a sentence together."""
+    would stand on both sides is dropped and counted. Of pairs that touch no group ``share`` are held out, by content,
+    and those that share a sentence together."""
     held = {fingerprint(text): True for group in dev for text in group.texts}
     held |= {fingerprint(text): False for group in train for text in group.texts}
     found: tuple[list[Negative], list[Negative]] = ([], [])
