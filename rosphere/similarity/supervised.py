@@ -81,7 +81,10 @@ def read(path: Path) -> list[LabelledPair]:
 def _label(given: object, where: str) -> str:
     """One of the labels of ``KINDS``: 1.0, true and "1 " are "1"."""
     known = [label for kind in KINDS for label in kind]
-    found = labels.value(given, where)
+    try:
+        found = labels.value(given, where)
+    except InputError:  # says what a grade is too, and there are none here
+        found = None
     label = found if isinstance(found, str) else {0.0: "0", 1.0: "1"}.get(found) if found is not None else None
     if label not in known:
         raise InputError(f"{where}: expected a label ({', '.join(known)}) or a score, got {given!r}")
