@@ -207,10 +207,13 @@ def test_the_beginning_of_every_local_file_is_read(changed: Callable[..., Path],
 
 
 def test_a_changed_source_is_told_to_dvc(changed: Callable[..., Path], tmp_path: Path) -> None:
-    folder, file = tmp_path / "texts", tmp_path / "pairs.jsonl"
+    folder, file = tmp_path / "texts", tmp_path / "labelled.jsonl"
     folder.mkdir()
     (folder / "a.txt").write_text("今天天气不错\n", encoding="utf-8")
-    file.write_text('{"text": "好", "synonyms": ["很好"]}\n', encoding="utf-8")
+    groups = "".join(f'{{"text": "{c}好", "synonyms": ["很好{c}"]}}\n' for c in "甲乙丙丁戊")
+    (tmp_path / "pairs.jsonl").write_text(groups, encoding="utf-8")
+    labelled = '{"sentence1": "好", "sentence2": "不错", "label": 1}\n'
+    file.write_text(labelled, encoding="utf-8")
     path = changed(
         ("source: sample  #", "source: local  #"),
         ("local: {text: [], pairs: []", f"local: {{text: [{folder}], pairs: ['{tmp_path}/p*.jsonl']"),
@@ -235,7 +238,7 @@ def test_a_changed_source_is_told_to_dvc(changed: Callable[..., Path], tmp_path:
     assert linked["prepare"] != more["prepare"]
     (tmp_path / "p.jsonl").mkdir()  # a folder that the pattern matches
     assert held() == linked
-    file.write_text('{"text": "好", "synonyms": ["不错"]}\n', encoding="utf-8")
+    file.write_text(labelled.replace("不错", "很好"), encoding="utf-8")
     assert held()["roformer_sim"] != more["roformer_sim"]
 
 
