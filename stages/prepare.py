@@ -15,12 +15,18 @@ from rosphere.clue import fit
 from rosphere.clue.reading import named
 from rosphere.encoder import hub
 from rosphere.errors import InputError
+from rosphere.preparation import contamination, labelled, local, pairing, sample, writing
 from rosphere.preparation import hub as datasets
-from rosphere.preparation import local, pairing, sample, writing
-from rosphere.preparation.deduplication import Deduplicator
+from rosphere.preparation.components import Components
+from rosphere.preparation.contamination import HeldOut
 from rosphere.preparation.mining import Mining
-from rosphere.preparation.source import Row, Source
+from rosphere.preparation.pairing import Split
+from rosphere.preparation.records import SUFFIXES
+from rosphere.preparation.source import Group, Row, Source
 from rosphere.text import tokenizer
+from rosphere.text.cleaning import DuplicateFilter
+
+MUCH_UNKNOWN = 0.05  # a share of [UNK] above which one is warned
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +43,7 @@ class Local:
     tasks: str | None
     answers: list[str] = dataclasses.field(default_factory=list)  # for mining
     graded: dict[str, str] = dataclasses.field(default_factory=dict)  # name -> file or folder
+    positive_from: float | None = None  # the grade from which on a graded pair among ``pairs`` is alike
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +55,7 @@ class Hub:
     pairs: str | None
     tasks: dict[str, str]
     graded: dict[str, str] = dataclasses.field(default_factory=dict)  # name -> dataset
+    positive_from: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,13 +94,23 @@ DECLARATION = Declaration(title="Data and time", settings=Prepare)
 def read_source(settings: Prepare, tasks: list[str], seed: int) -> Source:
     if settings.source == "local":
         own = settings.local
-        return local.load(own.text, own.pairs, own.tasks, tasks, answers=own.answers, graded=own.graded)
+        return local.load(
+            own.text,
+            own.pairs,
+            own.tasks,
+            tasks,
+            answers=own.answers,
+            graded=own.graded,
+            positive_from=own.positive_from,
+        )
     if settings.source == "hub":
         h = settings.hub
         if h.text is None:
             raise InputError("params.yaml: prepare.hub.text: expected the name of a dataset, got null")
         chosen = {name: dataset for name, dataset in h.tasks.items() if name in tasks}
-        return datasets.load(h.text, h.split, h.field, h.limit, h.pairs, chosen, graded=h.graded)
+        return datasets.load(
+            h.text, h.split, h.field, h.limit, h.pairs, chosen, graded=h.graded, positive_from=h.positive_from
+        )
     s = settings.sample
     sizes = {"sentiment": _two(s.sentiment, "sample.sentiment"), "entities": _two(s.entities, "sample.entities")}
     return sample.load(Path(s.faq), seed=seed, held_out=settings.held_out, **sizes)
@@ -129,33 +147,74 @@ def take(documents: list[str], characters: int | None) -> list[str]:
     return taken
 
 
+def split_documents(settings: Prepare, documents: list[str]) -> tuple[list[str], list[str]]:
+    """Documents for training and for evaluation; each of the keys that can leave none is named."""
+    taken = take(documents, settings.maximum_characters)
+    if not taken:
+        raise InputError(
+            f"params.yaml: prepare.maximum_characters: expected as many as the first document has, {len(documents[0])},"
+            f" got {settings.maximum_characters}"
+        )
+    train = [text for text in taken if not writing.is_dev(text, settings.dev_share)]
+    dev = [text for text in taken if writing.is_dev(text, settings.dev_share)]
+    if not dev:
+        raise InputError(f"params.yaml: prepare.dev_share: {settings.dev_share} of {len(taken)} documents is none")
+    if not train:
+        raise InputError(
+            f"params.yaml: prepare.dev_share: {settings.dev_share} of {len(taken)} documents leaves none to train on"
+        )
+    return train, dev
+
+
+def hold_out_mined(
+    settings: Prepare, mined: list[Group], documents: tuple[list[str], list[str]], seed: int
+) -> tuple[Split, tuple[list[str], list[str]], dict[str, int]]:
+    """Where no groups are given: those held out are of the mined ones, and no document has a sentence of theirs."""
+    train, dev = sample.split_families(mined, share=settings.held_out, seed=seed)
+    if not train or not dev:
+        raise InputError(
+            "params.yaml: prepare.mining: expected mined pairs to train on and to hold out, got"
+            f" {len(train)} and {len(dev)} (prepare.held_out: {settings.held_out}); or give prepare.local.pairs"
+        )
+    held = [text for group in dev for text in group.texts]
+    kept = tuple(list(DuplicateFilter(minimum=0, held_out=held)(texts)) for texts in documents)
+    dropped = {"dropped_held_out_mined": sum(map(len, documents)) - sum(map(len, kept))}
+    if not all(kept):
+        raise InputError("params.yaml: prepare.held_out: the mined pairs held out leave no documents to train on")
+    return Split(train=train, dev=dev), (kept[0], kept[1]), dropped
+
+
 def prepare(
     settings: Prepare, tasks: list[str], *, seed: int, data: Path, lengths: Mapping[str, int] = MappingProxyType({})
 ) -> dict[str, Any]:
     """Writes data/{tokenizer,corpus,pairs,tasks}; returns the counts of the report, and where bad groups are.
 
-    ``lengths`` are those of tasks that differ from the declared ones."""
+    ``lengths`` are those of tasks that differ from the declared ones.
+    """
+    shortest, max_length = _two(settings.sentence_characters, "sentence_characters")
     source = read_source(settings, tasks, seed)
-    deduplicate = Deduplicator()
-    train_groups, dev_groups = sample.split_families(
-        list(deduplicate(source.groups)), share=settings.held_out, seed=seed
-    )
+    connected = Components(source.groups)
+    groups = pairing.split(connected, source.negatives, share=settings.held_out, seed=seed)
     missing = [name for name in tasks if name not in source.tasks]
     if missing:
         raise InputError(f"params.yaml: tasks: the source {settings.source} has no task {missing[0]!r}")
     chosen = {named(name).name: source.tasks[name] for name in tasks}
+    for name, rows in chosen.items():
+        writing.training_rows(name, rows)
     documents, counts = writing.clean_documents(
         source.documents(),
         minimum=settings.minimum_characters,
-        held_out=pairing.held_out_texts(source, dev_groups, chosen),
+        held_out=pairing.held_out_texts(source, groups, chosen),
     )
-    documents = take(documents, settings.maximum_characters)
-    dev = [text for text in documents if writing.is_dev(text, settings.dev_share)]
-    train = [text for text in documents if not writing.is_dev(text, settings.dev_share)]
-    if not dev:
-        raise InputError(f"params.yaml: prepare.dev_share: {settings.dev_share} of {len(documents)} documents is none")
+    train, dev = split_documents(settings, documents)
+    mined, mined_counts = pairing.mine(settings.mining, train, source, connected, seed=seed)
+    if settings.mining.enabled and not connected.groups:
+        groups, (train, dev), dropped = hold_out_mined(settings, mined, (train, dev), seed)
+        mined, counts = [], {**counts, **dropped}
+    named_sets = pairing.held_out_sets(groups.dev, source.graded, chosen, groups.dev_negatives)
+    sets = {name: list(pairs) for name, pairs in named_sets.items()}
+    held_out = HeldOut(sets)
     pieces = make_tokenizer(settings.vocabulary, train, data / "tokenizer")
-    shortest, max_length = _two(settings.sentence_characters, "sentence_characters")
     report: dict[str, Any] = {"source": dict(source.origin), "text": counts, "vocabulary": len(pieces)}
     report["corpus"] = {}
     for split, texts in (("train", train), ("dev", dev)):
@@ -163,27 +222,50 @@ def prepare(
         report["corpus"][split] = writing.write_corpus(texts, folder, pieces, whole_words=settings.whole_words)
         short = writing.short_sentences(texts, shortest, max_length)
         folder = data / "corpus" / f"sentences-{split}"
-        report["corpus"][f"sentences-{split}"] = writing.write_corpus(short, folder, pieces, whole_words=False)
-    report["pairs"] = pairing.write(
-        source,
-        (train_groups, dev_groups),
-        chosen,
-        train,
-        deduplicate=deduplicate,
-        settings=settings.mining,
-        folder=data / "pairs",
-        seed=seed,
-    )
-    if deduplicate.places:
-        report["places"] = deduplicate.places
+        report["corpus"][f"sentences-{split}"] = writing.write_corpus(
+            short, folder, pieces, whole_words=False, needed=False
+        )
+    written, leaked = pairing.write(source, groups, held_out, mined, folder=data / "pairs", seed=seed)
+    contamination.write(sets, data / "pairs" / "held_out.jsonl")
+    report["pairs"] = {**connected.counts, **mined_counts, **written, **leaked}
+    if connected.places:
+        report["places"] = connected.places
     reports = data.parent / "reports"  # DVC expects these, with no task in them too: as an output, and for the report
     for folder in (data / "tasks", reports / "tasks", reports / "predictions"):
         folder.mkdir(parents=True, exist_ok=True)
     report["tasks"] = {
-        n: {**writing.write_task(n, rows, data / "tasks" / n), **source.counts.get(n, {})} for n, rows in chosen.items()
+        n: {**writing.write_task(n, rows, data / "tasks" / n, held_out), **source.counts.get(n, {})}
+        for n, rows in chosen.items()
     }
     report["fit"] = {name: fits(name, rows, pieces, lengths) for name, rows in chosen.items()}
-    return report
+    report |= {"rows": {name: dict(each) for name, each in source.rows.items()}} if source.rows else {}
+    report |= {"not_read": list(source.unread)} if source.unread else {}
+    warned = [*warnings(report, settings), *messages(source)]
+    return {**report, "warnings": warned} if warned else report
+
+
+def warnings(report: Mapping[str, Any], settings: Prepare) -> list[str]:
+    """What a person should know who has no reason to look into the report."""
+    found = [
+        f"data/corpus/{name}: {each['unknown_share']:.1%} of the tokens are [UNK]: params.yaml: prepare.vocabulary"
+        for name, each in report["corpus"].items()
+        if each["unknown_share"] > MUCH_UNKNOWN
+    ]
+    found += [
+        f"data/corpus/{name}: no sentence has {settings.sentence_characters} characters: vmf_vae has nothing to learn "
+        "from: params.yaml: prepare.sentence_characters"
+        for name, each in report["corpus"].items()
+        if not each["tokens"]
+    ]
+    return found
+
+
+def messages(source: Source) -> list[str]:
+    """What was found and is not read, and what was read and is not used."""
+    found = [f"{path}: not read, it ends in none of {', '.join(SUFFIXES)}" for path in source.unread]
+    for name, counts in source.rows.items():
+        found += [f"{name}: {reason} of {counts['read']} rows" for reason in labelled.reasons(counts)]
+    return found
 
 
 def fits(
@@ -203,7 +285,10 @@ def main() -> None:
         settings = job.section(Prepare)
         tasks = job.scalar("tasks", list[str])
         lengths = job.scalar("evaluate.max_length", dict[str, int])
-        job.report(prepare(settings, tasks, seed=job.scalar("seed", int), data=Path("data"), lengths=lengths))
+        report = prepare(settings, tasks, seed=job.scalar("seed", int), data=Path("data"), lengths=lengths)
+        for line in report.get("warnings", ()):
+            print(f"prepare: {line}", flush=True)
+        job.report(report)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ With supervised.files a copy then learns labelled pairs, and what it has learnt 
 from __future__ import annotations
 
 import copy
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -18,6 +19,8 @@ from torch import Tensor, nn
 from pipeline.run import runner
 from pipeline.run.settings import at_least
 from pipeline.workspace.declaration import Declaration, Metric
+from rosphere.errors import InputError
+from rosphere.preparation import contamination
 from rosphere.randomness.state import seed_everything
 from rosphere.similarity import (
     distillation,
@@ -113,6 +116,7 @@ class Training:
             Groups(DATA / "pairs" / f"{s}.jsonl", tokenizer, max_length=settings.max_length) for s in ("train", "dev")
         )
         self.held_out = dev_batch(self.dev, self.seed)
+        self.leaked: Counter[str] = Counter()  # labelled pairs that were left out, by held-out set
 
     @property
     def max_length(self) -> int:
@@ -157,10 +161,21 @@ class Training:
             precision=self.job.precision(model.language.config.hidden_size),
         )
 
+    def labelled(self) -> list[supervised.LabelledPair]:
+        """The pairs of supervised.files, but for those that are held out, or nearly are."""
+        files = self.settings.supervised.files
+        rows = [row for file in files for row in supervised.read(Path(file))]
+        held_out = contamination.read(DATA / "pairs" / "held_out.jsonl")
+        usable = list(contamination.rows_without_overlaps((((r.one, r.two), r) for r in rows), held_out, self.leaked))
+        if not usable:
+            why = ", ".join(f"{count} {name}" for name, count in self.leaked.items())
+            raise InputError(f"params.yaml: roformer_sim.supervised.files: all {len(rows)} pairs are held out ({why})")
+        return usable
+
     def supervise(self, model: SimilarityModel) -> tuple[SimilarityModel, History]:
         """A copy of ``model`` that has learnt to classify the pairs of supervised.files."""
         chosen = self.settings.supervised
-        rows = [row for file in chosen.files for row in supervised.read(Path(file))]
+        rows = self.labelled()
         labelled = supervised.Pairs(rows, self.tokenizer, max_length=self.settings.max_length)
         seed_everything(self.seed)
         classifier = supervised.PairClassifier(copy.deepcopy(model))
@@ -220,7 +235,8 @@ def main() -> None:
             classifier, learnt = training.supervise(model)
             labelled = training.watched(classifier)
             history = training.distil(model, training.encode(classifier, training.train.texts), "distilled_back")
-            job.report({"supervised": {"before": before, "classifier": labelled, "accuracy": learnt[-1]["accuracy"]}})
+            found = {"before": before, "classifier": labelled, "accuracy": learnt[-1]["accuracy"]}
+            job.report({"supervised": {**found, **training.leaked}})
         similarity.save_pooler(model, TARGET)
         whitening.whiten_partially(
             model, tokenizer, training.train.texts, settings.partial_whitening, max_length=training.max_length

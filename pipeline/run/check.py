@@ -10,11 +10,11 @@ read them. `make repro` and the flows come by here; before a bare `dvc repro` it
 from __future__ import annotations
 
 import argparse
-import glob
 import importlib
 import json
 import os
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -32,10 +32,14 @@ from rosphere.dimension.sizes import Size, encoder_config
 from rosphere.encoder.hub import REPOSITORY
 from rosphere.encoder.precision import Requested
 from rosphere.errors import UNUSABLE, InputError, message
-from rosphere.preparation import local, sample
+from rosphere.preparation import contamination, finding, graded, local, pairing, sample, writing
+from rosphere.preparation.components import Components
+from rosphere.preparation.source import Source
 from rosphere.pretraining.recipe import Narrow
+from rosphere.similarity import supervised
+from rosphere.text import tokenizer
 from rosphere.widening.sizes import widened
-from stages.prepare import Prepare
+from stages.prepare import Prepare, messages
 from stages.roformer_sim import RoformerSim
 from stages.widen import Widen
 
@@ -90,7 +94,9 @@ def check(path: Path, *, everything: bool = True) -> dict[str, Any]:
     _check_champions(sections["tracking"])
     if sections["pretrain_scratch"].enabled:
         _check_control(sections["pretrain"], sections["widen"])
-    _check_source(sections["prepare"], sections["tasks"], everything=everything)
+    labelled = sections["roformer_sim"].supervised.files
+    _check_source(sections["prepare"], sections["tasks"], labelled, everything=everything)
+    _check_labelled(labelled)
     return sections
 
 
@@ -134,6 +140,13 @@ def _check_champions(tracking: Tracking) -> None:
             raise InputError(f"params.yaml: tracking.models.{name}.{error}") from error
 
 
+def _check_labelled(names: Sequence[str]) -> None:
+    """Labelled pairs that no stage makes can be read."""
+    for name in _not_made(names):
+        if os.path.isfile(name):
+            supervised.read(Path(name))
+
+
 def _check_control(narrow: Narrow, grown: Widen) -> None:
     """The control has the shape and the FLOPs of a widened run from random weights; nothing else has one."""
     if narrow.init or not grown.size:
@@ -143,11 +156,19 @@ def _check_control(narrow: Narrow, grown: Widen) -> None:
         )
 
 
-def _check_source(settings: Prepare, tasks: list[str], *, everything: bool) -> None:
+def _check_vocabulary(name: str) -> None:
+    """A vocabulary that lies here is read; one of the hub is downloaded by the stage."""
+    path = Path(name)
+    if path.exists():
+        tokenizer.read_vocabulary(path / "vocab.txt" if path.is_dir() else path)
+    elif not REPOSITORY.fullmatch(name):
+        raise InputError(f"params.yaml: prepare.vocabulary.path: no such file or folder, nor a hub name: {name}")
+
+
+def _check_source(settings: Prepare, tasks: list[str], labelled: Sequence[str], *, everything: bool) -> None:
     """The files are there and begin well; all the rows of a large text are read by the stage itself."""
-    path = settings.vocabulary.path
-    if path and not (Path(path).exists() or REPOSITORY.fullmatch(path)):
-        raise InputError(f"params.yaml: prepare.vocabulary.path: no such file or folder, nor a hub name: {path}")
+    if settings.vocabulary.path:
+        _check_vocabulary(settings.vocabulary.path)
     if settings.source == "sample":
         sample.read_faq(Path(settings.sample.faq))
         other = [task for task in tasks if task not in sample.TASKS]
@@ -163,22 +184,71 @@ def _check_source(settings: Prepare, tasks: list[str], *, everything: bool) -> N
             )
         local.probe(own.text)
         task_check.require_there("local", "prepare.local.tasks", own.tasks, tasks)
-        found = local.load(own.text, own.pairs, own.tasks, tasks, answers=own.answers, graded=own.graded)
-        for name, splits in found.tasks.items():
+        source = local.load(
+            own.text,
+            own.pairs,
+            own.tasks,
+            tasks,
+            answers=own.answers,
+            graded=own.graded,
+            positive_from=own.positive_from,
+        )
+        for name, splits in source.tasks.items():
             for line in task_check.look_over(name, splits, Path(str(own.tasks)) / name):
                 print(f"note: {line}", file=sys.stderr)
+        _check_graded(own.graded, source, labelled)
+        _check_pairs(settings, source, everything=everything and bool(own.pairs))
+        for line in messages(source):
+            print(f"note: {line}", file=sys.stderr)
     elif settings.hub.text is None:
         raise InputError("params.yaml: prepare.hub.text: expected the name of a dataset, got null")
     else:
         task_check.require_there("hub", "prepare.hub.tasks", settings.hub.tasks, tasks)
 
 
+def _check_graded(places: Mapping[str, str], source: Source, labelled: Sequence[str]) -> None:
+    """What is measured can be, and is not what roformer_sim.supervised.files trains on."""
+    for name, rows in source.graded.items():
+        graded.require_measurable(name, rows)
+    for file in filter(os.path.isfile, labelled):
+        mark = files.file_hash(Path(file))
+        for name, place in places.items():
+            measured = next((path for path in graded.measured(Path(place)) if files.file_hash(path) == mark), None)
+            if measured:
+                raise InputError(
+                    f"params.yaml: roformer_sim.supervised.files: {file} is {measured} of the graded set {name}, which"
+                    f" is measured; data/pairs/graded/{name}.jsonl has what may be trained on"
+                )
+
+
+def _check_pairs(settings: Prepare, source: Source, *, everything: bool) -> None:
+    """There is something to train on and something to hold out once all is dropped that must be."""
+    for name, splits in source.tasks.items():
+        writing.training_rows(name, splits)
+    connected = Components(source.groups)
+    groups = pairing.split(connected, source.negatives, share=settings.held_out, seed=0)
+    sets = pairing.held_out_sets(groups.dev, source.graded, source.tasks, groups.dev_negatives)
+    if everything:
+        left = next(contamination.without_overlaps(groups.train, contamination.HeldOut(sets), Counter()), None)
+        if not groups.dev or left is None:
+            raise InputError(
+                "params.yaml: prepare.local.pairs: expected groups of similar sentences to train on and to hold out"
+                f" (prepare.held_out: {settings.held_out}), got {len(groups.train) if left else 0} and"
+                f" {len(groups.dev)}: {dict(connected.counts)}"
+            )
+
+
 def sources(sections: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     """stage -> what params.yaml lists that the stage reads and no stage makes -> the hash of what is there."""
     read = {word: settings.sources() for word, settings in sections.items() if isinstance(settings, Reading)}
-    made = dvc_yaml.outs(Path())  # DVC itself sees when that changes, and it may not be there yet
-    own = {stage: [name for name in names if name and not _lies_in(name, made)] for stage, names in read.items()}
+    own = {stage: _not_made(names) for stage, names in read.items()}
     return {stage: {name: mark for name in names if (mark := _mark(name))} for stage, names in own.items()}
+
+
+def _not_made(names: Sequence[str | None]) -> list[str]:
+    """Those that are no stage's: DVC itself sees when an output changes, and it may not be there yet."""
+    made = dvc_yaml.outs(Path())
+    return [name for name in names if name and not _lies_in(name, made)]
 
 
 def _lies_in(name: str, places: Sequence[Path]) -> bool:
@@ -190,8 +260,7 @@ def _mark(name: str) -> str:
     path = Path(name)
     if path.is_dir():
         return files.folder_hash(path)
-    found = sorted(path for path in map(Path, glob.glob(name, recursive=True)) if path.is_file())
-    return " ".join(map(files.file_hash, found))
+    return " ".join(map(files.file_hash, finding.matches(name)))
 
 
 def tell(held: Mapping[str, Mapping[str, str]]) -> None:

@@ -16,17 +16,21 @@ from __future__ import annotations
 import itertools
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar
 
 from rosphere.preparation.jaccard import grams, jaccard
-from rosphere.preparation.source import Graded, Group
+from rosphere.preparation.source import Graded, Group, Negative
+from rosphere.text import reading
 from rosphere.text.cleaning import fingerprint
 
 NEAR = 0.9
 ROUNDING = 1e-9  # 0.9 * 10 must not come out above 9
 Pair = tuple[str, str]
 Key = tuple[str, ...]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,3 +162,42 @@ def graded_without_overlaps(rows: Iterable[Graded], held_out: HeldOut, counts: C
         count(overlaps, counts)
         if not overlaps:
             yield row
+
+
+def pairs_without_overlaps(pairs: Iterable[Negative], held_out: HeldOut, counts: Counter[str]) -> Iterator[Negative]:
+    """Labelled pairs for training of which none is held out."""
+    for pair in pairs:
+        overlaps = held_out.overlaps((pair.sentence1, pair.sentence2))
+        count(overlaps, counts)
+        if overlaps:
+            counts["leaked_negatives_dropped"] += 1
+        else:
+            yield pair
+
+
+def rows_without_overlaps(
+    rows: Iterable[tuple[Pair, T]], held_out: HeldOut, counts: Counter[str], *, apart: Collection[str] = ()
+) -> Iterator[T]:
+    """What belongs to pairs for training that leak no held-out pair, but for those of the sets ``apart``."""
+    for pair, row in rows:
+        overlaps = [each for each in held_out.overlaps(pair) if each.name not in apart]
+        count(overlaps, counts)
+        if not overlaps:
+            yield row
+
+
+def write(sets: Mapping[str, Iterable[Pair]], path: Path) -> int:
+    """Held-out pairs for stages that train on files of their own; returns how many."""
+    rows = ({"set": name, "sentence1": a, "sentence2": b} for name, pairs in sets.items() for a, b in pairs)
+    return reading.write_rows(path, rows)
+
+
+def read(path: Path) -> HeldOut:
+    """What ``write`` wrote."""
+    sets: dict[str, list[Pair]] = {}
+    for number, row in reading.rows(path):
+        name, one, two = (
+            reading.text_field(row, k, path=path, number=number) for k in ("set", "sentence1", "sentence2")
+        )
+        sets.setdefault(name, []).append((one, two))
+    return HeldOut(sets)

@@ -21,8 +21,8 @@ class Deduplicator:
     (file:row). Memory: some 100 bytes a sentence.
     """
 
-    def __init__(self) -> None:
-        self.seen: set[bytes] = set()
+    def __init__(self, seen: Iterable[bytes] = ()) -> None:
+        self.seen = set(seen)  # fingerprints of sentences that stand in groups already
         self.counts: Counter[str] = Counter()
         self.places: dict[str, list[str]] = {}
 

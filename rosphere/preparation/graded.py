@@ -3,50 +3,87 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from rosphere.errors import InputError
-from rosphere.preparation.objects import objects, two_texts
+from rosphere.files import file_hash
+from rosphere.preparation import records
 from rosphere.preparation.source import Graded
-from rosphere.text import reading
+from rosphere.text import labels, reading
 from rosphere.text.cleaning import clean, letters
 
 Split = Literal["train", "dev", "test"]
 SPLITS: dict[str, Split] = {
     "train": "train", "dev": "dev", "valid": "dev", "validation": "dev", "test": "test",
 }  # fmt: skip
-SUFFIXES = (".txt", ".tsv", ".json", ".jsonl")
-SCORES = ("score", "label")
 NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 
+@dataclass(frozen=True, kw_only=True)
+class GradedSet:
+    rows: list[Graded]
+    counts: Counter[str]  # "read", "kept", "dropped_unlabelled"
+    unread: list[Path]
+
+
 def read(name: str, place: Path) -> list[Graded]:
+    """The pairs alone."""
+    return read_set(name, place).rows
+
+
+def read_set(name: str, place: Path) -> GradedSet:
     """The pairs of a file or of the files of a folder. The split is the first of the words train, dev, valid,
     validation and test in a file's name; a single file without one is a test set.
 
     Raises:
-        InputError: no such file; a file of a folder that names no split; a malformed row, with file and row.
+        InputError: no such file; a file of a folder that names no split; a malformed row, with file and row; two
+            splits in files of the same bytes.
     """
     check_name(name)
-    if place.is_file():
-        return list(read_file(place, _split(place) or "test"))
-    if not place.is_dir():
+    if not place.exists():
         raise InputError(f"{place}: no such file or folder (graded set {name})")
-    rows: list[Graded] = []
-    paths = sorted(path for path in place.iterdir() if path.suffix in SUFFIXES)
+    files = [place] if place.is_file() else sorted(place.iterdir())
+    paths = [path for path in files if path.is_file() and records.kind(path)]
+    found = GradedSet(rows=[], counts=Counter(), unread=[path for path in files if path not in paths])
     for path in paths:
-        split = _split(path)
+        split = _split(path) or ("test" if place.is_file() else None)
         if split is None:
             raise InputError(f"{path}: expected a file name with one of the words {', '.join(SPLITS)}")
-        rows += read_file(path, split)
-    if not rows:
-        raise InputError(f"{place}: no graded pairs in it (graded set {name}; looked for *{', *'.join(SUFFIXES)})")
-    return rows
+        found.rows.extend(read_file(path, split, found.counts))
+    if not found.rows:
+        looked_for = ", *".join(records.SUFFIXES)
+        raise InputError(f"{place}: no graded pairs in it (graded set {name}; looked for *{looked_for})")
+    _require_different(name, paths)
+    return found
+
+
+def measured(place: Path) -> list[Path]:
+    """The files of a set of which the pairs are not for training."""
+    paths = [place] if place.is_file() else sorted(place.iterdir()) if place.is_dir() else []
+    return [path for path in paths if path.is_file() and records.kind(path) and _split(path) != "train"]
+
+
+def require_measurable(name: str, rows: Sequence[Graded]) -> None:
+    """Raises InputError where a split has fewer than two different grades: Spearman's correlation needs them."""
+    for split in ("dev", "test"):
+        grades = {row.score for row in rows if row.split == split and _has_letters(row)}
+        if any(row.split == split for row in rows) and len(grades) < 2:
+            got = f"{grades.pop():g} alone" if grades else "no pair with letters"
+            raise InputError(f"graded set {name}: expected two or more different grades in {split}, got {got}")
+
+
+def _require_different(name: str, paths: Sequence[Path]) -> None:
+    """No file under two names of splits: what is trained on would be measured on."""
+    seen: dict[str, Path] = {}
+    for path in paths:
+        other = seen.setdefault(file_hash(path), path)
+        if _split(other) != _split(path):
+            raise InputError(f"{path}: the same file as {other.name}, of another split (graded set {name})")
 
 
 def check_name(name: str) -> None:
@@ -60,28 +97,24 @@ def _split(path: Path) -> Split | None:
     return next((SPLITS[word] for word in words if word in SPLITS), None)
 
 
-def read_file(path: Path, split: Split) -> Iterator[Graded]:
-    """a<TAB>b<TAB>score lines of a .txt or .tsv; else objects {"sentence1", "sentence2", "score"}; "label" will do for
-    "score", and "source" and "target", as in SOHU's files, for the sentences."""
-    if path.suffix in (".txt", ".tsv"):
-        yield from _tabbed(path, split)
-        return
-    for where, row in objects(path):
-        yield graded(row, split, where)
+def read_file(path: Path, split: Split, counts: Counter[str] | None = None) -> Iterator[Graded]:
+    """Pairs with a number or a class of inference as label (records.py); "-" for a label drops the row."""
+    counts = Counter() if counts is None else counts
+    for where, record in records.records(path):
+        counts["read"] += 1
+        one, two, given = records.pair(record, where)
+        if isinstance(record, list) and given is None:
+            raise InputError(f"{where}: expected 2 texts and a score, got {len(record)} fields")
+        if isinstance(given, str) and given.strip() in labels.UNLABELLED:
+            counts["dropped_unlabelled"] += 1
+            continue
+        counts["kept"] += 1
+        yield _graded(one, two, given, split, where)
 
 
 def graded(row: Mapping[str, Any], split: Split, where: str) -> Graded:
     """One object as a graded pair."""
-    one, other = two_texts(row, where)
-    return _graded(one, other, next((row[key] for key in SCORES if key in row), None), split, where)
-
-
-def _tabbed(path: Path, split: Split) -> Iterator[Graded]:
-    for number, line in reading.lines(path):
-        fields = line.split("\t")
-        if len(fields) != 3:
-            raise InputError(f"{path}:{number}: expected 2 texts and a score, got {len(fields)} fields")
-        yield _graded(fields[0], fields[1], fields[2], split, f"{path}:{number}")
+    return _graded(*records.pair(row, where), split, where)
 
 
 def _graded(one: str, other: str, score: object, split: Split, where: str) -> Graded:
@@ -90,19 +123,20 @@ def _graded(one: str, other: str, score: object, split: Split, where: str) -> Gr
 
 def grade(value: object, where: str) -> float:
     """A score or a label as a number."""
-    try:
-        number = float(value) if isinstance(value, int | float | str) else math.nan
-    except ValueError:
-        number = math.nan
-    if not math.isfinite(number):
+    number = labels.grade(value, where)
+    if number is None:
         raise InputError(f"{where}: expected a number as score, got {'nothing' if value is None else repr(value)}")
     return number
+
+
+def _has_letters(row: Graded) -> bool:
+    return bool(letters(row.sentence1) and letters(row.sentence2))
 
 
 def write(name: str, rows: Sequence[Graded], folder: Path) -> Mapping[str, int]:
     """<name>.jsonl with {"sentence1", "sentence2", "score", "split"} rows; pairs of which a sentence has no letters are
     left out. Returns the counts."""
-    usable = [row for row in rows if letters(row.sentence1) and letters(row.sentence2)]
+    usable = list(filter(_has_letters, rows))
     reading.write_rows(folder / f"{name}.jsonl", map(dataclasses.asdict, usable))
     counts = Counter(f"graded_{name}_{row.split}" for row in usable)
     empty = {f"graded_{name}_dropped_empty": len(rows) - len(usable)} if len(usable) < len(rows) else {}

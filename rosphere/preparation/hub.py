@@ -12,8 +12,9 @@ from typing import Any
 from rosphere.clue import reading as clue
 from rosphere.errors import InputError
 from rosphere.preparation import graded as graded_pairs
-from rosphere.preparation.source import Graded, Group, Row, Source
-from rosphere.text.cleaning import clean
+from rosphere.preparation import labelled
+from rosphere.preparation.labelled import Labelled
+from rosphere.preparation.source import Graded, Row, Source
 
 SPLITS: dict[graded_pairs.Split, str] = {"train": "train", "dev": "validation", "test": "test"}
 
@@ -27,6 +28,7 @@ def load(
     tasks: Mapping[str, str],
     *,
     graded: Mapping[str, str] = MappingProxyType({}),
+    positive_from: float | None = None,
 ) -> Source:
     """``text`` is a dataset whose ``field`` holds documents; ``pairs`` one with sentence1, sentence2 and label;
     ``tasks`` and ``graded`` map the names of tasks and of sets of graded pairs (sentence1, sentence2, and score or
@@ -40,11 +42,13 @@ def load(
                 raise InputError(f"{text}[{split}] row {number}: expected text under {field!r}, got {list(row)}")
             yield row[field]
 
-    groups = list(_groups(pairs)) if pairs else []
+    found = _pairs(pairs, positive_from) if pairs else Labelled()
     read = {name: _task(name, dataset) for name, dataset in tasks.items()}
     return Source(
         documents=documents,
-        groups=groups,
+        groups=found.groups,
+        negatives=found.negatives,
+        rows={"pairs": found.counts},
         tasks={name: splits for name, (splits, _) in read.items()},
         counts={name: counts for name, (_, counts) in read.items()},
         origin={"documents": f"hub: {text}"},
@@ -88,14 +92,13 @@ def _in_words(row: dict[str, Any], label: str, names: Sequence[str]) -> dict[str
     return {**row, label: None if number < 0 else names[number]}
 
 
-def _groups(dataset: str) -> Iterator[Group]:
-    for number, row in enumerate(_rows(dataset, "train")):
-        if str(row.get("label", "1")) == "1":
-            name = f"{dataset}:{number}"
-            texts = tuple(row.get(key) for key in ("sentence1", "sentence2"))
-            if not all(isinstance(text, str) for text in texts):
-                raise InputError(f"{dataset}[train] row {number}: expected texts sentence1 and sentence2, got {row}")
-            yield Group(name=name, family=name, texts=tuple(clean(str(text)) for text in texts))
+def _pairs(dataset: str, positive_from: float | None) -> Labelled:
+    rows = ((f"{dataset}[train] row {number}", row) for number, row in enumerate(_rows(dataset, "train")))
+    found = labelled.sorted_out(rows, positive_from=positive_from)
+    if not found.groups:
+        why = ", ".join([*labelled.reasons(found.counts), f"{found.counts['negatives']} not alike"])
+        raise InputError(f"hub dataset {dataset}: expected pairs that are alike, got none ({why})")
+    return found
 
 
 def _task(name: str, dataset: str) -> tuple[dict[str, list[Row]], dict[str, int]]:

@@ -12,10 +12,9 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from rosphere.preparation.jaccard import grams, jaccard
+from rosphere.preparation.jaccard import counted, grams, jaccard
 from rosphere.randomness.streams import Stream
 from rosphere.randomness.streams import generator as stream
-from rosphere.text.cleaning import letters
 
 CHUNK = 4096  # lines hashed at once
 MULTIPLIERS = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))  # of splitmix64
@@ -47,7 +46,7 @@ def similar(lines: Sequence[str], threshold: float, banding: Banding, *, seed: i
     letters have no n-grams and are in no pair. Memory: 4 bytes a line and band beside the lines.
     """
     sets = lru_cache(maxsize=1 << 14)(lambda number: grams(lines[number], banding.n))
-    usable = np.array([number for number, line in enumerate(lines) if len(letters(line)) >= banding.n], dtype=np.int64)
+    usable = np.array([number for number, line in enumerate(lines) if len(counted(line)) >= banding.n], dtype=np.int64)
     keys_NB = keys([lines[number] for number in usable], banding, seed=seed)
     for ones, others in _meetings(keys_NB, banding.neighbours):
         for one, other in zip(usable[ones].tolist(), usable[others].tolist(), strict=True):
@@ -67,7 +66,7 @@ def keys(lines: Sequence[str], banding: Banding, *, seed: int) -> NDArray[np.uin
     made = np.empty((len(lines), banding.bands), dtype=np.uint32)
     for begin in range(0, len(lines), CHUNK):
         part = slice(begin, begin + CHUNK)
-        mixed_G, starts_N = _grams([letters(line) for line in lines[part]], banding.n)
+        mixed_G, starts_N = _grams([counted(line) for line in lines[part]], banding.n)
         for band in range(banding.bands):
             key_N = np.zeros(len(starts_N), dtype=np.uint64)
             for row in range(banding.rows):

@@ -1,11 +1,11 @@
-"""JSON objects of a file, one to a line or one behind another, as SOHU released its pairs."""
+"""JSON objects of a file: one to a line, one behind another as SOHU released its pairs, or in one array."""
 
 from __future__ import annotations
 
 import itertools
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,29 +16,39 @@ NOT_BLANK = re.compile(r"\S")
 
 
 def objects(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(file:line, the object); from the second object of a line on (file:line, object N; the object)."""
-    for number, line in reading.lines(path):
+    """(file:line, the object); from the second object of a line on (file:line, object N; the object); of an array
+    (file, item N; the object)."""
+    lines = reading.lines(path)
+    for number, line in lines:
         begin = NOT_BLANK.search(line)
-        for count in itertools.count(1):
-            if begin is None:
-                break
-            where = f"{path}:{number}" + (f", object {count}" if count > 1 else "")
-            row, end = _object(line, begin.start(), where)
-            yield where, row
-            begin = NOT_BLANK.search(line, end)
+        if begin is not None and begin.group() == "[":
+            yield from _items(path, "\n".join([line, *(rest for _, rest in lines)]), number)
+            return
+        if begin is not None:
+            yield from _of_line(path, number, line)
+            break
+    for number, line in lines:
+        yield from _of_line(path, number, line)
 
 
-def _object(line: str, begin: int, where: str) -> tuple[dict[str, Any], int]:
-    try:
-        row, end = json.JSONDecoder().raw_decode(line, begin)
-    except json.JSONDecodeError as error:
-        raise InputError(f"{where}: {reading.not_json(error)}") from error
+def _items(path: Path, text: str, number: int) -> Iterator[tuple[str, dict[str, Any]]]:
+    for count, item in enumerate(reading.parsed(text, f"{path}:{number}"), 1):
+        yield f"{path}, item {count}", _object(item, f"{path}, item {count}")
+
+
+def _of_line(path: Path, number: int, line: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    begin = NOT_BLANK.search(line)
+    for count in itertools.count(1):
+        if begin is None:
+            break
+        where = f"{path}:{number}" + (f", object {count}" if count > 1 else "")
+        with reading.complaining(where):
+            row, end = json.JSONDecoder().raw_decode(line, begin.start())
+        yield where, _object(row, where)
+        begin = NOT_BLANK.search(line, end)
+
+
+def _object(row: object, where: str) -> dict[str, Any]:
     if not isinstance(row, dict):
         raise InputError(f"{where}: expected a JSON object, got {type(row).__name__}")
-    return row, end
-
-
-def two_texts(row: Mapping[str, Any], where: str) -> tuple[str, str]:
-    """The texts under "sentence1" and "sentence2", or under "source" and "target"."""
-    keys = ("source", "target") if "source" in row and "sentence1" not in row else ("sentence1", "sentence2")
-    return reading.text_at(row, keys[0], where), reading.text_at(row, keys[1], where)
+    return row

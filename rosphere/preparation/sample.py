@@ -16,7 +16,7 @@ from pathlib import Path
 from rosphere.errors import InputError
 from rosphere.preparation.source import Group, Row, Source
 from rosphere.text import reading, sentences
-from rosphere.text.cleaning import clean, fingerprint
+from rosphere.text.cleaning import clean, lot
 
 TASKS = ("sentiment", "entities", "faq")
 ENTITY = {"nr": "name", "ns": "place", "nt": "organization"}
@@ -111,11 +111,11 @@ def _sentiment(reviews: dict[str, Path], *, sizes: tuple[int, int], seed: int) -
     for label, path in reviews.items():
         texts[label] = [clean(line) for _, line in reading.lines(path)]
         for text in texts[label]:
-            found.setdefault(fingerprint(text), set()).add(label)
+            found.setdefault(lot(text), set()).add(label)
     rows: list[Row] = []
     half = sum(sizes) // 2
     for label, lines in texts.items():
-        first = {fingerprint(text): text for text in reversed(lines)}
+        first = {lot(text): text for text in reversed(lines)}
         usable = [t for mark, t in sorted(first.items()) if len(found[mark]) == 1 and len(t) >= 8]
         random.Random(seed).shuffle(usable)
         rows += [{"sentence": text, "label": label} for text in usable[:half]]
@@ -127,7 +127,7 @@ def _entities(news: Path, *, sizes: tuple[int, int], seed: int) -> dict[str, lis
     rows: dict[bytes, Row] = {}
     for _, line in reading.lines(news):
         for row in entity_rows(line):
-            rows.setdefault(fingerprint(row["text"]), row)
+            rows.setdefault(lot(row["text"]), row)
     chosen = [row for _, row in sorted(rows.items()) if 10 <= len(row["text"]) <= 64]
     random.Random(seed).shuffle(chosen)
     return _shuffled_split(chosen[: sum(sizes)], sizes, seed=seed)

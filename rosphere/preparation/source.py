@@ -21,6 +21,15 @@ class Group:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Negative:
+    """Two sentences of which people said that they do not say the same."""
+
+    name: str
+    sentence1: str
+    sentence2: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Graded:
     """A pair of sentences with a grade by people, of a set used for evaluation."""
 
@@ -40,3 +49,7 @@ class Source:
     graded: Mapping[str, Sequence[Graded]] = field(default_factory=dict)
     # task -> what was dropped or repaired in reading, such as {"dev_dropped_unlabelled": 50}
     counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    negatives: Sequence[Negative] = ()
+    # what was read and kept, and dropped for which reason, by where it is from: "pairs", "graded_<name>"
+    rows: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    unread: Sequence[str] = ()  # files that were found, and are of no format that is read

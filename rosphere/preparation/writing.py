@@ -12,10 +12,11 @@ from typing import Any
 from rosphere.clue.reading import is_scored, is_test
 from rosphere.clue.tasks import TASKS, Task
 from rosphere.errors import InputError
+from rosphere.preparation.contamination import HeldOut, rows_without_overlaps
 from rosphere.preparation.mining import is_question_group
-from rosphere.preparation.source import Group, Row
+from rosphere.preparation.source import Group, Negative, Row
 from rosphere.text import corpus, reading, sentences
-from rosphere.text.cleaning import DuplicateFilter, clean, fingerprint
+from rosphere.text.cleaning import DuplicateFilter, clean, fingerprint, lot
 from rosphere.text.tokenising import tokenise
 from rosphere.text.tokenizer import Tokenizer
 
@@ -24,7 +25,7 @@ Counts = dict[str, int]
 
 def is_dev(text: str, share: float) -> bool:
     """A fixed choice by content: independent of order, of other texts and of the seed."""
-    return int.from_bytes(fingerprint(text)[:4], "big") < share * 2**32
+    return int.from_bytes(lot(text)[:4], "big") < share * 2**32
 
 
 def short_sentences(documents: Iterable[str], shortest: int, max_length: int) -> list[str]:
@@ -41,16 +42,34 @@ def clean_documents(texts: Iterable[str], *, minimum: int, held_out: Iterable[st
     return documents, dict(filter_.counts)
 
 
-def write_corpus(documents: Sequence[str], folder: Path, tokenizer: Tokenizer, *, whole_words: bool) -> Counts:
-    """Tokenises documents into shards; empty results (only unknown blanks) are dropped and counted."""
-    tokenised = (document for document in tokenise(documents, tokenizer, whole_words) if len(document[0]))
-    tokens = corpus.write(tokenised, folder, vocab_size=len(tokenizer), shard_tokens=1 << 25)
-    if not tokens:
+def write_corpus(
+    documents: Sequence[str], folder: Path, tokenizer: Tokenizer, *, whole_words: bool, needed: bool = True
+) -> dict[str, float]:
+    """Tokenises documents into shards; empty results are dropped and counted, and how much is [UNK].
+
+    Raises:
+        InputError: there is no token, and the corpus is ``needed``.
+    """
+    counts: Counter[str] = Counter()
+
+    def tokenised() -> Iterator[corpus.Document]:
+        for document in tokenise(documents, tokenizer, whole_words):
+            counts["empty"] += int(not len(document[0]))
+            counts["unknown"] += int((document[0] == tokenizer.unk).sum())
+            if len(document[0]):
+                yield document
+
+    tokens = corpus.write(tokenised(), folder, vocab_size=len(tokenizer), shard_tokens=1 << 25)
+    if needed and not tokens:
         raise InputError(f"{folder}: no tokens were left of {len(documents)} documents")
-    return {"documents": len(documents), "tokens": tokens}
+    share = counts["unknown"] / tokens if tokens else 0.0
+    empty = {"dropped_empty": counts["empty"]} if counts["empty"] else {}
+    return {"documents": len(documents), "tokens": tokens, "unknown_share": round(share, 6), **empty}
 
 
-def write_groups(train: Sequence[Group], dev: Sequence[Group], folder: Path, *, seed: int) -> Counts:
+def write_groups(
+    train: Sequence[Group], dev: Sequence[Group], folder: Path, *, seed: int, negatives: Sequence[Negative] = ()
+) -> Counts:
     """Similar groups for training and held out, and graded pairs of the held-out ones.
 
     A held-out sentence that also stands in a training group is removed from training. Training groups say where they
@@ -65,7 +84,7 @@ def write_groups(train: Sequence[Group], dev: Sequence[Group], folder: Path, *, 
     )
     reading.write_rows(folder / "dev.jsonl", (_group(group.texts, group.family) for group in dev))
     left = sum(len(texts) for _, texts, _ in kept)
-    gold = graded_pairs(dev, seed=seed)
+    gold = graded_pairs(dev, seed=seed, negatives=negatives)
     reading.write_rows(folder / "gold.jsonl", gold)
     return {
         "train_groups": len(kept),
@@ -83,8 +102,22 @@ def _group(texts: Sequence[str], family: str) -> Row:
     return {"text": texts[0], "synonyms": list(texts[1:]), "family": family}
 
 
-def graded_pairs(groups: Sequence[Group], *, seed: int) -> list[Row]:
-    """Held-out pairs with a grade: 2 the same meaning, 1 a near miss of one family, 0 unrelated; equal numbers."""
+def write_negatives(negatives: Sequence[Negative], folder: Path) -> Counts:
+    """negatives.jsonl, beside the groups: pairs for training of which people said that they are not alike."""
+    path = folder / "negatives.jsonl"
+    if not negatives:
+        path.unlink(missing_ok=True)
+        return {}
+    rows = [{"sentence1": pair.sentence1, "sentence2": pair.sentence2, "label": "0"} for pair in negatives]
+    return {"train_negatives": reading.write_rows(path, rows)}
+
+
+def graded_pairs(groups: Sequence[Group], *, seed: int, negatives: Sequence[Negative] = ()) -> list[Row]:
+    """Held-out pairs with a grade: 2 the same meaning, 1 a near miss of one family, 0 not the same; equal numbers.
+
+    0 are labelled negatives between sentences of the groups, and where there are none pairs drawn across families,
+    which are so unlike that counting characters tells them.
+    """
     families: dict[str, list[Group]] = {}
     for group in groups:
         families.setdefault(group.family, []).append(group)
@@ -97,11 +130,19 @@ def graded_pairs(groups: Sequence[Group], *, seed: int) -> list[Row]:
     ]
     sizes = [sum(len(group.texts) for group in family) for family in families.values()]
     far = (sum(sizes) ** 2 - sum(size**2 for size in sizes)) // 2
-    size = min(count for count in (len(same), len(near), far) if count) if same else 0
+    known = {fingerprint(text): text for group in groups for text in group.texts}
+    labelled = [
+        (known[one], known[two])
+        for one, two in ((fingerprint(pair.sentence1), fingerprint(pair.sentence2)) for pair in negatives)
+        if one in known and two in known
+    ]
+    size = min(count for count in (len(same), len(near), len(labelled) or far) if count) if same else 0
     generator = random.Random(seed)
     generator.shuffle(same)
     generator.shuffle(near)
-    chosen = {2: same[:size], 1: near[:size], 0: _unrelated(groups, size if far else 0, generator)}
+    generator.shuffle(labelled)
+    unlike = labelled[:size] if labelled else _unrelated(groups, size if far else 0, generator)
+    chosen = {2: same[:size], 1: near[:size], 0: unlike}
     return [{"sentence1": a, "sentence2": b, "score": grade} for grade, pairs in chosen.items() for a, b in pairs]
 
 
@@ -125,28 +166,52 @@ def task_texts(tasks: Mapping[str, Mapping[str, Sequence[Row]]], splits: Sequenc
                 yield from map(clean, TASKS[name].texts(row))
 
 
+def write_task(
+    name: str, splits: Mapping[str, Sequence[Row]], folder: Path, held_out: HeldOut | None = None
+) -> dict[str, Any]:
+    """Writes the rows of one task. Training rows that are held out too, and pairs that are or nearly are a pair of
+    another held-out set, are dropped and counted."""
+    fresh = training_rows(name, splits)
+    leaked: Counter[str] = Counter()
+    train = list(without_overlaps(name, fresh, held_out, leaked)) if held_out else fresh
+    if not train:
+        why = ", ".join(f"{count} {what}" for what, count in leaked.items())
+        raise InputError(f"task {name}: expected train rows, got none: all {len(fresh)} are held out elsewhere ({why})")
+    parts = {**splits, "train": train}
+    counts = {split: reading.write_rows(folder / f"{split}.jsonl", rows) for split, rows in parts.items()}
+    dropped = {"train_dropped_leaked": len(fresh) - len(train), **leaked} if leaked else {}
+    return {**counts, "train_dropped_overlap": len(splits["train"]) - len(fresh), **dropped}
+
+
 def training_rows(name: str, splits: Mapping[str, Sequence[Row]]) -> list[Row]:
     """The training rows of a task without those that also stand in dev, or in a test set that has answers.
 
     Raises:
-        InputError: none is left, as where one file is given as both, or there are no dev rows.
+        InputError: none is left, as where one file is given as both, or a split has no rows.
     """
     task = TASKS[name]
+    if not splits["train"] or not splits["dev"]:
+        given = len(splits["train"]), len(splits["dev"])
+        raise InputError(f"task {name}: expected train and dev rows, got {given[0]} and {given[1]}")
     scored = [split for split in splits if split == "dev" or (is_test(split) and is_scored(task, splits[split]))]
     held_out = {_identity(task, row) for split in scored for row in splits[split]}
     train = [row for row in splits["train"] if _identity(task, row) not in held_out]
-    if not train or not splits["dev"]:
-        also = " that are not among those held out" if splits["train"] else ""
-        raise InputError(f"task {name}: expected train{also} and dev rows, got {len(train)} and {len(splits['dev'])}")
+    if not train:
+        raise InputError(f"task {name}: expected train rows that are not held out too, all {len(splits['train'])} are")
     return train
 
 
-def write_task(name: str, splits: Mapping[str, Sequence[Row]], folder: Path) -> dict[str, Any]:
-    """Writes the rows of one task. Training rows that are held out too are dropped and counted."""
-    train = training_rows(name, splits)
-    parts = {**splits, "train": train}
-    counts = {split: reading.write_rows(folder / f"{split}.jsonl", rows) for split, rows in parts.items()}
-    return {**counts, "train_dropped_overlap": len(splits["train"]) - len(train)}
+def without_overlaps(name: str, rows: Sequence[Row], held_out: HeldOut, counts: Counter[str]) -> Iterator[Row]:
+    """Rows of a task on pairs that are in no held-out set but its own, of which ``training_rows`` takes care."""
+    task = TASKS[name]
+    if not task.pair or task.choices:
+        yield from rows
+        return
+    paired = ((tuple(map(clean, task.texts(row))), row) for row in rows)
+    own = {f"task_{name}_{split}" for split in task.files}
+    yield from rows_without_overlaps(
+        (((texts[0], texts[1]), row) for texts, row in paired), held_out, counts, apart=own
+    )
 
 
 def _identity(task: Task, row: Row) -> bytes:

@@ -19,7 +19,7 @@ from rosphere.errors import InputError
 from rosphere.randomness.streams import Stream
 from rosphere.randomness.streams import generator as stream
 from rosphere.similarity.model import SimilarityModel
-from rosphere.text import reading
+from rosphere.text import labels, reading
 from rosphere.text.batching import pad
 from rosphere.text.tokenizer import Tokenizer
 
@@ -67,11 +67,8 @@ def read(path: Path) -> list[LabelledPair]:
             if row.get("split", "train") == "train":
                 scored.append((one, two, reading.number_field(row, "score", path=path, number=number)))
             continue
-        label = str(row.get("label"))
-        kind = next((kind for kind in KINDS if label in kind), None)
-        if kind is None:
-            known = ", ".join(label for kind in KINDS for label in kind)
-            raise InputError(f"{path}:{number}: expected a label ({known}) or a score, got {row.get('label')!r}")
+        label = _label(row.get("label"), f"{path}:{number}")
+        kind = next(kind for kind in KINDS if label in kind)
         labelled.append(LabelledPair(one=one, two=two, kind=kind, label=label))
     if scored:
         middle = (min(score for *_, score in scored) + max(score for *_, score in scored)) / 2
@@ -79,6 +76,19 @@ def read(path: Path) -> list[LabelledPair]:
     if not labelled:
         raise InputError(f"{path}: expected pairs to train on, there are none")
     return labelled
+
+
+def _label(given: object, where: str) -> str:
+    """One of the labels of ``KINDS``: 1.0, true and "1 " are "1"."""
+    known = [label for kind in KINDS for label in kind]
+    try:
+        found = labels.value(given, where)
+    except InputError:  # says what a grade is too, and there are none here
+        found = None
+    label = found if isinstance(found, str) else {0.0: "0", 1.0: "1"}.get(found) if found is not None else None
+    if label not in known:
+        raise InputError(f"{where}: expected a label ({', '.join(known)}) or a score, got {given!r}")
+    return label
 
 
 class Pairs:

@@ -3,49 +3,61 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
 
-from rosphere.text import sentences
+from rosphere.text import characters, sentences
 
 SPACES = re.compile(r"\s+")
-
-
-@lru_cache(maxsize=1 << 16)
-def _character(char: str) -> str:
-    """One character, cleaned.
-
-    NFKC is applied to letters and decimal digits only (full-width ASCII, compatibility ideographs, half-width
-    kana). On punctuation and symbols it would do harm: it turns "，" into ",", "…" into "..." and "②" into "2".
-    """
-    category = unicodedata.category(char)
-    if category in ("Cc", "Cf", "Co", "Cs", "Cn"):
-        return " " if char.isspace() else ""
-    if category.startswith("Z"):
-        return " "
-    if category.startswith(("L", "M")) or category == "Nd":
-        return unicodedata.normalize("NFKC", char)
-    return char
+# Text that is clean as it stands, by far the most of it: no look at its single characters is needed.
+PLAIN = re.compile(
+    r"[!-~\u4e00-\u9fa5，。！？；：、“”‘’（）《》…—·]+(?: [!-~\u4e00-\u9fa5，。！？；：、“”‘’（）《》…—·]+)*"
+)
 
 
 def clean(text: str) -> str:
-    """Composed (NFC) text with full-width letters and digits narrowed, controls removed, blanks joined."""
-    narrowed = "".join(map(_character, unicodedata.normalize("NFC", text)))
+    """Composed (NFC) text with full-width letters and digits narrowed, radicals as ideographs, controls removed, blanks
+    joined (rosphere/text/characters.py)."""
+    if PLAIN.fullmatch(text):
+        return text
+    narrowed = "".join(map(characters.cleaned, unicodedata.normalize("NFC", text)))
     # Composed once more: a narrowed "ﾞ", or a control that stood before an accent, leaves a loose combining mark.
     return SPACES.sub(" ", unicodedata.normalize("NFC", narrowed)).strip()
 
 
-def letters(text: str) -> str:
-    """What makes two texts the same text: their letters and digits, without case, blanks and punctuation."""
-    return "".join(char for char in text.casefold() if char.isalnum())
+def letters(text: str, *, pictures: bool = True) -> str:
+    """What makes two texts the same text: their letters and digits, and the signs that tell 1.5 from 15, C++ from C#
+    and, but for ``pictures``, one emoji from another; without case, blanks and other punctuation."""
+    seen = characters.narrow(clean(text)).casefold()
+    if seen.isalnum():
+        return seen
+    return "".join(
+        char
+        for place, char in enumerate(seen)
+        if char.isalnum() or (characters.distinguishes(seen, place) and (pictures or not characters.is_picture(char)))
+    )
 
 
 def fingerprint(text: str) -> bytes:
     """A short name for the text's letters."""
-    return hashlib.blake2b(letters(text).encode("utf-8"), digest_size=12).digest()
+    return _name(letters(text))
+
+
+def fingerprints(text: str) -> frozenset[bytes]:
+    """By which a held-out text is known: its fingerprint, and that of its words without the emoji beside them."""
+    return frozenset(map(_name, {letters(text), letters(text, pictures=False)} - {""}))
+
+
+def lot(text: str) -> bytes:
+    """A fixed draw by letters and digits alone: texts that differ in signs fall on the same side of a split."""
+    return _name("".join(char for char in text.casefold() if char.isalnum()))
+
+
+def _name(letters: str) -> bytes:
+    return hashlib.blake2b(letters.encode("utf-8"), digest_size=12).digest()
 
 
 class DuplicateFilter:
@@ -58,7 +70,7 @@ class DuplicateFilter:
     def __init__(self, *, minimum: int, held_out: Iterable[str] = ()) -> None:
         self.minimum = minimum
         # A held-out text of punctuation alone has no letters, and would match every sentence without letters.
-        self.held_out = {fingerprint(text) for text in held_out} - {fingerprint("")}
+        self.held_out = frozenset(itertools.chain.from_iterable(map(fingerprints, held_out)))
         self.seen: set[bytes] = set()
         self.counts: Counter[str] = Counter()
 
@@ -75,13 +87,13 @@ class DuplicateFilter:
     def _reason(self, text: str) -> str | None:
         if len(text) < self.minimum:
             return "dropped_short"
-        mark = fingerprint(text)
-        if self.held_out and (mark in self.held_out or self._quotes(text)):
+        if self.held_out and (fingerprints(text) & self.held_out or self._quotes(text)):
             return "dropped_held_out"
+        mark = fingerprint(text)
         if mark in self.seen:
             return "dropped_duplicate"
         self.seen.add(mark)
         return None
 
     def _quotes(self, text: str) -> bool:
-        return any(fingerprint(sentence) in self.held_out for sentence in sentences.split(text))
+        return any(fingerprints(sentence) & self.held_out for sentence in sentences.split(text))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +29,34 @@ def rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     for number, line in lines(path):
         if not line.strip():
             continue
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise InputError(f"{path}:{number}: {not_json(error)}") from error
+        row = parsed(line, f"{path}:{number}")
         if not isinstance(row, dict):
             raise InputError(f"{path}:{number}: expected a JSON object, got {type(row).__name__}")
         yield number, row
+
+
+def parsed(text: str, where: str) -> Any:
+    """A JSON value.
+
+    Raises:
+        InputError: it is none, or none that Python can hold.
+    """
+    with complaining(where):
+        return json.loads(text)
+
+
+@contextmanager
+def complaining(where: str) -> Iterator[None]:
+    """What goes wrong in reading JSON, as an InputError: of objects in objects by the thousand, and of numbers of
+    thousands of digits, too."""
+    try:
+        yield
+    except json.JSONDecodeError as error:
+        raise InputError(f"{where}: {not_json(error)}") from error
+    except RecursionError:
+        raise InputError(f"{where}: expected JSON, got too many brackets in brackets") from None
+    except ValueError as error:  # int(): sys.get_int_max_str_digits
+        raise InputError(f"{where}: expected JSON, got a number of too many digits") from error
 
 
 def not_json(error: json.JSONDecodeError) -> str:
@@ -67,6 +89,6 @@ def text_at(row: Mapping[str, Any], key: str, where: str) -> str:
 
 def number_field(row: Mapping[str, Any], key: str, *, path: Path, number: int) -> float:
     value = row.get(key)
-    if not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         raise InputError(f"{path}:{number}: expected a number under {key!r}, got {value!r}")
     return float(value)

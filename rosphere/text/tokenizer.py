@@ -10,6 +10,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from tokenizers import Tokenizer as Backend
 from tokenizers.implementations.bert_wordpiece import BertWordPieceTokenizer
 
 from rosphere.errors import InputError
-from rosphere.text import reading
+from rosphere.text import alignment, reading
 
 PAD, UNK, CLS, SEP, MASK = SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 UNUSED = tuple(f"[unused{number}]" for number in range(1, 11))
@@ -103,6 +104,19 @@ def read_vocabulary(path: Path) -> list[str]:
     return vocabulary
 
 
+@dataclass(frozen=True, kw_only=True)
+class Encoded:
+    """A text as tokens. ``offsets`` are characters [begin, end) of the text as it was given."""
+
+    ids: list[int]
+    tokens: list[str]
+    offsets: list[tuple[int, int]]
+
+    @classmethod
+    def of(cls, encoding: Encoding, aligned: alignment.Aligned) -> Encoded:
+        return cls(ids=encoding.ids, tokens=encoding.tokens, offsets=list(map(aligned.raw, encoding.offsets)))
+
+
 class Tokenizer:
     """Texts to token ids and back."""
 
@@ -151,12 +165,18 @@ class Tokenizer:
         known = self.backend.get_vocab()
         return sorted(known, key=lambda token: known[token])
 
-    def encodings(self, texts: Sequence[str]) -> list[Encoding]:
-        """Ids and character offsets, without special tokens."""
-        return list(self.backend.encode_batch(list(texts), add_special_tokens=False))
+    def encodings(self, texts: Sequence[str], *, marks: bool = False) -> list[Encoded]:
+        """Ids of the cleaned texts, and of which characters of the texts as given they are; without special tokens.
 
-    def ids(self, texts: Sequence[str]) -> list[list[int]]:
-        return [encoding.ids for encoding in self.encodings(texts)]
+        "[MASK]" in a text is five letters and two brackets, for it is the user's; with ``marks`` it is the token.
+        """
+        aligned = [alignment.clean(text) for text in texts]
+        self.backend.encode_special_tokens = not marks
+        found = self.backend.encode_batch([each.text for each in aligned], add_special_tokens=False)
+        return [Encoded.of(encoding, each) for encoding, each in zip(found, aligned, strict=True)]
+
+    def ids(self, texts: Sequence[str], *, marks: bool = False) -> list[list[int]]:
+        return [encoding.ids for encoding in self.encodings(texts, marks=marks)]
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text with blanks only between pieces that were Latin words."""

@@ -57,6 +57,8 @@ class Sentences:
     @classmethod
     def read(cls, folder: Path, tokenizer: Tokenizer, max_length: int) -> Sentences:
         """The sentences of a prepared split (``data/corpus/sentences-train``) that fit into ``longest`` tokens."""
+        if not any(folder.glob("*.tokens.npy")):
+            raise InputError(f"{folder}: no sentence is in it: see prepare.sentence_characters in params.yaml")
         corpus = Corpus(folder)
         short = np.flatnonzero(corpus.lengths <= max_length - 2)
         if not len(short):

@@ -14,9 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rosphere.preparation import contamination, graded, local
+from rosphere.errors import InputError
+from rosphere.preparation import contamination, graded, local, writing
 from rosphere.preparation.contamination import HeldOut, Overlap
-from rosphere.preparation.source import Graded, Group
+from rosphere.preparation.source import Graded, Group, Negative
 from rosphere.text.cleaning import clean
 
 REAL = os.environ.get("ROSPHERE_DATA")
@@ -185,3 +186,33 @@ def assert_no_near_copy(ours: Sequence[Pair], theirs: Sequence[Pair]) -> None:
         for c, d in sets:
             for e, f in ((c, d), (d, c)):
                 assert 10 * len(a & e) < 9 * len(a | e) or 10 * len(b & f) < 9 * len(b | f), pair
+
+
+def test_a_planted_pair_is_found_in_every_input_of_training(tmp_path: Path) -> None:
+    """Task rows, labelled pairs and labelled negatives, exactly and nearly; counted by set."""
+    sets = {"graded_sts_test": [("怎么退掉昨天买的这件衬衫", "衬衫如何退货")]}
+    contamination.write(sets, tmp_path / "held_out.jsonl")
+    held_out = contamination.read(tmp_path / "held_out.jsonl")
+    planted = [
+        ("怎么退掉昨天买的这件衬衫", "衬衫如何退货"),
+        ("衬衫如何退货！", "怎么退掉昨天买的这件衬衫呀"),
+        ("怎么买手机", "手机怎么买"),
+    ]
+    left = ["怎么买手机"]
+
+    counts: Counter[str] = Counter()
+    found = contamination.rows_without_overlaps(((pair, pair[0]) for pair in planted), held_out, counts)
+    assert list(found) == left
+    assert counts == {"leaked_exact_graded_sts_test": 1, "leaked_near_graded_sts_test": 1}
+
+    counts = Counter()
+    negatives = [Negative(name="", sentence1=one, sentence2=two) for one, two in planted]
+    assert [pair.sentence1 for pair in contamination.pairs_without_overlaps(negatives, held_out, counts)] == left
+    assert counts["leaked_negatives_dropped"] == 2
+
+    rows = [{"sentence1": one, "sentence2": two, "label": "1"} for one, two in planted]
+    splits = {"train": rows, "dev": [{"sentence1": "甲", "sentence2": "乙", "label": "0"}]}
+    report = writing.write_task("afqmc", splits, tmp_path / "afqmc", held_out)
+    assert report["train"] == 1 and report["train_dropped_leaked"] == 2 and report["leaked_exact_graded_sts_test"] == 1
+    with pytest.raises(InputError, match="task afqmc: expected train rows, got none: all 2 are held out elsewhere"):
+        writing.write_task("afqmc", {**splits, "train": rows[:2]}, tmp_path / "afqmc", held_out)

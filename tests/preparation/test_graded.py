@@ -77,7 +77,7 @@ def test_objects_one_behind_another(tmp_path: Path) -> None:
             ['{"sentence1": "甲", "sentence2": "乙", "score": 1}{'],
             r"test\.json:1, object 2: not JSON: .* col",
         ),
-        ("test.json", ["[1]"], r"test\.json:1: expected a JSON object, got list"),
+        ("test.json", ["[1]"], r"test\.json, item 1: expected a JSON object, got int"),
         ("notes.txt", ["甲\t乙\t1"], r"notes\.txt: expected a file name with one of the words train, dev, valid"),
     ],
 )

@@ -11,7 +11,7 @@ import pytest
 
 from rosphere.clue.gold.entities import gold_spans
 from rosphere.errors import InputError
-from rosphere.preparation import local, writing
+from rosphere.preparation import labelled, local, writing
 from rosphere.preparation.source import Source
 from rosphere.text.cleaning import fingerprint
 
@@ -215,3 +215,45 @@ def test_real_entities_survive_tokenisation(tmp_path: Path) -> None:
     made = examples(TASKS["cluener"], rows, tokenizer.Tokenizer(tmp_path))
     gold, kept = sum(len(gold_spans(row)) for row in rows), sum(len(example.target) for example in made)
     assert kept / gold > 0.99
+
+
+def test_a_literal_name_wins_over_a_pattern_and_endings_have_no_case(tmp_path: Path) -> None:
+    literal = write(tmp_path / "[2023]语料.TXT", "好")
+    write(tmp_path / "2语料.TXT", "坏")
+    assert list(load([literal]).documents()) == ["好"]
+    write(tmp_path / "a.csv", "text,n", "天气,1")
+    write(tmp_path / "b.json", '[{"text": "很好"}]')
+    (tmp_path / "notes.md").write_text("不读", encoding="utf-8")
+    source = load([tmp_path])
+    assert list(source.documents()) == ["坏", "好", "天气", "很好"]
+    assert source.unread == [str(tmp_path / "notes.md")]
+
+
+def test_no_pair_that_is_alike_is_refused_with_the_counts(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.tsv", "甲\t乙\t0", "丙\t丁\tneutral")
+    expected = r"prepare\.local\.pairs: .* got none of 2 rows \(1 dropped_neutral, 1 not alike\)"
+    with pytest.raises(InputError, match=expected):
+        load([path], [path])
+
+
+@needs_data
+def test_a_released_set_of_question_pairs_becomes_components() -> None:
+    from rosphere.preparation.components import Components
+
+    found = labelled.read(Path(str(REAL)) / "pairs" / "lcqmc" / "dev.txt")
+    connected = Components(found.groups)
+    assert found.counts["read"] == found.counts["kept"] == 8802
+    kept = list(connected.apart(found.negatives))
+    assert connected.counts["groups_kept"] + connected.counts["groups_merged"] <= connected.counts["groups_read"]
+    dropped = sum(n for name, n in connected.counts.items() if name.startswith("negatives_dropped"))
+    assert len(kept) + dropped == found.counts["negatives"]
+
+
+@needs_data
+def test_real_grades_are_no_labels() -> None:
+    path = Path(str(REAL)) / "pairs" / "stsb" / "train.txt"
+    with pytest.raises(InputError, match=r"expected a label 0 or 1, got the grade"):
+        labelled.read(path)
+    found = labelled.read(path, positive_from=5)
+    assert {group.texts for group in found.groups} and not found.negatives
+    assert found.counts["read"] == 5231 == found.counts["kept"] + found.counts["dropped_below_positive_from"]

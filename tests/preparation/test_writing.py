@@ -70,7 +70,7 @@ def pieces(folder: Path) -> Tokenizer:
 def test_a_corpus_is_counted_and_empty_documents_dropped(tmp_path: Path) -> None:
     t = pieces(tmp_path / "tokenizer")
     counts = writing.write_corpus(["一二三", "", "四五"], tmp_path / "corpus", t, whole_words=True)
-    assert counts == {"documents": 3, "tokens": 5}
+    assert counts == {"documents": 3, "tokens": 5, "unknown_share": 0.0, "dropped_empty": 1}
     corpus = Corpus(tmp_path / "corpus")
     assert [t.decode(corpus.document(number)[0].tolist()) for number in range(len(corpus))] == ["一二三", "四五"]
 
@@ -168,7 +168,7 @@ def test_training_rows_that_stand_in_dev_are_dropped_and_counted(tmp_path: Path)
 @pytest.mark.parametrize(
     ("splits", "complaint"),
     [
-        ({"train": rows("甲"), "dev": rows("甲")}, "task tnews: expected train and dev rows, got 0 and 1"),
+        ({"train": rows("甲"), "dev": rows("甲")}, "task tnews: expected train rows that are not in dev, all 1 are"),
         ({"train": rows("甲"), "dev": []}, "task tnews: expected train and dev rows, got 1 and 0"),
     ],
 )

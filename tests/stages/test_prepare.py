@@ -16,6 +16,7 @@ from rosphere.text import sentences
 from rosphere.text.cleaning import fingerprint
 from rosphere.text.corpus import Corpus
 from rosphere.text.tokenizer import SPECIALS, Tokenizer
+from rosphere.vae.sentences import Sentences
 from stages import prepare as stage
 from stages.prepare import Hub, Local, Prepare, Sample, Vocabulary
 
@@ -236,9 +237,12 @@ def test_tasks_that_are_not_there_are_refused(source: Path, tmp_path: Path) -> N
     ("changes", "complaint"),
     [
         ({"dev_share": 0.0}, r"params\.yaml: prepare\.dev_share: 0\.0 of 201 documents is none"),
-        ({"dev_share": 1.0}, r"corpus/train: no tokens were left of 0 documents"),
+        ({"dev_share": 1.0}, r"prepare\.dev_share: 1\.0 of 201 documents leaves none to train on"),
         ({"sentence_characters": [6]}, r"params\.yaml: prepare\.sentence_characters: expected two numbers, got \[6\]"),
-        ({"sentence_characters": [90, 99]}, r"sentences-train: no tokens were left of 0 documents"),
+        (
+            {"maximum_characters": 9},
+            r"prepare\.maximum_characters: expected as many as the first document has, 2\d, got 9",
+        ),
         (
             {"source": "sample", "sample": Sample(faq="faq", sentiment=[1, 2, 3], entities=[1, 2])},
             r"params\.yaml: prepare\.sample\.sentiment: expected two numbers, got \[1, 2, 3\]",
@@ -270,8 +274,29 @@ def test_bad_groups_are_dropped_counted_and_named(source: Path, tmp_path: Path) 
         "sentences_empty": [f"{path}:12"],
         "groups_dropped_single": [f"{path}:12"],
     }
-    assert (report["pairs"]["groups_read"], report["pairs"]["groups_kept"]) == (12, 11)
-    assert report["pairs"]["train_groups"] + report["pairs"]["dev_groups"] == 11
+    assert (report["pairs"]["groups_read"], report["pairs"]["groups_kept"]) == (12, 10)
+    assert report["pairs"]["groups_merged"] == 1, "怎么退衬衫 stands in the first group"
+    assert report["pairs"]["train_groups"] + report["pairs"]["dev_groups"] == 10
+
+
+def test_sentences_of_no_use_to_the_vae_stop_nothing_else(source: Path, tmp_path: Path) -> None:
+    report = run(settings(source, sentence_characters=[90, 99]), tmp_path / "data")
+    assert [line.split(":")[0] for line in report["warnings"]] == [
+        "data/corpus/sentences-train",
+        "data/corpus/sentences-dev",
+    ]
+    assert "prepare.sentence_characters" in report["warnings"][0]
+    pieces = Tokenizer(tmp_path / "data" / "tokenizer")
+    with pytest.raises(InputError, match=r"sentences-train: no sentence is in it: see prepare\.sentence_characters"):
+        Sentences.read(tmp_path / "data" / "corpus" / "sentences-train", pieces, 26)
+
+
+def test_what_the_vocabulary_does_not_know_is_counted(source: Path, tmp_path: Path) -> None:
+    path = write(tmp_path / "vocab.txt", *SPECIALS, "我", "。")
+    made = settings(source, vocabulary=Vocabulary(path=str(path), size=1, minimum=1, lowercase=True))
+    report = run(made, tmp_path / "data")
+    assert report["corpus"]["train"]["unknown_share"] > 0.8
+    assert any("of the tokens are [UNK]: params.yaml: prepare.vocabulary" in line for line in report["warnings"])
 
 
 def mining_source(source: Path) -> Prepare:

@@ -8,12 +8,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from rosphere.text import sentences
-from rosphere.text.cleaning import DuplicateFilter, clean, fingerprint
+from rosphere.text import alignment, sentences
+from rosphere.text.cleaning import PLAIN, DuplicateFilter, clean, fingerprint, lot
 
 ANY_TEXT = st.text(max_size=40)
 # Characters whose narrowing, removal or composition can set off another.
-TRICKY = st.text(alphabet="aeＡ１ｶﾞ\u3099\u0301\u200d\ufeff\u3000 \t\n\x00ﷺ한ㄱﾡﾢ，。②…ẛſ㍿", max_size=12)
+TRICKY = st.text(
+    alphabet="⽣⻅︐ा🏻\ufffe\u1161ﾀaeＡ１ｶﾞ\u3099\u0301\u200d\ufeff\u3000 \t\n\x00ﷺ한ㄱﾡﾢ，。②…ẛſ㍿", max_size=12
+)
 
 
 @pytest.mark.parametrize(
@@ -27,6 +29,11 @@ TRICKY = st.text(alphabet="aeＡ１ｶﾞ\u3099\u0301\u200d\ufeff\u3000 \t\n\x00
         ("半角ｶﾞｷﾞ", "半角ガギ"),
         ("e\u0301te\u0301", "été"),
         ("豈\uf900", "豈豈"),  # a compatibility ideograph
+        ("⽣活很⽅便", "生活很方便"),  # Kangxi radicals, as PDFs hold them
+        ("⻅⻛使⾈，⺟⼥⻚⻰⻢", "见风使舟，母女页龙马"),
+        ("他说︐好︒", "他说，好。"),  # vertical type
+        ("新\U000323b0字\U0001fae9", "新\U000323b0字\U0001fae9"),  # newer than Python 3.11's tables
+        ("非\ufffe字\U000e0041", "非字"),  # will never be characters
         ("", ""),
         ("\u3000\n", ""),
     ],
@@ -46,8 +53,31 @@ def test_cleaning_twice_changes_nothing_more(text: str) -> None:
 def test_what_is_left_is_composed_and_without_controls_and_double_blanks(text: str) -> None:
     cleaned = clean(text)
     assert unicodedata.is_normalized("NFC", cleaned)
-    assert not {unicodedata.category(char) for char in cleaned} & {"Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp"}
+    assert not {unicodedata.category(char) for char in cleaned} & {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"}
     assert cleaned == " ".join(cleaned.split())
+
+
+@given(st.one_of(ANY_TEXT, TRICKY))
+def test_aligned_text_is_the_cleaned_text_with_its_places(text: str) -> None:
+    aligned = alignment.clean(text)
+    assert aligned.text == clean(text)
+    spans = aligned.spans if aligned.spans is not None else [(n, n + 1) for n in range(len(text))]
+    assert len(spans) == len(aligned.text)
+    assert all(0 <= begin < end <= len(text) for begin, end in spans)
+    assert spans == sorted(spans)
+    for (begin, end), char in zip(spans, aligned.text, strict=True):
+        assert char in clean(text[begin:end]) or char == " "
+
+
+def test_texts_that_differ_in_signs_draw_one_lot() -> None:
+    assert lot("学C++，好") == lot("学C#好！") != lot("学D好")
+
+
+@given(st.one_of(ANY_TEXT, TRICKY))
+@example("a b")
+def test_what_passes_for_plain_is_clean(text: str) -> None:
+    if PLAIN.fullmatch(text):
+        assert text == unicodedata.normalize("NFC", text) == " ".join(text.split())
 
 
 @given(st.text(alphabet="你好世界中国，。！？「」abcXYZ012", max_size=30))
@@ -62,9 +92,28 @@ def test_clean_text_comes_through_unchanged(text: str) -> None:
         ("世界，你好", "你好，世界", False),
         ("第1名", "第2名", False),
         ("。。。", "——", True),
+        ("第⼀章，⼤的公司", "第⼆章，⼩的公司", False),
+        ("⽣活很⽅便", "生活很方便", True),
+        ("学C++", "学C#", False),
+        ("学Ｃ＋＋", "学c++", True),
+        ("涨了1.5%", "涨了15%", False),
+        ("涨了15%", "涨了15", False),
+        ("很好😀", "很好😭", False),
+        ("气温-5度", "气温5度", False),
+        ("气温−5度", "气温-5度", True),
+        ("1,000元", "1000元", True),
+        ("1,50元", "150元", False),
+        ("3～5天", "35天", False),
+        ("3/4", "34", False),
+        ("$5", "￥5", False),
+        ("好～～", "好", True),
+        ("●好|", "好", True),
+        ("#好#", "好", True),
+        ("a<b", "a>b", False),
+        ("कि", "का", False),
     ],
 )
-def test_fingerprint_sees_letters_and_digits_only(one: str, other: str, same: bool) -> None:
+def test_fingerprint_sees_what_tells_texts_apart(one: str, other: str, same: bool) -> None:
     assert (fingerprint(one) == fingerprint(other)) is same
 
 
@@ -88,6 +137,12 @@ def test_sieve_counts_every_text_once_under_its_reason() -> None:
         "dropped_short": 1,
         "dropped_held_out": 2,
     }
+
+
+def test_a_held_out_text_is_known_by_its_words_and_in_any_writing() -> None:
+    sieve = DuplicateFilter(minimum=2, held_out=["怎么退货？", "学C++吗", "😀😀"])
+    texts = ["怎么退货😊", "怎么退貨", "⽣活。怎么退货！", "学C#吗", "学C++吗😀", "😀😀", "😭😭"]
+    assert list(sieve(texts)) == ["怎么退貨", "学C#吗", "😭😭"]
 
 
 def test_a_held_out_text_without_letters_does_not_empty_the_corpus() -> None:

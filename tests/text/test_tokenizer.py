@@ -43,7 +43,7 @@ def made(folder: Path, texts: list[str], *, lowercase: bool = True) -> Tokenizer
     return Tokenizer(folder)
 
 
-@pytest.mark.parametrize("text", [*TEXTS, "没见过的字：龘", "", "  前后 空格  ", "e\u0301té", "[MASK]在这里"])
+@pytest.mark.parametrize("text", [*TEXTS, "没见过的字：龘", "", "  前后 空格  ", "e\u0301té"])
 def test_transformers_loads_our_folder_and_gives_the_same_ids(folder: Path, pieces: Tokenizer, text: str) -> None:
     from transformers import AutoTokenizer
 
@@ -92,7 +92,7 @@ def test_signs_inside_words_are_no_unknowns(tmp_path: Path, text: str) -> None:
 @given(st.text(st.one_of(*(st.characters(min_codepoint=a, max_codepoint=b) for a, b in BLOCKS)), max_size=20))
 @settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_every_text_is_known_to_a_tokenizer_trained_on_it(tmp_path: Path, text: str) -> None:
-    text = clean(text).replace("[", "")  # "[UNK]" written out is [UNK], as in every BERT tokenizer
+    text = clean(text)
     pieces = made(tmp_path, [text])
     assert pieces.unk not in pieces.ids([text])[0]
 
@@ -102,6 +102,25 @@ def test_capitals_are_known_whether_kept_or_folded(tmp_path: Path, lowercase: bo
     pieces = made(tmp_path, ["Hello NLP"], lowercase=lowercase)
     assert pieces.unk not in pieces.ids(["Hello NLP"])[0]
     assert pieces.decode(pieces.ids(["Hello NLP"])[0]) == ("hello nlp" if lowercase else "Hello NLP")
+
+
+@pytest.mark.parametrize("special", SPECIALS)
+def test_a_special_token_in_a_users_text_is_text(tmp_path: Path, special: str) -> None:
+    pieces = made(tmp_path, [f"前{special}后"])
+    ids = pieces.ids([f"前{special}后"])[0]
+    assert pieces.decode(ids) == f"前{special.lower()}后" and not set(ids) & {pieces.identity(s) for s in SPECIALS}
+    assert pieces.ids([f"前{special}后"], marks=True)[0][1] == pieces.identity(special)
+    assert pieces.ids([f"前{special}后"])[0] == ids, "one call leaves nothing behind for the next"
+
+
+def test_text_as_it_came_is_the_text_as_it_is_cleaned(pieces: Tokenizer) -> None:
+    """And offsets are of the text as it came."""
+    raw = "我用　ＩＰＨＯＮＥ\u200b １２买了⾹e\u0301的票"
+    encoded = pieces.encodings([raw])[0]
+    assert encoded.ids == pieces.ids([clean(raw)])[0]
+    assert encoded.tokens[2] == "iphone" and pieces.unk != encoded.ids[2]
+    assert [raw[a:b] for a, b in encoded.offsets][:6] == ["我", "用", "ＩＰＨＯＮＥ", "１２", "买", "了"]
+    assert "e\u0301" in [raw[a:b] for a, b in encoded.offsets]
 
 
 def test_vocabulary_by_count_then_code_point() -> None:

@@ -42,7 +42,8 @@ class Choices(OneOf):
     def examples(self, task: Task, row: Row, tokenizer: Tokenizer, number: int) -> list[Example]:
         assert task.choices is not None
         texts = task.texts(row)
-        encoded = tokenizer.ids([clean(text) for text in (*texts, *task.choices(row))])
+        # The other blanks of a text are [MASK] (rosphere/clue/tasks.py), which here is the token.
+        encoded = tokenizer.ids([clean(text) for text in (*texts, *task.choices(row))], marks=task.blank)
         shared, choices = encoded[: len(texts)], encoded[len(texts) :]
         fill = _blank_filled if task.blank else _followed
         sequences = [fill([list(part) for part in shared], choice, task.max_length, tokenizer) for choice in choices]

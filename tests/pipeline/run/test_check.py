@@ -13,6 +13,7 @@ import pytest
 
 from pipeline.run import check
 from rosphere.errors import InputError
+from rosphere.text.tokenizer import SPECIALS
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -52,9 +53,113 @@ def test_published_weights_and_unchanged_sizes_have_no_control(
     check.check(changed(change, NO_CONTROL))
 
 
-@pytest.mark.parametrize("path", ["data", "someone/small-bert"])
-def test_a_vocabulary_may_be_a_folder_or_a_hub_name(changed: Callable[..., Path], path: str) -> None:
-    check.check(changed(("vocabulary: {path: null", f"vocabulary: {{path: {path}")))
+def test_a_vocabulary_may_be_a_folder_or_a_hub_name(changed: Callable[..., Path], tmp_path: Path) -> None:
+    check.check(changed(("vocabulary: {path: null", "vocabulary: {path: someone/small-bert")))
+    (tmp_path / "vocab.txt").write_text("\n".join([*SPECIALS, "好"]), encoding="utf-8")
+    check.check(changed(("vocabulary: {path: null", f"vocabulary: {{path: {tmp_path}")))
+
+
+@pytest.mark.parametrize(
+    ("raw", "message"),
+    [
+        (None, "vocab.txt: no such file"),
+        ("\n".join(SPECIALS[:4]).encode(), r"vocab.txt: the special token \[MASK\] is missing"),
+        ("\n".join([*SPECIALS, "好", "好"]).encode(), "vocab.txt: '好' stands in it more than once"),
+        ("\n".join([*SPECIALS, "好"]).encode("gbk"), "vocab.txt:6: not UTF-8"),
+    ],
+)
+def test_a_vocabulary_is_read(changed: Callable[..., Path], tmp_path: Path, raw: bytes | None, message: str) -> None:
+    if raw is not None:
+        (tmp_path / "vocab.txt").write_bytes(raw)
+    with pytest.raises(InputError, match=message):
+        check.check(changed(("vocabulary: {path: null", f"vocabulary: {{path: {tmp_path}")))
+
+
+@pytest.fixture
+def own(changed: Callable[..., Path], tmp_path: Path) -> Callable[..., Path]:
+    """params.yaml with sources of one's own: a text, twenty pairs, and whatever else is asked for."""
+    (tmp_path / "text.txt").write_text("今天天气不错\n", encoding="utf-8")
+    pairs = tmp_path / "pairs.tsv"
+    pairs.write_text(
+        "".join(f"{c}的问题怎么办\t怎么办{c}的事情\t1\n" for c in "甲乙丙丁戊己庚辛壬癸"), encoding="utf-8"
+    )
+
+    def write(*changes: tuple[str, str], **values: str) -> Path:
+        local = {"pairs": str(pairs), **values}
+        return changed(
+            ("source: sample  #", "source: local  #"),
+            ("local: {text: []", f"local: {{text: [{tmp_path}/text.txt]"),
+            ("pairs: []", f"pairs: ['{local['pairs']}']"),
+            ("graded: {}", f"graded: {local.get('graded', '{}')}"),
+            ("positive_from: null", f"positive_from: {local.get('positive_from', 'null')}"),
+            ("tasks: [sentiment, entities, faq]", f"tasks: {local.get('names', '[]')}"),
+            ("tasks: null", f"tasks: {local.get('tasks', 'null')}"),
+            *changes,
+        )
+
+    return write
+
+
+def test_files_that_are_not_read_and_rows_that_are_not_used_are_told(
+    own: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    shutil.copy(tmp_path / "pairs.tsv", folder / "A.TSV")
+    (folder / "b.jsonl").write_text('{"premise": "好", "hypothesis": "坏", "label": "neutral"}\n', encoding="utf-8")
+    (folder / "c.xlsx").touch()
+    check.check(own(pairs=str(folder)))
+    told = capsys.readouterr().out.splitlines()
+    assert told[0].startswith(f"check: {folder}/c.xlsx: not read, it ends in none of .txt")
+    assert told[1:] == ["check: pairs: 1 dropped_neutral of 11 rows"]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("甲\t乙\t1", r"prepare.local.pairs: expected groups .* to train on and to hold out .*, got 1 and 0"),
+        ("甲\t乙\t0", r"expected pairs that are alike, got none of 1 rows \(1 not alike\)"),
+        ("甲\t乙\tneutral", r"expected pairs that are alike, got none of 1 rows \(1 dropped_neutral"),
+        ("甲\t乙\t4.2", r"expected a label 0 or 1, got the grade 4.2; say .* prepare.local.positive_from"),
+        ("sentence1\tsentence2", r"expected pairs that are alike, got none of 0 rows"),
+        ("sentence1\tlabel", r"the header \['sentence1', 'label'\] names no two texts"),
+    ],
+)
+def test_pairs_of_which_nothing_is_left_are_refused(
+    own: Callable[..., Path], tmp_path: Path, line: str, message: str
+) -> None:
+    (tmp_path / "few.tsv").write_text(line + "\n", encoding="utf-8")
+    with pytest.raises(InputError, match=message):
+        check.check(own(pairs=str(tmp_path / "few.tsv")))
+
+
+def test_a_graded_set_must_be_measurable_and_is_not_trained_on(own: Callable[..., Path], tmp_path: Path) -> None:
+    place = tmp_path / "sts"
+    place.mkdir()
+    (place / "STS-B.test.data").write_text("test-1||猫||狗||3\ntest-2||花||草||3\n", encoding="utf-8")
+    with pytest.raises(InputError, match="graded set sts: expected two or more different grades in test, got 3 alone"):
+        check.check(own(graded=f"{{sts: {place}}}"))
+    (place / "STS-B.test.data").unlink()
+    rows = [{"sentence1": "猫", "sentence2": f"狗{n}", "score": n} for n in range(2)]
+    test = place / "test.jsonl"
+    test.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    check.check(own(graded=f"{{sts: {place}}}"))
+    copied = shutil.copy(test, tmp_path / "copy.jsonl")
+    for file in (test, copied):
+        with pytest.raises(InputError, match=f"supervised.files: {file} is {test} of the graded set sts, .*measured"):
+            check.check(own(("files: []", f"files: ['{file}']"), graded=f"{{sts: {place}}}"))
+    shutil.copy(test, place / "train.jsonl")
+    with pytest.raises(InputError, match="train.jsonl: the same file as test.jsonl, of another split"):
+        check.check(own(graded=f"{{sts: {place}}}"))
+
+
+def test_a_task_whose_training_rows_are_all_in_dev_is_refused(own: Callable[..., Path], tmp_path: Path) -> None:
+    folder = tmp_path / "clue" / "tnews"
+    folder.mkdir(parents=True)
+    for split in ("train", "dev"):
+        (folder / f"{split}.json").write_text('{"sentence": "新闻", "label": "100"}\n', encoding="utf-8")
+    with pytest.raises(InputError, match="task tnews: expected train rows that are not in dev, all 1 are"):
+        check.check(own(names="[tnews]", tasks=str(tmp_path / "clue")))
 
 
 @pytest.mark.parametrize(
@@ -102,10 +207,13 @@ def test_the_beginning_of_every_local_file_is_read(changed: Callable[..., Path],
 
 
 def test_a_changed_source_is_told_to_dvc(changed: Callable[..., Path], tmp_path: Path) -> None:
-    folder, file = tmp_path / "texts", tmp_path / "pairs.jsonl"
+    folder, file = tmp_path / "texts", tmp_path / "labelled.jsonl"
     folder.mkdir()
     (folder / "a.txt").write_text("今天天气不错\n", encoding="utf-8")
-    file.write_text('{"text": "好", "synonyms": ["很好"]}\n', encoding="utf-8")
+    groups = "".join(f'{{"text": "{c}好", "synonyms": ["很好{c}"]}}\n' for c in "甲乙丙丁戊")
+    (tmp_path / "pairs.jsonl").write_text(groups, encoding="utf-8")
+    labelled = '{"sentence1": "好", "sentence2": "不错", "label": 1}\n'
+    file.write_text(labelled, encoding="utf-8")
     path = changed(
         ("source: sample  #", "source: local  #"),
         ("local: {text: [], pairs: []", f"local: {{text: [{folder}], pairs: ['{tmp_path}/p*.jsonl']"),
@@ -130,7 +238,7 @@ def test_a_changed_source_is_told_to_dvc(changed: Callable[..., Path], tmp_path:
     assert linked["prepare"] != more["prepare"]
     (tmp_path / "p.jsonl").mkdir()  # a folder that the pattern matches
     assert held() == linked
-    file.write_text('{"text": "好", "synonyms": ["不错"]}\n', encoding="utf-8")
+    file.write_text(labelled.replace("不错", "很好"), encoding="utf-8")
     assert held()["roformer_sim"] != more["roformer_sim"]
 
 
