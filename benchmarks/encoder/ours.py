@@ -68,6 +68,4 @@ class Training:
 
 def flops_per_token(config: EncoderConfig, sequence: int) -> float:
     """Forward and backward as really computed: the head, and the end of the last block, on masked tokens only."""
-    h, f = config.hidden_size, config.intermediate_size
-    head = h * config.embedding_size + config.embedding_size * config.vocab_size
-    return config.flops_per_token(sequence) + 6.0 * (RATE * head - (1 - RATE) * (h * h + 2 * h * f))
+    return config.flops_per_token(sequence, predicted=RATE)

@@ -144,7 +144,7 @@ def train(
 
 
 def flops_of_a_step(config: EncoderConfig) -> float:
-    return config.flops_per_token(LENGTH) * ROWS * LENGTH
+    return config.flops_per_token(LENGTH, predicted=RATE) * ROWS * LENGTH
 
 
 def seconds_of_a_step(text: Text, plan: Plan, rounds: int = 40) -> tuple[float, float]:

@@ -15,7 +15,6 @@ from torch.nn.utils.rnn import pad_sequence
 from rosphere.encoder import masks
 from rosphere.encoder.config import EncoderConfig
 from rosphere.encoder.model import MaskedLanguageModel
-from rosphere.pretraining import masked
 from rosphere.pretraining.batch import Batch, prediction_loss
 
 SIZES: dict[str, Any] = {
