@@ -129,7 +129,7 @@ def training_batch(
         one, other = generator.choice(groups.members[int(group)], size=2, replace=False)
         rows += [(int(one), int(other)), (int(other), int(one))]
     rows.sort(key=lambda row: sum(len(groups.tokens[number][0]) for number in row))  # chunks of like lengths; stable
-    written = [_row(groups, *row, noise=noise, rate=rate, generator=generator) for row in rows]
+    written = written_rows(groups, rows, noise=noise, rate=rate, generator=generator)
     if unlabelled is None:
         return assemble(written, groups.tokenizer)
     first, nothing = len(groups.tokens), np.empty(0, np.int64)
@@ -147,11 +147,17 @@ def _chosen(groups: Groups, count: int, generator: np.random.Generator) -> list[
     return found
 
 
-def _row(groups: Groups, source: int, target: int, *, noise: float, rate: float, generator: np.random.Generator) -> Row:
-    ids = groups.tokens[source][0].astype(np.int64)
-    if generator.random() < noise:
-        ids = corrupted(ids, groups.tokens[source][1], groups.tokenizer, rate=rate, generator=generator)
-    return Row(source=ids, target=groups.tokens[target][0].astype(np.int64), sentence=source)
+def written_rows(
+    groups: Groups, pairs: Sequence[tuple[int, int]], *, noise: float, rate: float, generator: np.random.Generator
+) -> list[Row]:
+    """Rows of (source, target) numbers of sentences."""
+    found = []
+    for source, target in pairs:
+        ids = groups.tokens[source][0].astype(np.int64)
+        if generator.random() < noise:
+            ids = corrupted(ids, groups.tokens[source][1], groups.tokenizer, rate=rate, generator=generator)
+        found.append(Row(source=ids, target=groups.tokens[target][0].astype(np.int64), sentence=source))
+    return found
 
 
 def assemble(rows: Sequence[Row], t: Tokenizer) -> Batch:
