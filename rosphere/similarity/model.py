@@ -86,7 +86,7 @@ def mean(hidden_NLH: Tensor, keep_NL: Tensor) -> Tensor:
 
 
 def save(model: SimilarityModel, folder: Path, *, tokenizer: Path) -> None:
-    """A Hugging Face folder that is one of sentence-transformers too: encoder, [CLS] or mean, dense layer, unit length."""
+    """A folder of Hugging Face and of sentence-transformers: encoder, [CLS] or mean, dense layer, unit length."""
     folders.save(model.language, folder, tokenizer=tokenizer)
     width = model.language.config.hidden_size
     dense = {
