@@ -36,6 +36,7 @@ from rosphere.similarity import model as similarity
 from rosphere.similarity.model import SimilarityModel
 from rosphere.similarity.pairs import Groups
 from rosphere.similarity.training import dev_batch, dev_losses
+from rosphere.similarity.unlabelled import Unlabelled, of_corpus
 from rosphere.similarity.vectors import Vectors
 from rosphere.text.tokenizer import Tokenizer
 from rosphere.training import loop, processes
@@ -44,7 +45,9 @@ from rosphere.training.loop import Callbacks
 from rosphere.training.schedule import Schedule
 
 DATA = Path("data")
+SENTENCES = DATA / "corpus" / "sentences-train"
 TARGET = Path("models/roformer_sim")
+TAUGHT = 20000  # sentences of the corpus that the teacher encodes, at most
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +64,8 @@ class RoformerSim:
     distillation: Literal["neighbours", "cosines"]
     weight: float
     contrastive: float
+    unlabelled: int
+    deletion: float
     temperature: float
     batch_size: int
     chunk: int
@@ -73,7 +78,18 @@ class RoformerSim:
     supervised: Supervised
 
     def __post_init__(self) -> None:
-        at_least(self, batch_size=1, chunk=1, max_length=4, weight=0, contrastive=0)
+        at_least(self, batch_size=1, chunk=1, max_length=4, weight=0, contrastive=0, unlabelled=0)
+
+    def general(self, seed: int) -> Unlabelled | None:
+        """The corpus's part of every batch."""
+        return of_corpus(
+            SENTENCES,
+            batch_size=self.unlabelled,
+            deletion=self.deletion,
+            max_length=self.max_length,
+            most=min(TAUGHT, self.unlabelled * self.schedule.steps),
+            seed=seed,
+        )
 
     def sources(self) -> list[str]:
         """What is read that no stage makes."""
@@ -117,6 +133,9 @@ class Training:
         )
         self.held_out = dev_batch(self.dev, self.seed)
         self.leaked: Counter[str] = Counter()  # labelled pairs that were left out, by held-out set
+        self.unlabelled = settings.general(self.seed)
+        found = self.unlabelled.sentences if self.unlabelled else []
+        self.texts = [*self.train.texts, *(tokenizer.decode(list(ids)) for ids in found)]  # as a batch numbers them
 
     @property
     def max_length(self) -> int:
@@ -152,6 +171,7 @@ class Training:
                 noise=settings.noise,
                 rate=settings.mask_rate,
                 seed=self.seed,
+                unlabelled=self.unlabelled,
             ),
             objective,
             settings.schedule,
@@ -224,9 +244,7 @@ def main() -> None:
         settings = job.section(RoformerSim)
         tokenizer = Tokenizer(DATA / "tokenizer")
         training = Training(job, settings, tokenizer)
-        goal = teachers.vectors(
-            Path(settings.teacher), training.train.texts, max_length=training.max_length, cache=job.cache
-        )
+        goal = teachers.vectors(Path(settings.teacher), training.texts, max_length=training.max_length, cache=job.cache)
         model = similarity.load(Path(settings.init), dropout=settings.dropout)
         tokenizer.require(model.language.config.vocab_size, model=Path(settings.init))
         history = training.distil(model, goal, "")
@@ -234,12 +252,12 @@ def main() -> None:
             before = training.watched(model)
             classifier, learnt = training.supervise(model)
             labelled = training.watched(classifier)
-            history = training.distil(model, training.encode(classifier, training.train.texts), "distilled_back")
+            history = training.distil(model, training.encode(classifier, training.texts), "distilled_back")
             found = {"before": before, "classifier": labelled, "accuracy": learnt[-1]["accuracy"]}
             job.report({"supervised": {**found, **training.leaked}})
         similarity.save_pooler(model, TARGET)
         whitening.whiten_partially(
-            model, tokenizer, training.train.texts, settings.partial_whitening, max_length=training.max_length
+            model, tokenizer, training.texts, settings.partial_whitening, max_length=training.max_length
         )
         similarity.save(model, TARGET, tokenizer=DATA / "tokenizer")
         job.curve(history)
