@@ -31,6 +31,7 @@ DECLARATION = Declaration(
     metrics=(
         Metric(key="dev_loss", label="masked-token loss on dev, nats", better="lower", format=".3f"),
         Metric(key="dev_accuracy", label="masked tokens guessed", better="higher", format=".0%"),
+        Metric(key="dev_causal_loss", label="next-token loss on dev, nats", better="lower", format=".3f"),
     ),
 )
 

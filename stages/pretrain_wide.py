@@ -34,6 +34,7 @@ DECLARATION = Declaration(
             headline="masked-token loss",
             rivals=(
                 Rival(stage="pretrain", key="dev_loss", name="the narrow model it grew from"),
+                Rival(stage="pretrain_longer", key="dev_loss", name="the narrow model trained on, for equal FLOPs"),
                 Rival(
                     stage="pretrain_scratch",
                     key="dev_loss",
@@ -42,6 +43,7 @@ DECLARATION = Declaration(
             ),
         ),
         Metric(key="dev_accuracy", label="masked tokens guessed", better="higher", format=".0%"),
+        Metric(key="dev_causal_loss", label="next-token loss on dev, nats", better="lower", format=".3f"),
     ),
 )
 

@@ -44,6 +44,7 @@ from stages.roformer_sim import RoformerSim
 from stages.widen import Widen
 
 PARAMS, SOURCES = Path("params.yaml"), Path("data/sources")
+CONTROLS = ("pretrain_longer", "pretrain_scratch")
 VOCABULARY = 5000  # to try sizes with; the real one is known after prepare
 # Of no stage, or of many.
 SHARED: dict[str, Any] = {
@@ -92,8 +93,9 @@ def check(path: Path, *, everything: bool = True) -> dict[str, Any]:
     _check_sizes(sections["sizes"], sections["pretrain"], sections["widen"])
     _check_models(sections["pretrain"], sections["roformer_sim"])
     _check_champions(sections["tracking"])
-    if sections["pretrain_scratch"].enabled:
-        _check_control(sections["pretrain"], sections["widen"])
+    for control in CONTROLS:
+        if sections[control].enabled:
+            _check_control(control, sections["pretrain"], sections["widen"])
     labelled = sections["roformer_sim"].supervised.files
     _check_source(sections["prepare"], sections["tasks"], labelled, everything=everything)
     _check_labelled(labelled)
@@ -147,13 +149,11 @@ def _check_labelled(names: Sequence[str]) -> None:
             supervised.read(Path(name))
 
 
-def _check_control(narrow: Narrow, grown: Widen) -> None:
-    """The control has the shape and the FLOPs of a widened run from random weights; nothing else has one."""
+def _check_control(control: str, narrow: Narrow, grown: Widen) -> None:
+    """A control has the FLOPs of a run that began with random weights and was widened; nothing else has one."""
     if narrow.init or not grown.size:
         got = f"pretrain.init: {narrow.init}" if narrow.init else "widen.size: null"
-        raise InputError(
-            f"params.yaml: pretrain_scratch.enabled: there is no control for {got}; set pretrain_scratch.enabled: false"
-        )
+        raise InputError(f"params.yaml: {control}.enabled: there is no control for {got}; set {control}.enabled: false")
 
 
 def _check_vocabulary(name: str) -> None:

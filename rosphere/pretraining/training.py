@@ -59,7 +59,7 @@ def pretrain(
         size=recipe.batch_size,
         limit=recipe.dev_rows,
         rate=recipe.mask_rate,
-        causal=recipe.causal_share > 0,
+        causal=True,
     )
 
     def objective(trained: nn.Module, batch: Batch, backward: loop.Backward) -> dict[str, Tensor]:

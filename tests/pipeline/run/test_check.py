@@ -39,7 +39,9 @@ def test_the_defaults_pass(changed: Callable[..., Path]) -> None:
     check.check(changed())
 
 
-NO_CONTROL = ("pretrain_scratch:\n  enabled: true", "pretrain_scratch:\n  enabled: false")
+NO_CONTROLS = [
+    (f"{word}:\n  enabled: true", f"{word}:\n  enabled: false") for word in ("pretrain_longer", "pretrain_scratch")
+]
 
 
 @pytest.mark.parametrize(
@@ -48,9 +50,11 @@ NO_CONTROL = ("pretrain_scratch:\n  enabled: true", "pretrain_scratch:\n  enable
 def test_published_weights_and_unchanged_sizes_have_no_control(
     changed: Callable[..., Path], change: tuple[str, str]
 ) -> None:
-    with pytest.raises(InputError, match="pretrain_scratch.enabled: there is no control for"):
+    with pytest.raises(InputError, match="pretrain_longer.enabled: there is no control for"):
         check.check(changed(change))
-    check.check(changed(change, NO_CONTROL))
+    with pytest.raises(InputError, match="pretrain_scratch.enabled: there is no control for"):
+        check.check(changed(change, NO_CONTROLS[0]))
+    check.check(changed(change, *NO_CONTROLS))
 
 
 def test_a_vocabulary_may_be_a_folder_or_a_hub_name(changed: Callable[..., Path], tmp_path: Path) -> None:
@@ -177,7 +181,7 @@ def test_a_task_whose_training_rows_are_all_in_dev_is_refused(own: Callable[...,
             ("  mask_rate: 0.3 ", "  mask_rate: 1.5 "),
             "pretrain: mask_rate: expected a share above 0 and at most 1, got 1.5",
         ),
-        (("log_every: 25, evaluate_every: 250", "log_every: 0, evaluate_every: 250"), "log_every: expected 1 or more"),
+        (("log_every: 25, evaluate_every: 500", "log_every: 0, evaluate_every: 500"), "log_every: expected 1 or more"),
         (("counts: [", "counts: [0, "), "counts: expected 1 or more, got \\[0, "),
     ],
 )
@@ -188,7 +192,7 @@ def test_refuses(changed: Callable[..., Path], change: tuple[str, str], message:
 
 def test_a_control_is_named_with_its_key(changed: Callable[..., Path]) -> None:
     expected = re.escape(
-        "there is no control for pretrain.init: someone/small-bert; set pretrain_scratch.enabled: false"
+        "there is no control for pretrain.init: someone/small-bert; set pretrain_longer.enabled: false"
     )
     with pytest.raises(InputError, match=expected):
         check.check(changed(("  init: null", "  init: someone/small-bert")))
