@@ -149,11 +149,11 @@ def test_nothing_is_unpacked_outside_the_workspace(tmp_path: Path, monkeypatch: 
     monkeypatch.chdir(machine(tmp_path / "machine"))
     out = tmp_path / "out"
     out.mkdir()
-    archive = io.BytesIO()
-    with tarfile.open(fileobj=archive, mode="w") as tar:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as tar:
         tar.addfile(tarfile.TarInfo("../escaped"), io.BytesIO())
-    (out / "bundle.tar.000").write_bytes(archive.getvalue())
-    digest = hashlib.sha256(archive.getvalue()).hexdigest()
+    (out / "bundle.tar.000").write_bytes(packed.getvalue())
+    digest = hashlib.sha256(packed.getvalue()).hexdigest()
     (out / "bundle.json").write_text(json.dumps({"parts": {"bundle.tar.000": digest}}))
     with pytest.raises(InputError, match="outside"):
         archive.take(out)
