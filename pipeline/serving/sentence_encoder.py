@@ -33,15 +33,17 @@ class Served(PythonModel):
     def predict(
         self, context: PythonModelContext, model_input: DataFrame, params: dict[str, Any] | None = None
     ) -> DataFrame:
-        wish = params or {}
-        task = wish.get("task", "similar")
+        requested = params or {}
+        task = requested.get("task", "similar")
         if task not in TASKS:
             raise InputError(f"task: expected one of {', '.join(TASKS)}, got {task!r}")
         texts = list(model_input["text"])
         if task == "encode":
             return self._encoded(texts)
         if task == "generate":
-            return self._generated(texts, {key: wish[key] for key in ("samples", "top_p", "seed") if key in wish}, wish)
+            return self._generated(
+                texts, {key: requested[key] for key in ("samples", "top_p", "seed") if key in requested}, requested
+            )
         if "other" not in model_input or model_input["other"].isna().any():
             raise InputError(
                 "other: expected a text to compare with in every row; for vectors say task: encode, for paraphrases "
@@ -64,12 +66,12 @@ class Served(PythonModel):
         vectors = encoding.encode(self.model, self.tokenizer, [*texts, *others])
         return pandas.DataFrame({"cosine": (vectors[: len(texts)] * vectors[len(texts) :]).sum(1).astype(float)})
 
-    def _generated(self, texts: list[str], how: dict[str, Any], wish: dict[str, Any]) -> DataFrame:
+    def _generated(self, texts: list[str], how: dict[str, Any], requested: dict[str, Any]) -> DataFrame:
         import pandas
 
         from rosphere.similarity import generation
 
-        found = generation.paraphrases_of_each(self.model, self.tokenizer, texts, keep=wish.get("count", 5), **how)
+        found = generation.paraphrases_of_each(self.model, self.tokenizer, texts, keep=requested.get("count", 5), **how)
         return pandas.DataFrame(
             {
                 "paraphrases": [[sentence for sentence, _ in each] for each in found],

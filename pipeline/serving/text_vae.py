@@ -35,8 +35,8 @@ class Served(PythonModel):
         from rosphere.vae import latents
         from rosphere.vae.decoding import interpolate
 
-        wish = params or {}
-        task = wish.get("task", "encode")
+        requested = params or {}
+        task = requested.get("task", "encode")
         if task not in TASKS:
             raise InputError(f"task: expected one of {', '.join(TASKS)}, got {task!r}")
         texts = list(model_input["text"])
@@ -46,7 +46,7 @@ class Served(PythonModel):
         if "other" not in model_input or model_input["other"].isna().any():
             raise InputError("other: expected a text to go to in every row")
         ways = [
-            interpolate(self.model, self.tokenizer, first, last, steps=wish.get("steps", 7))
+            interpolate(self.model, self.tokenizer, first, last, steps=requested.get("steps", 7))
             for first, last in zip(texts, model_input["other"], strict=True)
         ]
         return pandas.DataFrame({"way": [[sentence for _, sentence in way] for way in ways]})
