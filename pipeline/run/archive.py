@@ -26,10 +26,10 @@ def pack(content: Sequence[Path], out: Path, part: int) -> list[Path]:
         for path in dict.fromkeys(content):
             archive.add(path, filter=lambda entry: None if entry.name.endswith(".lock") else entry)
     digests = {}
-    for number, content in enumerate(_blocks(whole, part)):
+    for number, block in enumerate(_blocks(whole, part)):
         path = out / f"bundle.tar.{number:03}"
-        path.write_bytes(content)
-        digests[path.name] = hashlib.sha256(content).hexdigest()
+        path.write_bytes(block)
+        digests[path.name] = hashlib.sha256(block).hexdigest()
     whole.unlink()
     files.write_text(out / LISTING, json.dumps({"parts": digests}, indent=1) + "\n")
     return [out / name for name in digests]

@@ -18,8 +18,8 @@ from rosphere.errors import InputError
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-Wish = Mapping[str, Any]  # the parameters that came with the texts
-Answer = Callable[["Loaded", "DataFrame", Wish], dict[str, list[Any]]]  # columns
+Requested = Mapping[str, Any]  # the parameters that came with the texts
+Answer = Callable[["Loaded", "DataFrame", Requested], dict[str, list[Any]]]  # columns
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,13 +42,13 @@ def _sentence_encoder(place: Path) -> Any:
     return model.load(place)
 
 
-def _sentence_vectors(loaded: Loaded, given: DataFrame, wish: Wish) -> dict[str, list[Any]]:
+def _sentence_vectors(loaded: Loaded, given: DataFrame, requested: Requested) -> dict[str, list[Any]]:
     from rosphere.similarity import encoding
 
     return {"vector": encoding.encode(loaded.model, loaded.tokenizer, list(given["text"])).astype(float).tolist()}
 
 
-def _cosines(loaded: Loaded, given: DataFrame, wish: Wish) -> dict[str, list[Any]]:
+def _cosines(loaded: Loaded, given: DataFrame, requested: Requested) -> dict[str, list[Any]]:
     from rosphere.similarity import encoding
 
     others = _others(
@@ -58,12 +58,12 @@ def _cosines(loaded: Loaded, given: DataFrame, wish: Wish) -> dict[str, list[Any
     return {"cosine": (vectors[: len(others)] * vectors[len(others) :]).sum(1).astype(float).tolist()}
 
 
-def _paraphrases(loaded: Loaded, given: DataFrame, wish: Wish) -> dict[str, list[Any]]:
+def _paraphrases(loaded: Loaded, given: DataFrame, requested: Requested) -> dict[str, list[Any]]:
     from rosphere.similarity import generation
 
-    how = {key: wish[key] for key in ("samples", "top_p", "seed") if key in wish}
+    how = {key: requested[key] for key in ("samples", "top_p", "seed") if key in requested}
     found = generation.paraphrases_of_each(
-        loaded.model, loaded.tokenizer, list(given["text"]), keep=wish.get("count", 5), **how
+        loaded.model, loaded.tokenizer, list(given["text"]), keep=requested.get("count", 5), **how
     )
     return {
         "paraphrases": [[sentence for sentence, _ in each] for each in found],
@@ -77,17 +77,17 @@ def _text_vae(place: Path) -> Any:
     return folder.load(place)
 
 
-def _points(loaded: Loaded, given: DataFrame, wish: Wish) -> dict[str, list[Any]]:
+def _points(loaded: Loaded, given: DataFrame, requested: Requested) -> dict[str, list[Any]]:
     from rosphere.vae import latents
 
     return {"vector": latents.encode(loaded.model, loaded.tokenizer, list(given["text"])).double().tolist()}
 
 
-def _ways(loaded: Loaded, given: DataFrame, wish: Wish) -> dict[str, list[Any]]:
+def _ways(loaded: Loaded, given: DataFrame, requested: Requested) -> dict[str, list[Any]]:
     from rosphere.vae.decoding import interpolate
 
     pairs = zip(given["text"], _others(given, "to go to in every row"), strict=True)
-    ways = [interpolate(loaded.model, loaded.tokenizer, *pair, steps=wish.get("steps", 7)) for pair in pairs]
+    ways = [interpolate(loaded.model, loaded.tokenizer, *pair, steps=requested.get("steps", 7)) for pair in pairs]
     return {"way": [[sentence for _, sentence in way] for way in ways]}
 
 
@@ -97,7 +97,7 @@ def _encoder(place: Path) -> Any:
     return folder.load(place)
 
 
-def _means(loaded: Loaded, given: DataFrame, wish: Wish) -> dict[str, list[Any]]:
+def _means(loaded: Loaded, given: DataFrame, requested: Requested) -> dict[str, list[Any]]:
     """The mean of the last hidden states, for the encoder has learnt no sentence vector."""
     from rosphere.similarity import encoding
 
@@ -140,11 +140,11 @@ class Served(PythonModel):
     ) -> DataFrame:
         import pandas
 
-        wish, answers = params or {}, self.kind.answers
-        task = wish.get("task", self.kind.default)
+        requested, answers = params or {}, self.kind.answers
+        task = requested.get("task", self.kind.default)
         if task not in answers:
             raise InputError(f"task: expected one of {', '.join(answers)}, got {task!r}")
-        return pandas.DataFrame(answers[task](self.loaded, model_input, wish))
+        return pandas.DataFrame(answers[task](self.loaded, model_input, requested))
 
 
 set_model(Served())
