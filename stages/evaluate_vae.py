@@ -63,7 +63,9 @@ def written(
     ends = {"cls": tokenizer.cls, "sep": tokenizer.sep}
     dev = sentences.batches(settings.batch_size, MEASURED)
     drawn = decoding.sample(model, settings.samples, top_p=settings.top_p, seed=seed, **ends)
-    found = writing(decoding.reconstruct(model, dev, **ends), [words for batch in dev for words in batch.words()], drawn)
+    found = writing(
+        decoding.reconstruct(model, dev, **ends), [words for batch in dev for words in batch.words()], drawn
+    )
     return found, [tokenizer.decode(ids) for ids in drawn[:EXAMPLES]]
 
 

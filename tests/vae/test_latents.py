@@ -144,7 +144,15 @@ def saved(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize(
     "changes",
-    [{}, {"kappa": "learned", "latent_at": "every_layer"}, {"kind": "gaussian", "gamma": 0.6}, {"kind": "gaussian"}],
+    [
+        {},
+        {"kappa": "learned", "latent_at": "every_layer"},
+        {"kind": "gaussian", "gamma": 0.6},
+        {"kind": "gaussian"},
+        {"fresh_decoder": None},
+        {"fresh_decoder": None, "model_type": "roformer_v2", "latent_at": "every_layer"},
+        {"fresh_decoder": None, "model_type": "bert"},
+    ],
 )
 def test_a_saved_model_is_the_model(tmp_path: Path, changes: dict[str, object]) -> None:
     found, batch = shaken(model(**changes)), sentences()
@@ -169,6 +177,15 @@ def test_a_folder_that_is_none_or_of_another_version_is_refused(saved: Path, tmp
     del settings_["shape"]["radius"]
     (saved / "vae.json").write_text(json.dumps(settings_))
     with pytest.raises(InputError, match=r"vae\.safetensors: .*size mismatch"):
+        folder.load(saved)
+
+
+def test_a_folder_from_when_all_decoders_were_fresh_is_refused(saved: Path) -> None:
+    old = json.loads((saved / "vae.json").read_text())
+    shape = old["shape"].pop("fresh_decoder")
+    old["shape"] |= {"decoder_layers": shape["layers"], "decoder_width": shape["width"]}
+    (saved / "vae.json").write_text(json.dumps(old))
+    with pytest.raises(InputError, match=r"vae\.json: written by another version .*; train the model anew$"):
         folder.load(saved)
 
 
