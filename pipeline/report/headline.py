@@ -58,22 +58,21 @@ def _similarity(run_data: RunData) -> Iterator[Comparison]:
 
 
 def _vae(run_data: RunData) -> Iterator[Comparison]:
-    vmf, gaussian = run_data.vae("vmf"), run_data.gaussian
-    if gaussian is None:
-        return
-    for key, what, lower, digits in (
-        ("token_accuracy", "VAE: tokens reconstructed", False, 3),
-        ("bound_ppl", "VAE: bound on the perplexity", True, 1),
-    ):
-        yield Comparison(
-            what=what,
-            ours=vmf[key],
-            theirs=gaussian[key],
-            against="the Gaussian baseline",
-            stage="evaluate_vae-vmf",
-            lower=lower,
-            digits=digits,
-        )
+    vmf = run_data.vae("vmf")
+    for name, measured in run_data.vae_baselines.items():
+        for key, what, lower, digits in (
+            ("ppl", "VAE: perplexity per token", True, 1),
+            ("token_accuracy", "VAE: tokens reconstructed", False, 3),
+        ):
+            yield Comparison(
+                what=what,
+                ours=vmf[key],
+                theirs=measured[key],
+                against=f"the {name}",
+                stage="evaluate_vae-vmf",
+                lower=lower,
+                digits=digits,
+            )
 
 
 def _tasks(run_data: RunData) -> Iterator[Comparison]:

@@ -56,7 +56,7 @@ def main(run_data: RunData) -> Table:
             _against(sim, table, "spearman"),
         ),
         ("vMF-VAE", "KL measured / closed form, nats", f"{vae['kl']:.3f} / {vae['kl_closed_form']:.3f}"),
-        *_gaussian(run_data),
+        *_vae(run_data),
         *(_task(run_data, name) for name in run_data.tasks),
     ]
     stages = [STAGES.get(system, f"evaluate-{system.rpartition(' ')[2]}") for system, _, _ in rows]
@@ -79,18 +79,21 @@ def _control(run_data: RunData) -> list[tuple[str, str, str]]:
     ]
 
 
-def _gaussian(run_data: RunData) -> list[tuple[str, str, str]]:
-    if run_data.gaussian is None:
-        return []
-    vmf = run_data.vae("vmf")
-    return [
-        ("vMF-VAE", "KL of the Gaussian baseline, nats", f"{run_data.gaussian['kl']:.3f}"),
-        (
-            "vMF-VAE",
-            "token accuracy of reconstruction, vMF / Gaussian",
-            f"{vmf['token_accuracy']:.3f} / {run_data.gaussian['token_accuracy']:.3f}",
-        ),
-    ]
+def _vae(run_data: RunData) -> list[tuple[str, str, str]]:
+    """The VAE's value, and in brackets its baselines'."""
+    vmf, baselines = run_data.vae("vmf"), run_data.vae_baselines
+    names = f" ({' / '.join(baselines)})" if baselines else ""
+    rows = []
+    for key, measure, form in (
+        ("ppl", "perplexity per token", ".0f"),
+        ("mutual_information", "nats the latent tells of a sentence", ".2f"),
+        ("token_accuracy", "tokens reconstructed", ".1%"),
+        ("sample_repetition", "samples with a token three times in a row", ".1%"),
+        ("reconstruction_repetition", "reconstructions with a token three times in a row", ".1%"),
+    ):
+        beside = " / ".join(format(each[key], form) for each in baselines.values())
+        rows.append(("vMF-VAE", measure + names, format(vmf[key], form) + (f" ({beside})" if beside else "")))
+    return rows
 
 
 def _task(run_data: RunData, name: str) -> tuple[str, str, str]:

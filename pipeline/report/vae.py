@@ -11,6 +11,7 @@ from pipeline.report.declaration import Declaration, Metric
 from pipeline.report.run_data import RunData
 from pipeline.report.tables import Table
 
+STUCK = "with a token three times in a row"
 DECLARATION = Declaration(
     title="Text VAE",
     figures=("kl", "reconstruction"),
@@ -26,9 +27,14 @@ DECLARATION = Declaration(
         Metric(key="effective_draws", label="effective number of the importance draws*"),
         Metric(key="token_accuracy", label="token accuracy", better="higher"),
         Metric(key="bleu", label="BLEU-4 of reconstructions", better="higher"),
+        Metric(key="reconstruction_repetition", label=f"reconstructions {STUCK}", better="lower", format=".1%"),
+        Metric(key="sample_repetition", label=f"samples {STUCK}", better="lower", format=".1%"),
+        Metric(key="held_out_repetition", label=f"the sentences themselves {STUCK}", format=".1%"),
+        Metric(key="sample_distinct", label="samples that differ from one another", better="higher", format=".1%"),
         Metric(key="mutual_information", label="mutual information, nats", better="higher"),
         Metric(key="active_units", label="active units", better="higher"),
         Metric(key="active_directions", label="active directions", better="higher"),
+        Metric(key="samples", label="samples written"),
         Metric(key="importance_draws", label="* draws a sentence"),
         Metric(key="importance_sentences", label="* sentences"),
     ),
@@ -59,7 +65,7 @@ def written(run_data: RunData) -> list[Markup]:
             html.beside(vae["reconstructions"], "sentence", "output"),
         ),
         html.folded("along the great circle between the first two", html.table(between)),
-        html.folded("decoded from the uniform prior", html.table(drawn)),
+        html.folded("written from points of the uniform prior, tokens drawn", html.table(drawn)),
         html.folded(
             "training sentences nearest to the held-out ones on the sphere",
             html.beside(vae["neighbours"], "sentence", "output"),

@@ -9,6 +9,7 @@ Shapes: N rows, one per sample; S sources; L tokens; V vocabulary; H hidden size
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from functools import partial
 
