@@ -84,7 +84,7 @@ class Decoder(nn.Module):
         places = torch.arange(start, start + ids_BL.shape[1], device=ids_BL.device)  # BERT's embeddings need to know
         x_BLH = encoder.embed(ids_BL, positions_BL=places)
         added_PBH = self.enter(latent_BD).unflatten(-1, (-1, x_BLH.shape[-1])).unbind(1)
-        mask = None if start else _causal(ids_BL, keep_BL)
+        mask = None if start else masks.causal((torch.ones_like(ids_BL) if keep_BL is None else keep_BL).long())
         turns = encoder.turns(start + x_BLH.shape[1], x_BLH)
         turns = turns[start:] if turns is not None else None
         for number, block in enumerate(encoder.blocks):
@@ -112,9 +112,3 @@ def _random(pretrained: MaskedLanguageModel, fresh: FreshDecoder) -> MaskedLangu
     found = MaskedLanguageModel(fresh.config(pretrained.config))
     found.encoder.words.load_state_dict(pretrained.encoder.words.state_dict())
     return found
-
-
-def _causal(ids_BL: Tensor, keep_BL: Tensor | None) -> Tensor:
-    length = ids_BL.shape[1]
-    past = torch.ones(length, length, dtype=torch.bool, device=ids_BL.device).tril()
-    return past if keep_BL is None else masks.padded(keep_BL) & past
