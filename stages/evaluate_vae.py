@@ -70,16 +70,17 @@ def written(
 
 
 def examples(model: SentenceVAE, train: Sentences, dev: Sentences, tokenizer: Tokenizer) -> dict[str, Any]:
-    """Reconstructions from the modes, the way from the first to the second, neighbours: none picked."""
+    """Reconstructions, the way from the first to the second, neighbours: none picked."""
     rows = dev.rows[:EXAMPLES]
-    points = modes(model, Sentences(rows, tokenizer.pad))
+    shown = Sentences(rows, tokenizer.pad)
+    points, means = modes(model, shown), latents.means(model, shown)
     known = Sentences(train.rows[:SEARCHED], tokenizer.pad)
     nearest = neighbours(points, modes(model, known), NEAREST).tolist()
     given = [tokenizer.decode(row) for row in rows]
-    again = decoding.texts(model, tokenizer, points)
+    again = decoding.texts(model, tokenizer, means)
     return {
         "reconstructions": [{"input": a, "output": b} for a, b in zip(given, again, strict=True)],
-        "interpolation": decoding.texts(model, tokenizer, latents.path(model, points[0], points[1], STEPS)),
+        "interpolation": decoding.texts(model, tokenizer, latents.path(model, means[0], means[1], STEPS)),
         "neighbours": [
             {"input": text, "output": [tokenizer.decode(known.rows[number]) for number in numbers]}
             for text, numbers in zip(given, nearest, strict=True)

@@ -15,7 +15,7 @@ from rosphere.text.nucleus import key, nucleus, uniforms
 from rosphere.text.tokenizer import Tokenizer
 from rosphere.vae import latents
 from rosphere.vae.model import SentenceVAE
-from rosphere.vae.sentences import Batch
+from rosphere.vae.sentences import Batch, Sentences
 
 LONGEST = 40
 Choose = Callable[[Tensor, int], Tensor]  # of logits [B, V] and the step: the next token of each row [B]
@@ -58,12 +58,12 @@ def decode(
 
 
 def reconstruct(model: SentenceVAE, batches: Sequence[Batch], *, cls: int, sep: int) -> list[list[int]]:
-    """The sentences of all batches, decoded greedily from the modes of their posteriors."""
+    """The sentences of all batches, decoded greedily from the means of their posteriors (see ``latents.means``)."""
     written = []
     for batch in batches:
         with torch.no_grad():
-            modes = model.eval().posterior(batch.to(model.device)).mode
-        written += decode(model, modes, cls=cls, sep=sep, max_length=2 * batch.ids_BL.shape[1])
+            means = model.eval().posterior(batch.to(model.device)).mean
+        written += decode(model, means, cls=cls, sep=sep, max_length=2 * batch.ids_BL.shape[1])
     return written
 
 
@@ -85,7 +85,7 @@ def interpolate(
     """(share of the way, sentence) from one sentence's point to another's, ends included: see ``latents.path``."""
     if steps < 2:
         raise InputError(f"steps: expected 2 or more, the ends being two, got {steps}")
-    ends = latents.encode(model, tokenizer, [first, last])
+    ends = latents.means(model, Sentences.of([first, last], tokenizer))
     points = latents.path(model, ends[0], ends[1], steps)
     found = texts(model, tokenizer, points, max_length=max_length)
     return [(step / (steps - 1), text) for step, text in enumerate(found)]

@@ -98,7 +98,7 @@ def test_it_begins_near_the_language_model_and_the_encoder_has_a_gradient(model_
     alone = logits(silent(copy.deepcopy(found)), batch.ids_BL, batch.keep_BL)
     real = batch.keep_BL.bool()
     moved = (begun - alone)[real].std() / alone[real].std()
-    assert 1e-4 < moved < 0.2
+    assert 1e-4 < moved < 0.3
     elbo(found, batch)["loss"].backward()
     assert found.encoder.words.weight.grad is not None
     assert found.encoder.words.weight.grad.abs().max() > 1e-6
