@@ -61,7 +61,7 @@ def written(run_data: RunData) -> list[Markup]:
     drawn = Table(head=("#", "sentence"), rows=_numbered(vae["samples"]))
     return [
         html.folded(
-            "reconstructions of held-out sentences from a point on the sphere",
+            "reconstructions of held-out sentences, from the means of their posteriors",
             html.beside(vae["reconstructions"], "sentence", "output"),
         ),
         html.folded("along the great circle between the first two", html.table(between)),
