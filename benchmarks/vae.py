@@ -29,8 +29,10 @@ from rosphere.randomness.state import seed_everything
 from rosphere.text.tokenizer import Tokenizer
 from rosphere.training.schedule import Schedule
 from rosphere.vae import measures, training
+from rosphere.vae.bleu import corpus_bleu
+from rosphere.vae.decoder import FreshDecoder
+from rosphere.vae.decoding import reconstruct
 from rosphere.vae.likelihood import measure_likelihood
-from rosphere.vae.measures import reconstruction_bleu
 from rosphere.vae.model import SentenceVAE, Shape
 from rosphere.vae.objective import Objective
 from rosphere.vae.sentences import Sentences
@@ -95,15 +97,15 @@ class Bench:
         """``name`` is that of a baseline, or vmf-KAPPA."""
         width, layers = SIZES[size]
         kappa = float(name.removeprefix("vmf-")) if name.startswith("vmf-") else 1.0
+        decoder = FreshDecoder(layers=layers, width=width)
         shape = Shape(
             kind="vmf",
             latent=self.protocol.latent,
             kappa=kappa,
-            decoder_layers=layers,
-            decoder_width=width,
+            fresh_decoder=decoder,
             word_dropout=self.protocol.word_dropout,
         )
-        shape, objective = variant("vmf" if name.startswith("vmf-") else name, shape, Regularizers())
+        shape, objective = variant("vmf" if name.startswith("vmf-") else name, shape, Regularizers(), decoder)
         seed_everything(seed)
         language = MaskedLanguageModel(
             EncoderConfig(
@@ -148,10 +150,11 @@ class Bench:
             self.dev.batches(self.protocol.batch_size, count)
             for count in (self.protocol.sentences, self.protocol.importance_sentences)
         )
+        written = reconstruct(model, batches, cls=self.tokenizer.cls, sep=self.tokenizer.sep)
         return {
             **measures.measure(model, batches),
             **measure_likelihood(model, weighed, draws=self.protocol.draws),
-            "bleu": reconstruction_bleu(model, batches, cls=self.tokenizer.cls, sep=self.tokenizer.sep),
+            "bleu": corpus_bleu(written, [words for batch in batches for words in batch.words()]),
         }
 
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from pipeline.run import runner
+from pipeline.run.settings import at_least
 from pipeline.workspace.declaration import Declaration, Metric, Rival
 from rosphere.errors import InputError
 from rosphere.randomness.state import seed_everything
@@ -20,7 +21,7 @@ from rosphere.training import processes
 from rosphere.vae import decoding, folder, latents, measures
 from rosphere.vae.latents import modes, neighbours
 from rosphere.vae.likelihood import measure_likelihood
-from rosphere.vae.measures import reconstruction_bleu
+from rosphere.vae.measures import writing
 from rosphere.vae.model import SentenceVAE
 from rosphere.vae.sentences import Sentences
 
@@ -36,10 +37,13 @@ class EvaluateVae:
     batch_size: int
     importance_samples: int
     importance_sentences: int
+    samples: int
+    top_p: float
 
     def __post_init__(self) -> None:
-        if min(self.batch_size, self.importance_samples, self.importance_sentences) < 1:
-            raise InputError("batch_size, importance_samples and importance_sentences: expected 1 or more of each")
+        at_least(self, batch_size=1, importance_samples=1, importance_sentences=1, samples=EXAMPLES)
+        if not 0 <= self.top_p <= 1:
+            raise InputError(f"top_p: expected a probability, 0 to 1, got {self.top_p}")
 
 
 DECLARATION = Declaration(
@@ -51,30 +55,64 @@ DECLARATION = Declaration(
         Metric(key="kl", label="KL, nats a sentence (Monte Carlo)"),
         Metric(key="kl_closed_form", label="KL, nats a sentence (closed form)"),
         Metric(key="kl_std", label="KL, standard deviation over sentences"),
-        Metric(
-            key="bound_ppl",
-            label="bound on the perplexity per token",
-            better="lower",
-            headline="VAE: bound on the perplexity",
-            rivals=(Rival(stage="evaluate_vae@gaussian", key="bound_ppl", name="the Gaussian baseline", item="vmf"),),
-        ),
+        Metric(key="bound_ppl", label="bound on the perplexity per token", better="lower"),
         Metric(key="nll", label="-log p(x) by importance sampling, nats a sentence*", better="lower"),
         Metric(key="nll_bound", label="-ELBO from the same draws*", better="lower"),
-        Metric(key="ppl", label="perplexity per token by importance sampling*", better="lower"),
+        Metric(
+            key="ppl",
+            label="perplexity per token by importance sampling*",
+            better="lower",
+            format=".1f",
+            headline="VAE: perplexity per token",
+            rivals=(
+                Rival(stage="evaluate_vae@gaussian", key="ppl", name="the Gaussian", item="vmf"),
+                Rival(
+                    stage="evaluate_vae@gaussian_free_bits", key="ppl", name="the Gaussian with free bits", item="vmf"
+                ),
+                Rival(stage="evaluate_vae@vmf_fresh", key="ppl", name="the decoder from random blocks", item="vmf"),
+            ),
+        ),
         Metric(key="effective_draws", label="effective number of the importance draws*"),
         Metric(
             key="token_accuracy",
             label="token accuracy",
             better="higher",
+            format=".3f",
             headline="VAE: tokens reconstructed",
             rivals=(
-                Rival(stage="evaluate_vae@gaussian", key="token_accuracy", name="the Gaussian baseline", item="vmf"),
+                Rival(stage="evaluate_vae@gaussian", key="token_accuracy", name="the Gaussian", item="vmf"),
+                Rival(
+                    stage="evaluate_vae@gaussian_free_bits",
+                    key="token_accuracy",
+                    name="the Gaussian with free bits",
+                    item="vmf",
+                ),
+                Rival(
+                    stage="evaluate_vae@vmf_fresh",
+                    key="token_accuracy",
+                    name="the decoder from random blocks",
+                    item="vmf",
+                ),
             ),
         ),
         Metric(key="bleu", label="BLEU-4 of reconstructions", better="higher"),
-        Metric(key="mutual_information", label="mutual information, nats", better="higher"),
+        Metric(
+            key="reconstruction_repetition",
+            label="reconstructions with a token three times in a row",
+            better="lower",
+            format=".1%",
+        ),
+        Metric(
+            key="sample_repetition", label="samples with a token three times in a row", better="lower", format=".1%"
+        ),
+        Metric(
+            key="held_out_repetition", label="the sentences themselves with a token three times in a row", format=".1%"
+        ),
+        Metric(key="sample_distinct", label="samples that differ from one another", better="higher", format=".1%"),
+        Metric(key="mutual_information", label="mutual information, nats", better="higher", format=".2f"),
         Metric(key="active_units", label="active units", better="higher"),
         Metric(key="active_directions", label="active directions", better="higher"),
+        Metric(key="samples", label="samples written"),
         Metric(key="importance_draws", label="* draws a sentence"),
         Metric(key="importance_sentences", label="* sentences"),
     ),
@@ -82,32 +120,42 @@ DECLARATION = Declaration(
 )
 
 
-def measured(
-    model: SentenceVAE, sentences: Sentences, settings: EvaluateVae, tokenizer: Tokenizer, seed: int
-) -> dict[str, float]:
+def measured(model: SentenceVAE, sentences: Sentences, settings: EvaluateVae, seed: int) -> dict[str, float]:
     seed_everything(seed)  # the draws do not depend on the model's training
     dev = sentences.batches(settings.batch_size, MEASURED)
     some = sentences.batches(settings.batch_size, settings.importance_sentences)
     return {
         **measures.measure(model, dev),
         **measure_likelihood(model, some, draws=settings.importance_samples),
-        "bleu": reconstruction_bleu(model, dev, cls=tokenizer.cls, sep=tokenizer.sep),
     }
 
 
+def written(
+    model: SentenceVAE, sentences: Sentences, settings: EvaluateVae, tokenizer: Tokenizer, seed: int
+) -> tuple[dict[str, float], list[str]]:
+    """What is measured of reconstructions and samples, and some of the samples: the first."""
+    seed_everything(seed)
+    ends = {"cls": tokenizer.cls, "sep": tokenizer.sep}
+    dev = sentences.batches(settings.batch_size, MEASURED)
+    drawn = decoding.sample(model, settings.samples, top_p=settings.top_p, seed=seed, **ends)
+    found = writing(
+        decoding.reconstruct(model, dev, **ends), [words for batch in dev for words in batch.words()], drawn
+    )
+    return found, [tokenizer.decode(ids) for ids in drawn[:EXAMPLES]]
+
+
 def examples(model: SentenceVAE, train: Sentences, dev: Sentences, tokenizer: Tokenizer) -> dict[str, Any]:
-    """Reconstructions from the modes, the way from the first to the second, samples, neighbours: none picked."""
+    """Reconstructions, the way from the first to the second, neighbours: none picked."""
     rows = dev.rows[:EXAMPLES]
-    points = modes(model, Sentences(rows, tokenizer.pad))
+    shown = Sentences(rows, tokenizer.pad)
+    points, means = modes(model, shown), latents.means(model, shown)
     known = Sentences(train.rows[:SEARCHED], tokenizer.pad)
     nearest = neighbours(points, modes(model, known), NEAREST).tolist()
-    torch.manual_seed(0)
-    given, drawn = [tokenizer.decode(row) for row in rows], model.prior().sample((EXAMPLES,))
-    written = decoding.texts(model, tokenizer, points)
+    given = [tokenizer.decode(row) for row in rows]
+    again = decoding.texts(model, tokenizer, means)
     return {
-        "reconstructions": [{"input": a, "output": b} for a, b in zip(given, written, strict=True)],
-        "interpolation": decoding.texts(model, tokenizer, latents.path(model, points[0], points[1], STEPS)),
-        "samples": decoding.texts(model, tokenizer, drawn),
+        "reconstructions": [{"input": a, "output": b} for a, b in zip(given, again, strict=True)],
+        "interpolation": decoding.texts(model, tokenizer, latents.path(model, means[0], means[1], STEPS)),
         "neighbours": [
             {"input": text, "output": [tokenizer.decode(known.rows[number]) for number in numbers]}
             for text, numbers in zip(given, nearest, strict=True)
@@ -150,8 +198,11 @@ def main() -> None:
         )
         model = folder.load(MODELS / name).to(processes.device())
         tokenizer.require(model.encoder.config.vocab_size, model=MODELS / name)
-        job.report(measured(model, dev, settings, tokenizer, seed))
-        job.examples({**examples(model, train, dev, tokenizer), **view(model, tokenizer, max_length)})
+        job.report(measured(model, dev, settings, seed))
+        found, samples = written(model, dev, settings, tokenizer, seed)
+        job.report(found)
+        shown = {**examples(model, train, dev, tokenizer), "samples": samples}
+        job.examples({**shown, **view(model, tokenizer, max_length)})
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from rosphere.text.tokenizer import Tokenizer
 from rosphere.training.checkpoint import History
 from rosphere.training.schedule import Schedule
 from rosphere.vae import folder, training
-from rosphere.vae.decoder import LatentAt
+from rosphere.vae.decoder import FreshDecoder, LatentAt
 from rosphere.vae.heads import Kappa
 from rosphere.vae.model import SentenceVAE, Shape
 from rosphere.vae.sentences import Sentences
@@ -33,8 +33,8 @@ class VmfVae:
     latent: int | Literal["rule"]
     kappa: Kappa
     latent_at: LatentAt
-    decoder_layers: int
-    decoder_width: int
+    decoder: Literal["pretrained", "fresh"]
+    fresh_decoder: FreshDecoder
     word_dropout: float
     regularizers: Regularizers = field(default_factory=Regularizers)
     batch_size: int
@@ -48,15 +48,17 @@ class VmfVae:
             raise InputError(f"variants: expected each once, got {twice[0]} {self.variants.count(twice[0])} times")
         if "vmf" not in self.variants:
             raise InputError(f"variants: expected vmf among them, the others are its baselines; got {self.variants}")
-        self.shape(2)  # refuses what no model can have
+        if self.decoder == "fresh" and "vmf_fresh" in self.variants:
+            raise InputError("variants: vmf_fresh is vmf itself with decoder: fresh; leave one of the two out")
+        for name in self.variants:
+            variant(name, self.shape(2), self.regularizers, self.fresh_decoder)  # refuses what no model can have
 
     def shape(self, latent: int) -> Shape:
         return Shape(
             kind="vmf",
             latent=latent,
             kappa=self.kappa,
-            decoder_layers=self.decoder_layers,
-            decoder_width=self.decoder_width,
+            fresh_decoder=self.fresh_decoder if self.decoder == "fresh" else None,
             word_dropout=self.word_dropout,
             latent_at=self.latent_at,
         )
@@ -80,7 +82,7 @@ def train(
     """The model of this name; all variants see the same sentences in the same order."""
     seed, tokenizer = job.scalar("seed", int), Tokenizer(TOKENIZER)
     latent = rule(len(splits["train"])) if settings.latent == "rule" else settings.latent
-    shape, objective = variant(name, settings.shape(latent), settings.regularizers)
+    shape, objective = variant(name, settings.shape(latent), settings.regularizers, settings.fresh_decoder)
     seed_everything(seed)
     language = encoders.load(SOURCE, dropout=settings.dropout)
     tokenizer.require(language.config.vocab_size, model=SOURCE)

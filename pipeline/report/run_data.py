@@ -87,9 +87,10 @@ class RunData:
         return self.found("pretrain_scratch")
 
     @property
-    def gaussian(self) -> dict[str, float] | None:
-        """The Gaussian baseline's measures, None where it was switched off."""
-        return self.found("evaluate_vae@gaussian")
+    def vae_baselines(self) -> dict[str, dict[str, Any]]:
+        """Reports of the text VAEs that are declared as rivals and were trained, by the rivals' names."""
+        rivals = [rival for metric in self.declared["evaluate_vae"].metrics for rival in metric.rivals]
+        return {rival.name: found for rival in rivals if (found := self.found(rival.stage)) is not None}
 
     @property
     def sphere(self) -> dict[str, Any] | None:

@@ -23,6 +23,13 @@ class Table:
 
 
 Row = tuple[str, str, str, str]  # the stage that it is of, system, measure, value
+VAE = {  # what is said of the text VAE here, by the declared metric
+    "ppl": "perplexity per token",
+    "mutual_information": "nats that the latent tells of a sentence",
+    "token_accuracy": "tokens reconstructed",
+    "sample_repetition": "samples with a token three times in a row",
+    "reconstruction_repetition": "reconstructions with a token three times in a row",
+}
 
 
 def main(run_data: RunData) -> Table:
@@ -80,16 +87,15 @@ def _similarity(run_data: RunData) -> list[Row]:
 
 
 def _vae(run_data: RunData) -> list[Row]:
-    vmf, gaussian = run_data.vae("vmf"), run_data.gaussian
-    found = {"KL measured / closed form, nats": f"{vmf['kl']:.3f} / {vmf['kl_closed_form']:.3f}"}
-    if gaussian is not None:
-        found |= {
-            "KL of the Gaussian baseline, nats": f"{gaussian['kl']:.3f}",
-            "token accuracy of reconstruction, vMF / Gaussian": (
-                f"{vmf['token_accuracy']:.3f} / {gaussian['token_accuracy']:.3f}"
-            ),
-        }
-    return [("evaluate_vae@vmf", "vMF-VAE", measure, value) for measure, value in found.items()]
+    """The VAE's values, and in brackets its baselines'."""
+    name, system, vmf, baselines = "evaluate_vae@vmf", "vMF-VAE", run_data.vae("vmf"), run_data.vae_baselines
+    metrics = {metric.key: metric for metric in run_data.declared["evaluate_vae"].metrics}
+    beside = f" ({' / '.join(baselines)})" if baselines else ""
+    rows = [(name, system, "KL measured / closed form, nats", f"{vmf['kl']:.3f} / {vmf['kl_closed_form']:.3f}")]
+    for key, measure in VAE.items():
+        theirs = " / ".join(map(metrics[key].text, baselines.values()))
+        rows.append((name, system, measure + beside, metrics[key].text(vmf) + (f" ({theirs})" if theirs else "")))
+    return rows
 
 
 def _task(run_data: RunData, name: str) -> Row:

@@ -35,11 +35,11 @@ def written(run_data: RunData) -> list[Markup]:
     drawn = Table(head=("#", "sentence"), rows=_numbered(vae["samples"]))
     return [
         html.folded(
-            "reconstructions of held-out sentences from a point on the sphere",
+            "reconstructions of held-out sentences, from the means of their posteriors",
             html.beside(vae["reconstructions"], "sentence", "output"),
         ),
         html.folded("along the great circle between the first two", html.table(between)),
-        html.folded("decoded from the uniform prior", html.table(drawn)),
+        html.folded("written from points of the uniform prior, tokens drawn", html.table(drawn)),
         html.folded(
             "training sentences nearest to the held-out ones on the sphere",
             html.beside(vae["neighbours"], "sentence", "output"),

@@ -27,6 +27,8 @@ RENAMED = {
     "simbert.pairs": "simbert.batch_size",
     "simbert.scale": "simbert.temperature",
     "vmf_vae.crutches": "vmf_vae.regularizers",
+    "vmf_vae.decoder_layers": "vmf_vae.fresh_decoder.layers",
+    "vmf_vae.decoder_width": "vmf_vae.fresh_decoder.width",
     "vmf_vae.importance_samples": "evaluate_vae.importance_samples",
     "vmf_vae.importance_sentences": "evaluate_vae.importance_sentences",
     "vmf_vae.longest": "vmf_vae.max_length",
@@ -39,6 +41,8 @@ OTHERWISE = {
     "evaluate.means": "cls_and_means for true, cls for false",
     "roformer_sim.scale": "1 / scale",
     "simbert.scale": "1 / scale",
+    "vmf_vae.decoder_layers": "used where vmf_vae.decoder is fresh, not pretrained",
+    "vmf_vae.decoder_width": "used where vmf_vae.decoder is fresh, not pretrained",
     "vmf_vae.twins": "vmf among them",
 }
 

@@ -21,8 +21,8 @@ from torch.nn import functional as F
 from rosphere.encoder import masks
 from rosphere.encoder.model import Cache, MaskedLanguageModel
 from rosphere.errors import InputError
-from rosphere.similarity.drawing import key, nucleus, uniforms
 from rosphere.text import batching
+from rosphere.text.nucleus import key, nucleus, uniforms
 from rosphere.text.tokenizer import SPECIALS, UNUSED, Tokenizer
 
 TOKENS_A_BATCH = 8192  # of all rows at their longest: what bounds the memory of keys and values

@@ -6,6 +6,7 @@ import json
 import shutil
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from safetensors.torch import load_file, save_file
 
@@ -13,6 +14,7 @@ from rosphere.encoder.config import EncoderConfig
 from rosphere.encoder.folder import TOKENIZER_FILES
 from rosphere.encoder.model import MaskedLanguageModel
 from rosphere.errors import InputError
+from rosphere.vae.decoder import FreshDecoder
 from rosphere.vae.model import SentenceVAE, Shape
 
 SETTINGS, WEIGHTS = "vae.json", "vae.safetensors"
@@ -41,7 +43,7 @@ def load(folder: Path) -> SentenceVAE:
             raise InputError(f"{folder}: not a text VAE, {name} is missing")
     settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
     try:
-        shape, config = Shape(**settings["shape"]), EncoderConfig(**settings["encoder"])
+        shape, config = _shape(settings["shape"]), EncoderConfig(**settings["encoder"])
         mask_token = int(settings["mask_token"])
     except (KeyError, TypeError) as error:
         raise InputError(f"{folder / SETTINGS}: written by another version ({error}); train the model anew") from error
@@ -51,3 +53,8 @@ def load(folder: Path) -> SentenceVAE:
     except RuntimeError as error:
         raise InputError(f"{folder / WEIGHTS}: {' '.join(str(error).split())}") from error
     return model.eval()
+
+
+def _shape(values: dict[str, Any]) -> Shape:
+    fresh = values["fresh_decoder"]
+    return Shape(**{**values, "fresh_decoder": FreshDecoder(**fresh) if fresh else None})

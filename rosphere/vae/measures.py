@@ -13,8 +13,8 @@ from torch import Tensor
 from torch.distributions import Distribution, kl_divergence
 
 from rosphere.vae.bleu import corpus_bleu
-from rosphere.vae.decoding import decode
 from rosphere.vae.model import SentenceVAE
+from rosphere.vae.repetition import repetition
 from rosphere.vae.sentences import Batch
 
 ACTIVE = 0.01  # Burda et al. 2016, arXiv 1509.00519, of the prior's variance
@@ -102,13 +102,20 @@ def active_directions(means_ND: Tensor, unit: float) -> int:
     return int((torch.linalg.eigvalsh(means_ND.double().T.cov()) > ACTIVE * unit).sum())
 
 
-@torch.no_grad()
-def reconstruction_bleu(model: SentenceVAE, batches: Sequence[Batch], *, cls: int, sep: int) -> float:
-    """Corpus BLEU-4 over tokens of the sentences decoded greedily from their posteriors' modes."""
-    model.eval()
-    written, given = [], []
-    for batch in batches:
-        modes = model.posterior(batch.to(model.device)).mode
-        written += decode(model, modes, cls=cls, sep=sep, max_length=2 * batch.ids_BL.shape[1])
-        given += batch.words()
-    return corpus_bleu(written, given)
+def writing(
+    reconstructions: Sequence[Sequence[int]], given: Sequence[Sequence[int]], samples: Sequence[Sequence[int]]
+) -> dict[str, float]:
+    """bleu: corpus BLEU-4 of the reconstructions over the tokens of the given sentences.
+
+    *_repetition: share of sentences with a token three times in a row; of the reconstructions, of the samples, and of
+    the given sentences themselves, for who learns from text that repeats will repeat.
+    sample_distinct: share of the samples that are different from one another.
+    """
+    return {
+        "bleu": corpus_bleu(reconstructions, given),
+        "reconstruction_repetition": repetition(reconstructions),
+        "sample_repetition": repetition(samples),
+        "held_out_repetition": repetition(given),
+        "sample_distinct": len(set(map(tuple, samples))) / len(samples),
+        "samples": len(samples),
+    }

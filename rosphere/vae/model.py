@@ -22,8 +22,7 @@ from rosphere.encoder import masks
 from rosphere.encoder.model import Cache, MaskedLanguageModel
 from rosphere.errors import InputError
 from rosphere.sphere.distributions import HypersphericalUniform
-from rosphere.vae import decoder
-from rosphere.vae.decoder import Decoder, LatentAt
+from rosphere.vae.decoder import Decoder, FreshDecoder, LatentAt
 from rosphere.vae.heads import GaussianHead, Kappa, SphericalHead
 from rosphere.vae.sentences import Batch
 
@@ -37,8 +36,7 @@ class Shape:
     kind: Kind
     latent: int
     kappa: Kappa  # of the vMF: one number, or "learned" for each sentence
-    decoder_layers: int
-    decoder_width: int
+    fresh_decoder: FreshDecoder | None = None  # None: the decoder begins as the language model the encoder comes from
     word_dropout: float  # share of the decoder's input tokens hidden in training, so that it needs the latent
     latent_at: LatentAt = "input"
     gamma: float | None = None  # of the Gaussian: scale of its batch-normalised means; None: they are not normalised
@@ -65,9 +63,7 @@ class SentenceVAE(nn.Module):
             if shape.kind == "vmf"
             else GaussianHead(width, shape.latent, shape.gamma)
         )
-        config = decoder.config(language.config, layers=shape.decoder_layers, width=shape.decoder_width)
-        self.decoder = Decoder(config, shape.latent, shape.latent_at)
-        self.decoder.language.encoder.words.load_state_dict(language.encoder.words.state_dict())
+        self.decoder = Decoder(language, shape.latent, shape.latent_at, shape.fresh_decoder)
 
     @property
     def device(self) -> torch.device:

@@ -9,6 +9,7 @@ import torch
 from rosphere.encoder.config import EncoderConfig
 from rosphere.encoder.model import MaskedLanguageModel
 from rosphere.text import batching
+from rosphere.vae.decoder import FreshDecoder
 from rosphere.vae.model import SentenceVAE, Shape
 from rosphere.vae.sentences import Batch
 
@@ -35,7 +36,7 @@ def model(
             attention_probs_dropout_prob=0.0,
         )
     )
-    shape = {"decoder_layers": 2, "decoder_width": 32, "word_dropout": 0.0, **changes}
+    shape = {"fresh_decoder": FreshDecoder(layers=2, width=32), "word_dropout": 0.0, **changes}
     return SentenceVAE(language, Shape(kind=kind, latent=latent, kappa=kappa, **shape), mask_token=MASK)
 
 

@@ -71,6 +71,18 @@ def test_the_way_in_flat_space_is_straight() -> None:
     torch.testing.assert_close(path, torch.tensor([[0, 2], [1, 1.5], [2, 1], [3, 0.5], [4, 0]]))
 
 
+def test_the_way_between_means_is_the_great_circle_at_their_distances_from_the_centre() -> None:
+    a, b = units(2, 7).float()
+    path = latents.path(model(), 0.25 * a, 0.75 * b, 3)
+    torch.testing.assert_close(path, torch.tensor([[0.25], [0.5], [0.75]]) * geodesic(a, b, 3))
+
+
+def test_means_are_modes_inside_the_sphere() -> None:
+    """A(kappa) of them: 0.836457 for 20 in 8 dimensions."""
+    found, some = shaken(model(latent=8, kappa=20.0)), Sentences([[CLS, 7, SEP], [CLS, 8, 9, SEP]], PAD)
+    torch.testing.assert_close(latents.means(found, some), 0.836457 * modes(found, some), rtol=0, atol=1e-5)
+
+
 # --- neighbours
 
 
@@ -144,7 +156,15 @@ def saved(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize(
     "changes",
-    [{}, {"kappa": "learned", "latent_at": "every_layer"}, {"kind": "gaussian", "gamma": 0.6}, {"kind": "gaussian"}],
+    [
+        {},
+        {"kappa": "learned", "latent_at": "every_layer"},
+        {"kind": "gaussian", "gamma": 0.6},
+        {"kind": "gaussian"},
+        {"fresh_decoder": None},
+        {"fresh_decoder": None, "model_type": "roformer_v2", "latent_at": "every_layer"},
+        {"fresh_decoder": None, "model_type": "bert"},
+    ],
 )
 def test_a_saved_model_is_the_model(tmp_path: Path, changes: dict[str, object]) -> None:
     found, batch = shaken(model(**changes)), sentences()
@@ -172,15 +192,24 @@ def test_a_folder_that_is_none_or_of_another_version_is_refused(saved: Path, tmp
         folder.load(saved)
 
 
+def test_a_folder_from_when_all_decoders_were_fresh_is_refused(saved: Path) -> None:
+    old = json.loads((saved / "vae.json").read_text())
+    shape = old["shape"].pop("fresh_decoder")
+    old["shape"] |= {"decoder_layers": shape["layers"], "decoder_width": shape["width"]}
+    (saved / "vae.json").write_text(json.dumps(old))
+    with pytest.raises(InputError, match=r"vae\.json: written by another version .*; train the model anew$"):
+        folder.load(saved)
+
+
 def test_interpolate_on_the_command_line(saved: Path, capsys: pytest.CaptureFixture[str]) -> None:
     first, last = "".join(CHARACTERS[:4]), "".join(CHARACTERS[5:8])
     main(["interpolate", first, last, "--model", str(saved), "--steps", "5", "--max-length", "6"])
     lines = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
     assert [share for share, _ in lines] == ["0.000", "0.250", "0.500", "0.750", "1.000"]
     found, tokenizer = folder.load(saved), Tokenizer(saved)
-    ends = latents.encode(found, tokenizer, [first, last])
+    ends = latents.means(found, Sentences.of([first, last], tokenizer))
     assert [lines[0][1], lines[-1][1]] == decoding.texts(found, tokenizer, ends, max_length=6)
-    expected = decoding.texts(found, tokenizer, geodesic(ends[0], ends[1], 5), max_length=6)
+    expected = decoding.texts(found, tokenizer, latents.path(found, ends[0], ends[1], 5), max_length=6)
     assert [text for _, text in lines] == expected
 
 

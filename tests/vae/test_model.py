@@ -170,14 +170,14 @@ def test_the_decoder_hears_the_latent(at: str) -> None:
     assert (gap.abs().amax(-1) > 1e-2).all()  # at every place
 
 
-def test_the_latent_enters_every_layer_and_before_the_first_token() -> None:
+def test_the_latent_enters_every_layer() -> None:
     """Each of the maps alone moves the logits; with the input alone there is one map."""
     found, ids = shaken(model(latent_at="every_layer")), torch.tensor([[CLS, 5, 6]])
     keep, (a, b) = torch.ones_like(ids), F.normalize(torch.randn(2, 1, 6), dim=-1)
     enter = found.decoder.enter
     whole = enter.weight.data.clone()
-    assert whole.shape == (3 * 32, 6)
-    for number in range(3):  # the position, the first block, the second
+    assert whole.shape == (2 * 32, 6)
+    for number in range(2):
         enter.weight.data.zero_()
         enter.weight.data[32 * number : 32 * (number + 1)] = whole[32 * number : 32 * (number + 1)]
         with torch.no_grad():

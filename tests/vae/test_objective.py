@@ -11,6 +11,7 @@ from torch.distributions import Independent, Normal, kl_divergence
 from rosphere.errors import InputError
 from rosphere.sphere.distributions import VonMisesFisher
 from rosphere.vae import objective
+from rosphere.vae.decoder import FreshDecoder
 from rosphere.vae.model import Shape
 from rosphere.vae.objective import ELBO, Objective, elbo
 from rosphere.vae.sentences import Sentences
@@ -87,11 +88,12 @@ def test_what_is_no_objective_is_refused(key: str, value: float) -> None:
 
 
 def test_the_variants() -> None:
-    shape = Shape(kind="vmf", latent=8, kappa=50.0, decoder_layers=1, decoder_width=32, word_dropout=0.3)
-    regularizers = Regularizers(annealing=0.25, free_bits=0.2, gamma=0.7)
-    found = {name: variant(name, shape, regularizers) for name in ("vmf", *Variant.__args__)}
+    shape = Shape(kind="vmf", latent=8, kappa=50.0, word_dropout=0.3)
+    regularizers, fresh = Regularizers(annealing=0.25, free_bits=0.2, gamma=0.7), FreshDecoder(layers=1, width=32)
+    found = {name: variant(name, shape, regularizers, fresh) for name in Variant.__args__}
     assert {name: (each.kind, each.kappa, each.gamma) for name, (each, _) in found.items()} == {
         "vmf": ("vmf", 50.0, None),
+        "vmf_fresh": ("vmf", 50.0, None),
         "gaussian": ("gaussian", 50.0, None),
         "gaussian_annealed": ("gaussian", 50.0, None),
         "gaussian_free_bits": ("gaussian", 50.0, None),
@@ -101,6 +103,19 @@ def test_the_variants() -> None:
     changed = {name: each for name, (_, each) in found.items() if each != ELBO}
     assert changed == {"gaussian_annealed": Objective(annealing=0.25), "gaussian_free_bits": Objective(free_bits=0.2)}
     assert all((each.latent, each.word_dropout) == (8, 0.3) for each, _ in found.values())
+    assert {name for name, (each, _) in found.items() if each.fresh_decoder == fresh} == {"vmf_fresh"}
+
+
+def test_free_bits_as_the_vmf_are_its_kl_in_all() -> None:
+    """KL(vMF_4(20) || uniform) = 3.258385 and KL(vMF_64(32) || uniform) = 6.051146, over as many coordinates."""
+    for latent, kappa, nats in ((4, 20.0, 3.258385), (64, 32, 6.051146)):
+        shape = Shape(kind="vmf", latent=latent, kappa=kappa, word_dropout=0.0)
+        _, found = variant(
+            "gaussian_free_bits", shape, Regularizers(free_bits="as_vmf"), FreshDecoder(layers=1, width=8)
+        )
+        assert found.free_bits * latent == pytest.approx(nats, abs=1e-6)
+    with pytest.raises(InputError, match="free_bits: as_vmf is the KL of a fixed kappa"):
+        Regularizers(free_bits="as_vmf").nats(Shape(kind="vmf", latent=4, kappa="learned", word_dropout=0.0))
 
 
 def test_a_spherical_posterior_has_no_weight_to_vanish() -> None:

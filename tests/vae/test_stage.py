@@ -17,6 +17,7 @@ from pipeline.run import settings as config
 from rosphere.errors import InputError
 from rosphere.text import reading
 from rosphere.text import tokenizer as tokenizers
+from rosphere.vae.decoder import FreshDecoder
 from rosphere.vae.latents import encode, view
 from stages import evaluate_vae, report, vmf_vae
 from tests.pipeline.report import toy_reports
@@ -25,25 +26,33 @@ from tests.vae.models import model, shaken
 PARAMS = Path(__file__).resolve().parents[2] / "params.yaml"
 
 
-def changed(tmp_path: Path, old: str, new: str) -> vmf_vae.VmfVae:
+VARIANTS = "[vmf, gaussian, gaussian_free_bits, vmf_fresh]"
+
+
+def changed(tmp_path: Path, *changes: tuple[str, str]) -> vmf_vae.VmfVae:
+    """The section with the first of what is old in each pair replaced by what is new."""
     text = PARAMS.read_text(encoding="utf-8")
-    section = text.index("\nvmf_vae:")
-    place = text.index(old, section)
-    (tmp_path / "params.yaml").write_text(text[:place] + new + text[place + len(old) :], encoding="utf-8")
+    for old, new in changes:
+        place = text.index(old, text.index("\nvmf_vae:"))
+        text = text[:place] + new + text[place + len(old) :]
+    (tmp_path / "params.yaml").write_text(text, encoding="utf-8")
     return config.load(tmp_path / "params.yaml", "vmf_vae", vmf_vae.VmfVae)
 
 
-def test_the_defaults_are_the_vmf_and_the_plain_gaussian() -> None:
+def test_the_defaults_are_the_vmf_its_two_gaussians_and_its_fresh_decoder() -> None:
     settings = config.load(PARAMS, "vmf_vae", vmf_vae.VmfVae)
-    assert settings.variants == ["vmf", "gaussian"]
+    assert settings.variants == ["vmf", "gaussian", "gaussian_free_bits", "vmf_fresh"]
     assert settings.shape(8).kappa == 30.0
+    assert settings.shape(8).fresh_decoder is None
 
 
-def test_another_kappa_and_other_baselines_are_a_matter_of_params(tmp_path: Path) -> None:
-    assert changed(tmp_path, "kappa: 30.0", "kappa: learned").shape(8).kappa == "learned"
-    assert changed(tmp_path, "kappa: 30.0", "kappa: 1e4").shape(8).kappa == 1e4
-    assert changed(tmp_path, "gaussian]", "gaussian_bn, vmf_learned]").variants == ["vmf", "gaussian_bn", "vmf_learned"]
-    assert changed(tmp_path, ", gaussian]", "]").variants == ["vmf"]
+def test_another_kappa_other_baselines_and_a_fresh_decoder_are_a_matter_of_params(tmp_path: Path) -> None:
+    learned = changed(tmp_path, ("kappa: 30.0", "kappa: learned"), ("free_bits: as_vmf", "free_bits: 0.05"))
+    assert learned.shape(8).kappa == "learned"
+    assert changed(tmp_path, ("kappa: 30.0", "kappa: 1e4")).shape(8).kappa == 1e4
+    assert changed(tmp_path, (VARIANTS, "[vmf, gaussian_bn]")).variants == ["vmf", "gaussian_bn"]
+    fresh = changed(tmp_path, ("decoder: pretrained", "decoder: fresh"), (VARIANTS, "[vmf]"))
+    assert fresh.shape(8).fresh_decoder == FreshDecoder(layers=2, width=128)
 
 
 @pytest.mark.parametrize(
@@ -51,21 +60,34 @@ def test_another_kappa_and_other_baselines_are_a_matter_of_params(tmp_path: Path
     [
         ("kappa: 30.0", "kappa: -1", "kappa: expected a number above 0"),
         ("kappa: 30.0", "kappa: fixed", r"vmf_vae\.kappa: expected float \| one of 'learned', got 'fixed'"),
-        ("[vmf, gaussian]", "[vmf, gaussian, gaussian]", "variants: expected each once, got gaussian 2 times"),
-        ("[vmf, gaussian]", "[gaussian]", "variants: expected vmf among them"),
-        ("[vmf, gaussian]", "[vmf, laplace]", r"variants\[1\]: expected one of 'vmf', .*got 'laplace'"),
+        ("kappa: 30.0", "kappa: learned", "free_bits: as_vmf is the KL of a fixed kappa, got kappa: learned"),
+        (VARIANTS, "[vmf, gaussian, gaussian]", "variants: expected each once, got gaussian 2 times"),
+        (VARIANTS, "[gaussian]", "variants: expected vmf among them"),
+        (VARIANTS, "[vmf, laplace]", r"variants\[1\]: expected one of 'vmf', .*got 'laplace'"),
         ("annealing: 0.5", "annealing: 2", "annealing: expected a share of the run"),
+        ("decoder: pretrained", "decoder: fresh", "variants: vmf_fresh is vmf itself with decoder: fresh"),
+        ("decoder: pretrained", "decoder: gpt", "vmf_vae.decoder: expected one of 'pretrained', 'fresh', got 'gpt'"),
+        ("layers: 2", "layers: 0", "layers: expected 1 or more, got 0"),
+        ("width: 128", "width: 129", "width: expected an even width for each of 2 heads, got 129"),
     ],
 )
 def test_what_the_stage_refuses(tmp_path: Path, old: str, new: str, message: str) -> None:
     with pytest.raises(config.ConfigError, match=message):
-        changed(tmp_path, old, new)
+        changed(tmp_path, (old, new))
 
 
-def test_no_draws_are_no_estimate(tmp_path: Path) -> None:
-    text = PARAMS.read_text(encoding="utf-8").replace("importance_samples: 50", "importance_samples: 0")
-    (tmp_path / "params.yaml").write_text(text, encoding="utf-8")
-    with pytest.raises(config.ConfigError, match="evaluate_vae: batch_size, .*expected 1 or more of each"):
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("importance_samples: 50", "importance_samples: 0", "importance_samples: expected 1 or more, got 0"),
+        ("samples: 256", "samples: 7", "samples: expected 8 or more, got 7"),
+        ("top_p: 0.9", "top_p: 1.5", "top_p: expected a probability, 0 to 1, got 1.5"),
+    ],
+)
+def test_what_the_measuring_stage_refuses(tmp_path: Path, old: str, new: str, message: str) -> None:
+    section = PARAMS.read_text(encoding="utf-8").partition("\nevaluate_vae:")
+    (tmp_path / "params.yaml").write_text(section[1] + section[2].replace(old, new, 1), encoding="utf-8")
+    with pytest.raises(config.ConfigError, match=f"evaluate_vae: {message}"):
         config.load(tmp_path / "params.yaml", "evaluate_vae", evaluate_vae.EvaluateVae)
 
 

@@ -37,7 +37,8 @@ def test_every_rival_is_named_and_nothing_is_hidden(run_data: RunData) -> None:
     assert len(found) == 12
     assert found["masked-token loss", "the same shape from random weights, for equal FLOPs"] is True  # 3.5 and 4.0
     assert found["paraphrase found first (recall@1)", "TF-IDF"] is False
-    assert found["VAE: bound on the perplexity", "the Gaussian baseline"] is False  # 11 and 4.5: less is better
+    assert found["VAE: perplexity per token", "the Gaussian"] is False  # 14 and 7.5: less is better
+    assert found["VAE: tokens reconstructed", "the Gaussian"] is True
     assert found["cluener (f1)", "the majority baseline"] is False
     page = "".join(headline.section(run_data, {"evaluate@cluener": "http://x/#1"}))
     assert "5 of 12 comparisons are won." in page

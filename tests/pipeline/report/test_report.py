@@ -112,7 +112,7 @@ def test_nothing_is_said_of_what_was_switched_off(run_data: RunData) -> None:
     put(run_data.folder / "pretrain_scratch.json", {"enabled": False})
     put(run_data.folder / "curves" / "pretrain_scratch.csv", "step\n0\n")
     run_data = toy_reports.run_data(run_data.folder, variants=["vmf"])
-    assert run_data.scratch is None and run_data.gaussian is None and savings(run_data) is None
+    assert run_data.scratch is None and run_data.vae_baselines == {} and savings(run_data) is None
     assert "switched off" in pretraining.savings_sentence(run_data)
     said = str(tables.main(run_data).rows)
     assert "Gaussian" not in said and "random weights" not in said
@@ -145,6 +145,7 @@ def test_tables_carry_the_numbers(run_data: RunData) -> None:
     )
     assert pretraining.certificate(run_data).rows[4] == ("parameters, before and after", "1,000 → 4,000")
     assert similarity.retrieval(run_data).rows[1] == ("teacher", "0.200", *["0.500"] * 5)
+    assert ("vMF-VAE", "perplexity per token (the Gaussian)", "14.0 (7.5)") in tables.main(run_data).rows
     assert vae.table(run_data).rows[1] == ("KL, nats a sentence (Monte Carlo)", "7", "0.5")
     assert dimension.table(run_data).rows[0] == ("token vectors", "77 tokens", "36.2", "30", "32")
     data = dict(tables.data(run_data).rows)

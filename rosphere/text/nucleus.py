@@ -1,6 +1,8 @@
-"""Drawing tokens from the nucleus of a distribution, by random numbers that depend on a key and a step alone.
+"""Tokens drawn from a language model's nucleus, each row by random numbers of its own.
 
-Shapes: N rows, one per sample; V vocabulary.
+What is drawn for a row depends on its key, the step and its logits alone, not on the rows beside it.
+
+Shapes: N rows; V vocabulary.
 """
 
 from __future__ import annotations
