@@ -45,10 +45,11 @@ def prefect_server(port: int, database: str | None) -> Service:
     return Service(name="Prefect", arguments=arguments, env=env, port=port, health="/api")
 
 
-def mlflow_server(port: int, store: str) -> Service:
-    """MLflow's server on the runs in `store`."""
+def mlflow_server(port: int, store: str, experiment: str | None = None) -> Service:
+    """MLflow's server on the runs in `store`, which its page shows of the experiment of this number."""
+    page = links.runs("", experiment) if experiment else ""
     arguments = ("mlflow", "server", "--host", HOST, "--port", str(port), "--workers", "1")
-    return Service(name="MLflow", arguments=arguments, env={STORE_URI: store}, port=port)
+    return Service(name="MLflow", arguments=arguments, env={STORE_URI: store}, port=port, page=page)
 
 
 def worker(api: str, tracking: str | None, dashboard: str | None = None) -> Service:
@@ -104,7 +105,7 @@ def serve(root: Path, servers: Sequence[Service], worker: Service) -> None:
         running = [Running(server, root, commands) for server in servers]
         for server in running:
             server.wait()
-            print(f"{server.service.name:8}{server.service.address}", flush=True)
+            print(f"{server.service.name:8}{server.service.address}{server.service.page}", flush=True)
         print("making the deployments known ...", flush=True)
         api = worker.env[PREFECT_API]
         tell(root, api, commands)
@@ -158,7 +159,8 @@ def main() -> int:
         return 1
     environment.prepare(root)
     prefect = prefect_server(given.prefect_port, given.prefect_database)
-    mlflow = mlflow_server(given.mlflow_port, given.mlflow_store or links.database(root))
+    number = None if given.mlflow_store else links.experiment(paths.home(root))
+    mlflow = mlflow_server(given.mlflow_port, given.mlflow_store or links.database(root), number)
     tracking = mlflow.address if given.mlflow_store else None
     with unwinding_on_terminate():
         try:

@@ -30,6 +30,7 @@ DVC_ROOT = "DVC_ROOT"  # set in what `dvc repro` started
 DVC_STAGE = "DVC_STAGE"  # the name of the stage that DVC started
 PREFECT_API = "PREFECT_API_URL"
 TRACKING_URI = "MLFLOW_TRACKING_URI"
+EXPERIMENT_NAME = "MLFLOW_EXPERIMENT_NAME"
 STORE_URI = "MLFLOW_BACKEND_STORE_URI"  # what MLflow's server keeps its runs in
 
 LOOPBACK = ("127.0.0.1", "localhost")

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from urllib.parse import quote
 
 from pipeline.workspace import paths
-from pipeline.workspace.environment import TRACKING_URI
+from pipeline.workspace.environment import EXPERIMENT_NAME, TRACKING_URI
+from rosphere import files
 
 SQLITE = "sqlite:///"
 DASHBOARD = "http://127.0.0.1:5000"  # where `make ui` shows MLflow
-EXPERIMENT = "1"  # the first that a store is given; 0 is MLflow's own
+FIRST = "1"  # the first experiment that a store is given; 0 is MLflow's own
 
 
 def database(root: Path) -> str:
@@ -27,6 +29,34 @@ def tracking_uri(home: Path) -> str:
     return f"{SQLITE}{home / given.removeprefix(SQLITE)}" if given.startswith(SQLITE) else given
 
 
-def runs(dashboard: str, query: str) -> str:
-    """The dashboard's list of runs that a search finds. Without `/runs` MLflow 3.17 shows no runs at all."""
-    return f"{dashboard}/#/experiments/{EXPERIMENT}/runs?searchFilter={quote(query, safe='')}"
+def note_experiment(home: Path, experiment: str) -> None:
+    """Remember the number of the experiment that runs go to, in this environment."""
+    note = paths.mlflow_experiment(home)
+    note.parent.mkdir(parents=True, exist_ok=True)
+    files.write_text(note, json.dumps({"environment": _store(), "experiment": experiment}) + "\n")
+
+
+def experiment(home: Path) -> str | None:
+    """The number of the experiment that runs go to in this environment; None: nobody knows yet.
+
+    Without a note that is the first one of the workspace's own store; another store has given it another number.
+    """
+    note = paths.mlflow_experiment(home)
+    if note.is_file():
+        said = json.loads(note.read_text(encoding="utf-8"))
+        if said["environment"] == _store():
+            return str(said["experiment"])
+    return None if any(_store()) else FIRST
+
+
+def _store() -> list[str]:
+    return [os.environ.get(name, "") for name in (TRACKING_URI, EXPERIMENT_NAME)]
+
+
+def runs(dashboard: str, experiment: str, query: str = "") -> str:
+    """The dashboard's list of runs, of those that a search finds.
+
+    Without `/runs` MLflow 3.17 shows no runs at all, and without the kind of work its pages for language model apps.
+    """
+    search = f"&searchFilter={quote(query, safe='')}" if query else ""
+    return f"{dashboard}/#/experiments/{experiment}/runs?workflowType=machine_learning{search}"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from pipeline.report import runs
 from pipeline.workspace import links
 
 
@@ -36,5 +38,27 @@ def test_what_stages_write_is_what_the_ui_shows(monkeypatch: pytest.MonkeyPatch,
 
 
 def test_a_search_for_runs_is_an_address() -> None:
-    address = links.runs("http://tracker/mlflow", "tags.`a/b` = 'c'")
-    assert address == "http://tracker/mlflow/#/experiments/1/runs?searchFilter=tags.%60a%2Fb%60%20%3D%20%27c%27"
+    address = links.runs("http://tracker/mlflow", "7", "tags.`a/b` = 'c'")
+    page = "http://tracker/mlflow/#/experiments/7/runs?workflowType=machine_learning"
+    assert address == f"{page}&searchFilter=tags.%60a%2Fb%60%20%3D%20%27c%27"
+    assert links.runs("http://tracker/mlflow", "7") == page
+
+
+@pytest.mark.parametrize(
+    "asked", [links.experiment, lambda home: runs.experiment()]
+)  # the page's own way, which is apart
+def test_the_experiment_of_another_store_is_not_taken_for_ours(
+    asked: Callable[[Path], str | None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME"):
+        monkeypatch.delenv(name, raising=False)
+    assert asked(tmp_path) == "1"  # the first of a store of our own
+    links.note_experiment(tmp_path, "3")
+    assert asked(tmp_path) == "3"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://tracker:5000")
+    assert asked(tmp_path) is None
+    links.note_experiment(tmp_path, "12")
+    assert asked(tmp_path) == "12"
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "mine")
+    assert asked(tmp_path) is None
