@@ -9,7 +9,6 @@ from urllib.parse import quote
 
 from pipeline.workspace import paths
 from pipeline.workspace.environment import EXPERIMENT_NAME, TRACKING_URI
-from rosphere import files
 
 SQLITE = "sqlite:///"
 DASHBOARD = "http://127.0.0.1:5000"  # where `make ui` shows MLflow
@@ -33,7 +32,9 @@ def note_experiment(home: Path, experiment: str) -> None:
     """Remember the number of the experiment that runs go to, in this environment."""
     note = paths.mlflow_experiment(home)
     note.parent.mkdir(parents=True, exist_ok=True)
-    files.write_text(note, json.dumps({"environment": _store(), "experiment": experiment}) + "\n")
+    draft = note.with_name(f"{note.name}.{os.getpid()}")
+    draft.write_text(json.dumps({"environment": _store(), "experiment": experiment}) + "\n", encoding="utf-8")
+    draft.replace(note)
 
 
 def experiment(home: Path) -> str | None:

@@ -104,8 +104,10 @@ def _sweep(store: Connection, start: Event) -> str:
 
 
 def _link_reused(store: Connection, parent: Run, start: Event) -> None:
-    """Tags `reused.<stage>` and a note with links: the earlier runs of stages that stand as they were or came from DVC's
-    cache. Their metrics are the parent's too; where MLflow has no such run the tag says UNKNOWN."""
+    """Tags `reused.<stage>` and a note with links: the earlier runs of stages that stand, or came from DVC's cache.
+
+    Their metrics are the parent's too; where MLflow has no such run the tag says UNKNOWN.
+    """
     children = store.search(f"tags.`{PARENT}` = '{parent.info.run_id}'")
     here = {run.data.tags["stage.fp"] for run in children if run.info.status in ("FINISHED", "RUNNING")}
     known = _links(parent.data.tags)

@@ -410,7 +410,9 @@ def test_the_pipelines_of_a_sweep_lie_below_its_run(home: Path, store: Any, monk
     members = [spooled(me(home, "train", name)) for name in ("swept1", "swept2")]
     for told in members:
         assert not store.deliver(told.path, over=False)
-    [sweep] = runs(home, "tags.role = 'sweep'")
+    name = key("kappa's grid")
+    named = f"tags.role = 'sweep' and tags.sweep = '{name}'"
+    [sweep] = runs(home, named)
     assert (sweep.info.run_name, sweep.info.status) == ("kappa's grid", "RUNNING")
     below = runs(home, f"tags.`mlflow.parentRunId` = '{sweep.info.run_id}'")
     assert {run.data.tags["pipeline.fp"] for run in below} == {"swept1", "swept2"}
@@ -419,7 +421,7 @@ def test_the_pipelines_of_a_sweep_lie_below_its_run(home: Path, store: Any, monk
     for number, told in enumerate(members):
         told.write("end", status="FINISHED")
         assert store.deliver(told.path, over=True)
-        assert runs(home, "tags.role = 'sweep'")[0].info.status == ("RUNNING", "FINISHED")[number]
+        assert runs(home, named)[0].info.status == ("RUNNING", "FINISHED")[number]
 
 
 def test_a_killed_stage_is_resumed_as_the_same_run(home: Path, store: Any) -> None:
