@@ -18,6 +18,7 @@ from pipeline.tracking.mlflow.parents import PARENT
 from pipeline.tracking.mlflow.store import Connection
 from pipeline.tracking.mlflow.values import LONGEST_TAG, as_metrics, as_params, key, stage_key
 from pipeline.tracking.run_log import Event, Sent
+from pipeline.workspace import paths
 
 TABLE_NAME = 80  # characters: a file's name takes 255 bytes, and a Chinese character three of them
 
@@ -39,7 +40,7 @@ class Store:
         if start is None:
             return over  # killed before its first word
         sent = run_log.read_sent(path)
-        if sent.uri not in (self._store.name, self._store.uri):
+        if not self._is_ours(sent):
             sent = Sent(uri=self._store.name)  # another store knows nothing of what the first one was sent
         if not sent.run:
             sent = self._open(start, sent, path.name)
@@ -55,6 +56,13 @@ class Store:
                     with self._store.sparing(sent.run, f"model {Path(model['path']).name}"):
                         registry.register(self._store, sent.run, start, path, model)
         return over
+
+    def _is_ours(self, sent: Sent) -> bool:
+        """Whether this is the store that was sent it; an earlier version noted where that lay, perhaps before a move."""
+        if sent.uri in (self._store.name, self._store.uri):
+            return True
+        moved = self._store.own and sent.uri.endswith(f"/{paths.mlflow_database(self._home).name}")
+        return bool(moved and sent.run) and not self._store.deleted(sent.run)
 
     def mend(self) -> list[str]:
         """Put right what nobody is left to put right; a line for each thing that was."""

@@ -538,7 +538,8 @@ def test_without_a_server_the_run_is_kept_and_sync_delivers_it(
     trainer = run_trainer(home, "absent", 0, MLFLOW_TRACKING_URI=nowhere)
     out, err = trainer.communicate(timeout=60)
     assert (trainer.returncode, out) == (0, "told\n")
-    assert err.startswith("warning: train: tracking: ") and err.count("\n") == 1
+    # On a machine with no time for the uploader that has not even asked the server yet, and so has no complaint.
+    assert err == "" or one_warning(err, "python -m pipeline.tracking sync")
     [kept] = spools(home, "absent")
     deadline = time.monotonic() + 60
     while uploader.sync(home):  # on a slow machine the uploader may still be at its last attempt
