@@ -58,7 +58,7 @@ class Store:
         return over
 
     def _is_ours(self, sent: Sent) -> bool:
-        """Whether this is the store that was sent it; an earlier version noted where that lay, perhaps before a move."""
+        """Whether this store was sent it; an earlier version noted where that lay, perhaps before a move."""
         if sent.uri in (self._store.name, self._store.uri):
             return True
         moved = self._store.own and sent.uri.endswith(f"/{paths.mlflow_database(self._home).name}")

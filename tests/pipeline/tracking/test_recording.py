@@ -582,7 +582,9 @@ def test_a_copied_workspace_writes_into_itself(home: Path, store: Any, tmp_path:
     (tmp_path / "note.txt").write_text("a note")
     told = spooled(me(copy, "train", "copied"))
     told.artifact(tmp_path / "note.txt")
-    assert run_trainer(copy, "another", 0).wait(60) == 0
+    told.write("end", status="FINISHED")
+    trainer = run_trainer(copy, "another", 0)
+    assert trainer.communicate(timeout=120)[0] == "told\n"
     wait_until_delivered(copy, "another")  # by a process that has never seen the first place
     assert uploader.sync(copy) == 0
     [run] = runs(copy, "tags.`stage.fp` = 'copied-train'")
