@@ -30,7 +30,12 @@ SHORT_LIFE = 30.0  # seconds; a worker that does not even live that long would n
 POLL_SECONDS = "3"  # how often the worker asks for runs; the server is on this machine
 
 # In a process of its own: importing mlflow here would cost a second and hundreds of megabytes for good.
-CREATE_STORE = "import sys; from mlflow import MlflowClient; MlflowClient(sys.argv[1]).search_experiments()"
+# The experiment, so that its page is there before the first run.
+CREATE_STORE = """
+import sys
+from mlflow import MlflowClient
+MlflowClient(sys.argv[1]).create_experiment(sys.argv[2], artifact_location=sys.argv[3])
+"""
 
 
 def prefect_server(port: int, database: str | None) -> Service:
@@ -74,7 +79,7 @@ def create_store(root: Path) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if paths.mlflow_database(root).exists():
             return
-        command = [sys.executable, "-c", CREATE_STORE, links.database(root)]
+        command = [sys.executable, "-c", CREATE_STORE, links.database(root), links.EXPERIMENT, links.BESIDE]
         done = subprocess.run(command, cwd=root, capture_output=True, text=True)
         if done.returncode:
             raise StartError(f"MLflow cannot create {links.database(root)}:\n{done.stderr[-2000:]}")

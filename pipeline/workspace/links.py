@@ -12,6 +12,8 @@ from pipeline.workspace.environment import EXPERIMENT_NAME, TRACKING_URI
 
 SQLITE = "sqlite:///"
 DASHBOARD = "http://127.0.0.1:5000"  # where `make ui` shows MLflow
+EXPERIMENT = "rosphere"  # where runs go unless MLFLOW_EXPERIMENT_NAME says otherwise
+BESIDE = "mlflow-artifacts:/"  # the place of its artifacts: beside the database (pipeline/tracking/mlflow/artifacts.py)
 FIRST = "1"  # the first experiment that a store is given; 0 is MLflow's own
 
 

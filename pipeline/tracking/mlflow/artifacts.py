@@ -18,7 +18,6 @@ from sqlalchemy.engine import make_url
 from pipeline.workspace import paths
 
 SCHEME = "mlflow-artifacts"
-BESIDE = f"{SCHEME}:/"  # the place of an experiment whose artifacts lie beside its database
 FOLDER = paths.mlflow_artifacts(Path()).name  # MLflow's own default
 
 

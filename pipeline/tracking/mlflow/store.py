@@ -65,7 +65,7 @@ class Connection:
                 os.environ[TRACKING_URI] = before
 
     def _find_experiment(self, home: Path) -> str:
-        name = os.environ.get(EXPERIMENT_NAME, "rosphere")
+        name = os.environ.get(EXPERIMENT_NAME, links.EXPERIMENT)
         found = self.client.get_experiment_by_name(name)
         if found and found.lifecycle_stage == LifecycleStage.DELETED:
             self.client.restore_experiment(found.experiment_id)  # MLflow lets nobody else have its name
@@ -77,7 +77,7 @@ class Connection:
         if place is None and not self.uri.startswith("http"):
             # Left to itself MLflow puts a database's artifacts below the current directory, for good.
             beside = artifacts.folder_of(self.uri) is not None
-            place = artifacts.BESIDE if beside else paths.mlflow_artifacts(home).as_uri()
+            place = links.BESIDE if beside else paths.mlflow_artifacts(home).as_uri()
         return str(self.client.create_experiment(name, artifact_location=place))
 
     def search(self, query: str, limit: int = 1000) -> list[Run]:
