@@ -8,6 +8,7 @@ MLflow of the environment so, as an entry point `mlflow.artifact_repository`, wh
 """
 
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from mlflow.store.artifact.artifact_repo import ArtifactRepository
@@ -43,7 +44,8 @@ def make_known() -> None:
     """To the MLflow of this process, also where this package was installed before it said so itself, or not at all."""
     from mlflow.store.artifact.artifact_repository_registry import get_registered_artifact_repositories
 
-    get_registered_artifact_repositories()[SCHEME] = repository
+    known: dict[str, Any] = get_registered_artifact_repositories()  # declared as instances, they are what makes them
+    known[SCHEME] = repository
 
 
 def left_behind(location: str | None, home: Path) -> bool:

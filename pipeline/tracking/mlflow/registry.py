@@ -71,7 +71,7 @@ def _version(store: Connection, name: str, run: Run, start: Event, path: Path, e
     return _of(store, name, _logged(store, name, run, path, event, tags), run.info.run_id, tags)
 
 
-def _of(store: Connection, name: str, logged: Any, run: str, tags: dict[str, str]) -> ModelVersion:
+def _of(store: Connection, name: str, logged: Any, run: str | None, tags: dict[str, str]) -> ModelVersion:
     with store.as_default():
         return store.client.create_model_version(
             name, source=logged.model_uri, run_id=run, tags=tags, model_id=logged.model_id

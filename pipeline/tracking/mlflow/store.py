@@ -105,7 +105,8 @@ class Connection:
         """Batch by batch; of one that MLflow refuses each half, down to the item that is wrong, which is left out."""
         for some in chunks(items, size):
             try:
-                self.client.log_batch(run, **{kind: some})
+                batch: dict[str, Any] = {kind: some}
+                self.client.log_batch(run, **batch)
             except MlflowException as error:
                 if not refused(error):
                     raise
