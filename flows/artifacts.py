@@ -17,7 +17,7 @@ from prefect.artifacts import (
 
 from flows import metrics
 from flows.task import Outcome
-from pipeline.workspace import links
+from pipeline.workspace import links, paths
 from pipeline.workspace.graph import Graph
 
 FIGURES = Path("reports/figures")
@@ -39,7 +39,8 @@ def write(root: Path, graph: Graph, outcomes: Sequence[Outcome], before: metrics
     create_table_artifact([asdict(outcome) for outcome in outcomes], key="stages", description="what ran")
     create_markdown_artifact(metrics.table(before, numbers(root, graph)), key="metrics", description="metrics")
     if any(outcome.how == "ran" for outcome in outcomes):
-        create_link_artifact(runs_address(), key="mlflow", link_text="the MLflow runs of this flow run")
+        if address := runs_address(root):
+            create_link_artifact(address, key="mlflow", link_text="the MLflow runs of this flow run")
     drawn = {path for stage in graph.stages if _ran(stage.name, outcomes) for path in stage.outs}
     if str(FIGURES) in drawn:
         for figure in sorted((root / FIGURES).iterdir()):
@@ -47,9 +48,9 @@ def write(root: Path, graph: Graph, outcomes: Sequence[Outcome], before: metrics
                 create_image_artifact(data_address(figure), key=f"figure-{figure.stem.replace('_', '-')}")
 
 
-def runs_address() -> str:
-    """MLflow's page of the runs that carry this flow run in their tag."""
-    return links.runs(f"tags.`prefect.flow_run` = '{runtime.flow_run.id}'")
+def runs_address(root: Path) -> str | None:
+    """MLflow's page of the runs that carry this flow run in their tag; None where their experiment is not known."""
+    return links.runs(paths.home(root), f"tags.`prefect.flow_run` = '{runtime.flow_run.id}'")
 
 
 def data_address(figure: Path) -> str:

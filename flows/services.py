@@ -35,6 +35,7 @@ class Service:
     env: Mapping[str, str] = field(default_factory=dict)
     port: int | None = None
     health: str = ""
+    page: str = ""  # below `address`, what a person opens
 
     @property
     def address(self) -> str:

@@ -30,7 +30,12 @@ SHORT_LIFE = 30.0  # seconds; a worker that does not even live that long would n
 POLL_SECONDS = "3"  # how often the worker asks for runs; the server is on this machine
 
 # In a process of its own: importing mlflow here would cost a second and hundreds of megabytes for good.
-CREATE_STORE = "import sys; from mlflow import MlflowClient; MlflowClient(sys.argv[1]).search_experiments()"
+# The experiment, so that its page is there before the first run.
+CREATE_STORE = """
+import sys
+from mlflow import MlflowClient
+MlflowClient(sys.argv[1]).create_experiment(sys.argv[2], artifact_location=sys.argv[3])
+"""
 
 
 def prefect_server(port: int, database: str | None) -> Service:
@@ -45,10 +50,11 @@ def prefect_server(port: int, database: str | None) -> Service:
     return Service(name="Prefect", arguments=arguments, env=env, port=port, health="/api")
 
 
-def mlflow_server(port: int, store: str) -> Service:
-    """MLflow's server on the runs in `store`."""
+def mlflow_server(port: int, store: str, experiment: str | None = None) -> Service:
+    """MLflow's server on the runs in `store`, which its page shows of the experiment of this number."""
+    page = links.page(experiment) if experiment else ""
     arguments = ("mlflow", "server", "--host", HOST, "--port", str(port), "--workers", "1")
-    return Service(name="MLflow", arguments=arguments, env={STORE_URI: store}, port=port)
+    return Service(name="MLflow", arguments=arguments, env={STORE_URI: store}, port=port, page=page)
 
 
 def worker(api: str, tracking: str | None, dashboard: str | None = None) -> Service:
@@ -73,7 +79,7 @@ def create_store(root: Path) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if paths.mlflow_database(root).exists():
             return
-        command = [sys.executable, "-c", CREATE_STORE, links.database(root)]
+        command = [sys.executable, "-c", CREATE_STORE, links.database(root), links.EXPERIMENT, links.BESIDE]
         done = subprocess.run(command, cwd=root, capture_output=True, text=True)
         if done.returncode:
             raise StartError(f"MLflow cannot create {links.database(root)}:\n{done.stderr[-2000:]}")
@@ -104,7 +110,7 @@ def serve(root: Path, servers: Sequence[Service], worker: Service) -> None:
         running = [Running(server, root, commands) for server in servers]
         for server in running:
             server.wait()
-            print(f"{server.service.name:8}{server.service.address}", flush=True)
+            print(f"{server.service.name:8}{server.service.address}{server.service.page}", flush=True)
         print("making the deployments known ...", flush=True)
         api = worker.env[PREFECT_API]
         tell(root, api, commands)
@@ -158,7 +164,8 @@ def main() -> int:
         return 1
     environment.prepare(root)
     prefect = prefect_server(given.prefect_port, given.prefect_database)
-    mlflow = mlflow_server(given.mlflow_port, given.mlflow_store or links.database(root))
+    number = None if given.mlflow_store else links.experiment(paths.home(root))
+    mlflow = mlflow_server(given.mlflow_port, given.mlflow_store or links.database(root), number)
     tracking = mlflow.address if given.mlflow_store else None
     with unwinding_on_terminate():
         try:

@@ -38,6 +38,9 @@ class Identity:
     upstream_metrics: Mapping[str, tuple[str, ...]]  # stage -> its metrics files
     gpus: int
     upstream: Mapping[str, str] = field(default_factory=dict)  # stage -> its stage_fp
+    beside: Mapping[str, str] = field(default_factory=dict)  # the same of those that stand as they are, neither of
+    # what this one reads nor of what reads it
+    sources: Mapping[str, str] = field(default_factory=dict)  # path -> hash of what no stage makes
 
 
 def stage_name(default: str) -> str:
@@ -118,6 +121,9 @@ def _from_graph(graph: Any, name: str, home: Path) -> Identity:
         for dep in _files(stage)
         if not any(_overlap(dep.def_path, out) for out in made)
     }
+    below = networkx.ancestors(graph, mine)
+    beside = [stage for stage in graph if stage not in above and stage not in below and stage is not mine]
+    standing = [stage for stage in beside if _stands(graph, stage, hashes)]
     pipeline_params = {key: value for stage in graph for key, value in _params(stage).items()}
     commands = {stage.addressing: stage.cmd for stage in graph}
     return Identity(
@@ -128,10 +134,38 @@ def _from_graph(graph: Any, name: str, home: Path) -> Identity:
         params=_params(mine),
         pipeline_params=pipeline_params,
         deps=hashes.deps(mine),
-        upstream_metrics={stage.addressing: tuple(out.def_path for out in stage.outs if out.metric) for stage in above},
+        upstream_metrics={
+            stage.addressing: tuple(out.def_path for out in stage.outs if out.metric) for stage in (*above, *standing)
+        },
         gpus=dvc_yaml.gpus(mine.meta, name),
         upstream={stage.addressing: hashes.stage(stage) for stage in above},
+        beside={stage.addressing: hashes.stage(stage) for stage in standing},
+        sources=sources,
     )
+
+
+def _stands(graph: Any, stage: Any, hashes: "_Hashes") -> bool:
+    """Whether dvc.lock says of the stage, and first of all that it reads from, that it was made from what is there now.
+
+    Another process may be making or deleting just that: then it does not stand.
+    """
+    from dvc.exceptions import DvcException
+
+    if not all(_stands(graph, above, hashes) for above in graph.successors(stage)):
+        return False
+    try:
+        made_so = all(hashes.of(dep) == dep.hash_info.value for dep in _files(stage))
+        return (
+            made_so and not stage.cmd_changed and not _params_changed(stage) and all(out.exists for out in stage.outs)
+        )
+    except (OSError, DvcException):
+        return False
+
+
+def _params_changed(stage: Any) -> bool:
+    from dvc.dependency import ParamsDependency
+
+    return any(dep.workspace_status() for dep in stage.deps if isinstance(dep, ParamsDependency))
 
 
 class _Hashes:

@@ -12,23 +12,43 @@ ROWS = 10_000  # of a table; the whole file lies beside it
 HEADS = {"confusion": ["gold", "predicted", "count"]}  # of tables whose rows are lists
 
 
-def tables(path: Path) -> Iterator[tuple[str, str]]:
-    """(name, MLflow's JSON) of every table in the file `path`, or in the files of the folder `path`.
+def files(kept: Path) -> list[Path]:
+    """The files in which there may be tables: `kept`, or those in the folder `kept`."""
+    found = sorted(kept.rglob("*")) if kept.is_dir() else [kept]
+    return [file for file in found if file.suffix in (".json", ".jsonl")]
+
+
+def tables(file: Path) -> Iterator[tuple[str, str]]:
+    """(name, MLflow's JSON) of every table in a file.
 
     A table is a list of mappings or, under a name in HEADS, of lists; a JSON-lines file is one. The name is the
     file's, and the place in it: "roformer_sim/paraphrases".
+
+    Raises:
+        ValueError: it is no JSON, or no UTF-8.
     """
-    for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
-        for name, (columns, rows) in _found(file):
-            table = {"columns": columns, "data": rows[:ROWS]}
-            yield f"{file.stem}{name}", json.dumps(table, ensure_ascii=False)
+    for name, (columns, rows) in _in(_value(file), ""):
+        table = {"columns": columns, "data": rows[:ROWS]}
+        yield f"{file.stem}{name}", json.dumps(table, ensure_ascii=False)
 
 
-def _found(file: Path) -> Iterator[tuple[str, Table]]:
-    if file.suffix == ".jsonl":
-        yield from _in([json.loads(line) for _, line in reading.lines(file) if line.strip()], "")
-    elif file.suffix == ".json":
-        yield from _in(json.loads(file.read_text(encoding="utf-8")), "")
+def _value(file: Path) -> Any:
+    """What the file holds. CLUE wants JSON lines in submissions that are called `.json`: then a list of them."""
+    lines = [line for _, line in reading.lines(file) if line.strip()]
+    if file.suffix == ".jsonl" or _several(lines):
+        return [json.loads(line) for line in lines]
+    return json.loads("\n".join(lines))
+
+
+def _several(lines: list[str]) -> bool:
+    """Whether each line is a value of its own: then the first is one already, and another follows."""
+    if len(lines) < 2:
+        return False
+    try:
+        json.loads(lines[0])
+    except ValueError:
+        return False
+    return True
 
 
 def _in(value: Any, name: str) -> Iterator[tuple[str, Table]]:

@@ -29,14 +29,15 @@ from pipeline.run import identity
 from pipeline.run import settings as config
 from pipeline.run.identity import Identity
 from pipeline.run.signals import Stopped
-from pipeline.tracking import former_folder, uploader
+from pipeline.tracking import former_folder, naming, uploader
 from pipeline.tracking.promotion import Champion, directed
 from pipeline.tracking.run_log import RunLog
-from pipeline.workspace import declaration, git, numbers, paths, yaml_file
+from pipeline.workspace import declaration, dvc_yaml, git, numbers, paths, yaml_file
 from pipeline.workspace.environment import FLOW_RUN, SWEEP, SYSTEM_METRICS, TRACKING, UPLOADER
 from rosphere.errors import InputError
 
 PATIENCE_SECONDS = 5.0  # how long a finished stage waits for its uploader, to warn if something was left
+SYNC = "`python -m pipeline.tracking sync` sends it"
 PARAMS = Path("params.yaml")
 STAGES = Path("stages")  # whose declarations say which metrics are better how, and which files prove something
 
@@ -115,14 +116,17 @@ class Tracker:
 
     def _see_off(self, path: Path) -> None:
         if self._process is None:
-            return self._warn(f"mlflow is not installed: kept in {path}")
+            if _delivering():  # else it was asked for
+                self._warn(f"mlflow is not installed: kept in {path}; {SYNC}")
+            return
         try:
             self._process.communicate(b"over", timeout=PATIENCE_SECONDS)
-        except subprocess.TimeoutExpired:
-            return self._warn("still being delivered, in the background")
+        except subprocess.TimeoutExpired:  # no reason to warn, on a busy machine, unless it has met an error
+            if reason := uploader.last_error(path):
+                self._warn(f"{reason}: not delivered yet; if it stays in {path}, {SYNC}")
+            return
         if self._process.returncode:
-            reason = uploader.last_line(path)
-            self._warn(f"{reason}: kept in {path}; `python -m pipeline.tracking sync` sends it")
+            self._warn(f"{uploader.failure(path)}: kept in {path}; {SYNC}")
 
     def _warn(self, message: str) -> None:
         if not self._warned:
@@ -155,8 +159,7 @@ def _begin(me: Identity, devices: tuple[str, ...]) -> Tracker:
         former_folder.move(me.home)
         log = RunLog(paths.run_logs(me.home) / name)
         log.write("start", **_introduction(me, devices), system_metrics=settings.system_metrics)
-        delivering = find_spec("mlflow") and os.environ.get(UPLOADER) != "0"
-        process = uploader.start(log.path) if delivering else None
+        process = uploader.start(log.path) if _delivering() and find_spec("mlflow") else None
         wanted = settings.models if settings.log_models else {}
         mine = {name: rule for name, rule in wanted.items() if rule.measured_by == me.name}
         rules = {name: directed(rule, declaration.read(STAGES)) for name, rule in mine.items()}
@@ -165,6 +168,10 @@ def _begin(me: Identity, devices: tuple[str, ...]) -> Tracker:
         tracker = Tracker(me.name, None, None)
         tracker._warn(f"not recorded: {error}")
         return tracker
+
+
+def _delivering() -> bool:
+    return os.environ.get(UPLOADER) != "0"
 
 
 def _settings() -> Tracking:
@@ -183,6 +190,7 @@ def _certificates(me: Identity) -> tuple[Path, ...]:
 
 
 def _introduction(me: Identity, devices: tuple[str, ...]) -> dict[str, Any]:
+    upstream, unread = _upstream(me.upstream_metrics)
     data = {path: value for path, value in me.deps.items() if path.split("/")[0] == "data"}
     return {
         "stage": me.name,
@@ -192,31 +200,53 @@ def _introduction(me: Identity, devices: tuple[str, ...]) -> dict[str, Any]:
         "pipeline_params": me.pipeline_params,
         "deps": me.deps,
         "data": data,
-        "home": str(me.home),
         "devices": devices,
         "sweep": os.environ.get(SWEEP, ""),
-        "upstream": _upstream(me.upstream_metrics),
-        "upstream_stages": me.upstream,
+        "upstream": upstream,
+        "unread": unread,
+        "upstream_stages": {**me.upstream, **me.beside},
+        "name": os.environ.get("MLFLOW_RUN_NAME") or os.environ.get("DVC_EXP_NAME", ""),
+        "preset": naming.preset(me.pipeline_params),
+        "committed": _committed(),
+        "sources": _sources(me.sources),
         "tags": {
             "host": socket.gethostname(),
             "pid": str(os.getpid()),
             "device": "cuda:" + ",".join(devices) if devices else "cpu",
             **({"dataset.hash": identity.fingerprint(data)[:32]} if data else {}),
             **_flow_run(),
-            **_git(),
+            **_source(me.name),
         },
     }
 
 
-def _upstream(files: Mapping[str, tuple[str, ...]]) -> dict[str, float]:
-    """The numbers of every upstream stage's JSON reports, under `<stage>/<key>`."""
+def _upstream(files: Mapping[str, tuple[str, ...]]) -> tuple[dict[str, float], dict[str, str]]:
+    """The numbers of every upstream stage's JSON reports, under `<stage>/<key>`; and why, by file, of those unread."""
     found: dict[str, float] = {}
+    unread: dict[str, str] = {}
     for stage, names in files.items():
         for path in map(Path, names):
             if path.suffix == ".json" and path.is_file():
-                report = json.loads(path.read_text(encoding="utf-8"))
-                found.update(numbers.flat({stage.replace("@", "/"): report}))
-    return found
+                try:
+                    report = json.loads(path.read_text(encoding="utf-8"))
+                except ValueError as error:  # somebody else's report must not cost this run its own
+                    unread[str(path)] = str(error)
+                else:
+                    found.update(numbers.flat({stage.replace("@", "/"): report}))
+    return found, unread
+
+
+def _committed() -> Any:
+    """params.yaml as it was committed, if it was."""
+    committed = git.ask(Path.cwd(), "show", f"HEAD:./{PARAMS}")
+    return yaml_file.parsed(committed, PARAMS) if committed else {}
+
+
+def _sources(files: Mapping[str, str]) -> dict[str, str]:
+    """What the pipeline starts from, as one hash of the data and one of all else."""
+    data = {path: value for path, value in files.items() if path.split("/")[0] == "data"}
+    code = {path: value for path, value in files.items() if path not in data}
+    return {"sources.data": identity.fingerprint(data)[:32], "sources.code": identity.fingerprint(code)[:32]}
 
 
 def _flow_run() -> dict[str, str]:
@@ -224,11 +254,17 @@ def _flow_run() -> dict[str, str]:
     return {"prefect.flow_run": run} if (run := os.environ.get(FLOW_RUN)) else {}
 
 
-def _git() -> dict[str, str]:
-    """Commit and dirty flag as tags; none outside a repository."""
+def _source(name: str) -> dict[str, str]:
+    """Where the run comes from, as MLflow shows it: command and commit. `git.dirty`: sources differ from the commit;
+    what the pipeline itself makes is none, and DVC has just deleted it."""
     here = Path.cwd()
     commit = git.head(here)
-    return {} if commit is None else {"mlflow.source.git.commit": commit, "git.dirty": str(git.dirty(here)).lower()}
+    command = dvc_yaml.declared(here, name).command or Path(sys.argv[0]).name
+    source = {"mlflow.source.name": command, "mlflow.source.type": "LOCAL"}
+    if commit is not None:
+        dirty = git.dirty(here, dvc_yaml.made(here))
+        source |= {"mlflow.source.git.commit": commit, "git.dirty": str(dirty).lower()}
+    return source
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -94,7 +94,8 @@ def append(file: int, kind: str, content: Mapping[str, Any]) -> None:
         OSError: it did not fit; nothing of it is left.
     """
     event = {"kind": kind, "time": round(time.time(), 3), **content}
-    line = json.dumps(event, ensure_ascii=False).encode() + b"\n"
+    # A file's name may hold bytes that are no characters: to JSON they are escapes, to UTF-8 an error.
+    line = json.dumps(event, ensure_ascii=False).encode(errors="backslashreplace") + b"\n"
     written = os.write(file, line)
     if written < len(line):  # half a line would spoil the next one
         os.ftruncate(file, os.fstat(file).st_size - written)
@@ -128,6 +129,7 @@ class Sent:
     time: float = 0.0  # of the last event sent
     status: str = ""  # how it ended, by its last event
     models: list[Event] = field(default_factory=list)  # that wait for the end of the run
+    waiting: list[Event] = field(default_factory=list)  # artifacts whose place was away: they too wait for that
 
 
 def read_sent(path: Path) -> Sent:

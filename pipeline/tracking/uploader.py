@@ -6,6 +6,7 @@ just long enough to close the run and to register a model. A run log it cannot d
 Meanwhile it samples what the trainer costs the machine.
 """
 
+import functools
 import os
 import select
 import shutil
@@ -23,6 +24,7 @@ from pipeline.workspace.environment import UPLOADER_NICENESS, without_proxy
 
 BATCH_SECONDS = 1.0
 LONGEST_BACK_OFF = 30.0
+ERROR = "error: "  # before what the uploader itself reports; other lines are MLflow's
 
 ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",  # with the default of 7 a call to an absent server takes minutes
@@ -54,11 +56,25 @@ def start(path: Path) -> "subprocess.Popen[bytes]":
         )
 
 
-def last_line(path: Path) -> str:
-    """The last line that the uploader of the run log `path` wrote."""
+def last_error(path: Path) -> str:
+    """The last error that the uploader of the run log `path` has met; empty if none."""
+    lines = [line.removeprefix(ERROR) for line in _output(path) if line.startswith(ERROR)]
+    return lines[-1] if lines else ""
+
+
+def failure(path: Path) -> str:
+    """Why the uploader of the run log `path` has given up."""
+    lines = _output(path)
+    return last_error(path) or (lines[-1] if lines else "the uploader died")
+
+
+def _output(path: Path) -> list[str]:
     log = path / "uploader.log"
-    lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.is_file() else []
-    return lines[-1] if lines else "the uploader died"
+    return log.read_text(encoding="utf-8", errors="replace").splitlines() if log.is_file() else []
+
+
+def _print_error(error: Exception) -> None:
+    print(f"{ERROR}{_one_line(error)}", flush=True)
 
 
 def deliver(path: Path, trainer: int) -> int:
@@ -69,7 +85,7 @@ def deliver(path: Path, trainer: int) -> int:
     """
     _step_back()
     watch = Watch(path, trainer)
-    send = _sender(path.parents[2])
+    send = _sender(_opener(path.parents[2]))
     gap, over = BATCH_SECONDS, False
     while True:
         watch.look()
@@ -78,7 +94,7 @@ def deliver(path: Path, trainer: int) -> int:
                 return 0
             gap = BATCH_SECONDS
         except Exception as error:  # whatever MLflow raises, the run log keeps everything and we come again
-            print(_one_line(error), flush=True)
+            _print_error(error)
             gap = min(2 * gap, LONGEST_BACK_OFF)
         if over:
             return 1 if path.is_dir() else 0  # `sync` may have been quicker
@@ -108,7 +124,7 @@ class Watch:
             self._step += 1
         except OSError as error:  # a full disk; or `sync` has delivered and deleted the run log
             if not self._warned:
-                print(_one_line(error), flush=True)
+                _print_error(error)
             self._warned = True
 
 
@@ -125,7 +141,7 @@ def _step_back() -> None:
         try:
             group.write_text(niceness, encoding="ascii")
         except OSError as error:  # not allowed here, or again too soon
-            print(_one_line(error), flush=True)
+            _print_error(error)
 
 
 def _wait_for_end(seconds: float, trainer: int, watch: Watch) -> bool:
@@ -139,22 +155,26 @@ def _wait_for_end(seconds: float, trainer: int, watch: Watch) -> bool:
     return False
 
 
-def _sender(home: Path) -> Callable[[Path, bool], bool]:
-    """A function that sends what is new in a run log and, once its trainer is over, deletes it.
+def _opener(home: Path) -> Callable[[], Any]:
+    """A function that gives the store: the first call that can opens it, later ones have it."""
 
-    The first call that can opens the store; the later ones use it.
-    """
-    stores: list[Any] = []
-
-    def send(path: Path, over: bool) -> bool:
+    @functools.cache
+    def opened() -> Any:
         from pipeline.tracking.mlflow.runs import Store
 
+        return Store(home)
+
+    return opened
+
+
+def _sender(store: Callable[[], Any]) -> Callable[[Path, bool], bool]:
+    """A function that sends what is new in a run log and, once its trainer is over, deletes it."""
+
+    def send(path: Path, over: bool) -> bool:
         with run_log.delivering(path) as alone:
             if not alone:
                 raise BlockingIOError("another process is delivering it")
-            if not stores:
-                stores.append(Store(home))
-            if closed := bool(stores[0].deliver(path, over)):
+            if closed := bool(store().deliver(path, over)):
                 shutil.rmtree(path)
             return closed
 
@@ -162,12 +182,26 @@ def _sender(home: Path) -> Callable[[Path, bool], bool]:
 
 
 def sync(home: Path) -> int:
-    """Deliver every run log of finished or dead trainers, oldest first; the number left undelivered."""
+    """Deliver all run logs of finished or dead trainers, oldest first, and mend the store; the number left undelivered.
+
+    Mended are runs that somebody left as RUNNING, and aliases that a move of the workspace has cut off.
+    """
     os.environ.update(_environment())
-    send = _sender(home)
+    store = _opener(home)
     former_folder.move(home)
     logs = sorted(path.parent for path in paths.run_logs(home).glob(f"*/{run_log.EVENTS}"))
-    return sum(not _sync_one(path, send) for path in logs)
+    left = sum(not _sync_one(path, _sender(store)) for path in logs)
+    if logs or paths.mlflow_database(home).exists():
+        _mend(store)
+    return left
+
+
+def _mend(store: Callable[[], Any]) -> None:
+    try:
+        for line in store().mend():
+            print(line)
+    except Exception as error:  # the store is away: there will be another time
+        print(f"the store was not looked over: {_one_line(error)}")
 
 
 def _sync_one(path: Path, send: Callable[[Path, bool], bool]) -> bool:

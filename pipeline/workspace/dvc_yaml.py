@@ -16,7 +16,8 @@ from pipeline.workspace import yaml_file
 from pipeline.workspace.yaml_file import ConfigError
 from rosphere.errors import InputError
 
-FILE = "dvc.yaml"
+FILE, LOCK = "dvc.yaml", "dvc.lock"
+FILLED = re.compile(r"\$\{[^}]*\}")
 ITEM = re.compile(r"\$\{item\.\w+\}")
 
 
@@ -74,6 +75,14 @@ def required(root: Path, name: str) -> Declared:
 def outs(root: Path) -> list[Path]:
     """The outputs of all stages, as they are written: items are not filled in."""
     return [_path(out) for entry in entries(root).values() for out in entry.get("outs", ())]
+
+
+def made(root: Path) -> list[str]:
+    """What DVC writes in the workspace: everything that stages make, `*` in the place of items, and its own lock."""
+    kinds = ("outs", "metrics", "plots")
+    stages = [entry.get("do") or entry for entry in entries(root).values()]
+    written = (str(_path(out)) for entry in stages for kind in kinds for out in entry.get(kind) or ())
+    return [*(FILLED.sub("*", path) for path in written), LOCK]
 
 
 def gpus(meta: Any, name: str) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 # By which git, in a hook of its own, would take the user's repository for another one's.
@@ -32,6 +32,8 @@ def head(folder: Path) -> str | None:
     return None if said is None else said.strip()
 
 
-def dirty(folder: Path) -> bool:
-    """Whether files that git tracks differ from the commit."""
-    return bool((ask(folder, "--no-optional-locks", "status", "--porcelain", "--untracked-files=no") or "").strip())
+def dirty(folder: Path, apart: Sequence[str] = ()) -> bool:
+    """Whether files that git tracks differ from the commit, those apart that the patterns name, folders as a whole."""
+    spared = [f":(exclude,glob){pattern}{below}" for pattern in apart for below in ("", "/**")]
+    asked = ("--no-optional-locks", "status", "--porcelain", "--untracked-files=no", "--", ":/", *spared)
+    return bool((ask(folder, *asked) or "").strip())

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 from pipeline.workspace import paths
-from pipeline.workspace.environment import MLFLOW_UI, TRACKING_URI
+from pipeline.workspace.environment import EXPERIMENT_NAME, MLFLOW_UI, TRACKING_URI
 
 SQLITE = "sqlite:///"
 DASHBOARD = "http://127.0.0.1:5000"  # where `make ui` shows MLflow
-EXPERIMENT = "1"  # the first that a store is given; 0 is MLflow's own
+EXPERIMENT = "rosphere"  # where runs go unless MLFLOW_EXPERIMENT_NAME says otherwise
+BESIDE = "mlflow-artifacts:/"  # the place of its artifacts: beside the database (pipeline/tracking/mlflow/artifacts.py)
+FIRST = "1"  # the first experiment that a store is given; 0 is MLflow's own
 
 
 def database(root: Path) -> str:
@@ -39,6 +42,42 @@ def tracking_uri(home: Path) -> str:
     return f"{SQLITE}{home / given.removeprefix(SQLITE)}" if given.startswith(SQLITE) else given
 
 
-def runs(query: str) -> str:
-    """The dashboard's list of runs that a search finds. Without `/runs` MLflow 3.17 shows no runs at all."""
-    return f"{dashboard()}/#/experiments/{EXPERIMENT}/runs?searchFilter={quote(query, safe='')}"
+def note_experiment(home: Path, experiment: str) -> None:
+    """Remember the number of the experiment that runs go to, in this environment."""
+    note = paths.mlflow_experiment(home)
+    note.parent.mkdir(parents=True, exist_ok=True)
+    draft = note.with_name(f"{note.name}.{os.getpid()}")
+    draft.write_text(json.dumps({"environment": _store(), "experiment": experiment}) + "\n", encoding="utf-8")
+    draft.replace(note)
+
+
+def experiment(home: Path) -> str | None:
+    """The number of the experiment that runs go to in this environment; None: nobody knows yet.
+
+    Without a note that is the first one of the workspace's own store; another store has given it another number.
+    """
+    note = paths.mlflow_experiment(home)
+    if note.is_file():
+        noted = json.loads(note.read_text(encoding="utf-8"))
+        if noted["environment"] == _store():
+            return str(noted["experiment"])
+    return None if any(_store()) else FIRST
+
+
+def _store() -> list[str]:
+    return [os.environ.get(name, "") for name in (TRACKING_URI, EXPERIMENT_NAME)]
+
+
+def runs(home: Path, query: str) -> str | None:
+    """The dashboard's list of runs that a search finds; None where their experiment is not known."""
+    number = experiment(home)
+    return None if number is None else f"{dashboard()}{page(number, query)}"
+
+
+def page(experiment: str, query: str = "") -> str:
+    """What stands behind the dashboard's address for its list of an experiment's runs, of those that a search finds.
+
+    Without `/runs` MLflow 3.17 shows no runs at all, and without the kind of work its pages for language model apps.
+    """
+    search = f"&searchFilter={quote(query, safe='')}" if query else ""
+    return f"/#/experiments/{experiment}/runs?workflowType=machine_learning{search}"

@@ -62,6 +62,11 @@ def mlflow_artifacts(home: Path) -> Path:
     return home / "mlartifacts"
 
 
+def mlflow_experiment(home: Path) -> Path:
+    """Which experiment of which store the runs went to last, for who links to it."""
+    return home / RUN / "mlflow-experiment.json"
+
+
 def mlflow_lock(home: Path) -> Path:
     """Held by whoever creates MLflow's database or finds its experiment: two at once break it for good."""
     return home / RUN / "mlflow.lock"

@@ -16,14 +16,14 @@ class ConfigError(InputError):
 
 def read(path: Path) -> dict[str, Any]:
     """The YAML 1.2 file `path` (a mapping) as plain dicts, lists and scalars."""
-    document = _parse(path)
+    document = parsed(path.read_text(encoding="utf-8"), path)
     if not isinstance(document, dict):
         raise ConfigError(f"{path}: expected a mapping of sections, got {shown(document)}")
     return document
 
 
-def _parse(path: Path) -> Any:
-    text = path.read_text(encoding="utf-8")
+def parsed(text: str, path: Path) -> Any:
+    """The YAML 1.2 text of the file `path`."""
     if find_spec("ruamel") is None:
         return _parse_with_pyyaml(path, text)
     from ruamel.yaml import YAML

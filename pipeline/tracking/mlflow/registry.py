@@ -12,7 +12,9 @@ from mlflow.models import Model
 
 from pipeline.serving import packaging
 from pipeline.tracking import run_log
+from pipeline.tracking.mlflow import moved
 from pipeline.tracking.mlflow.store import Connection
+from pipeline.tracking.mlflow.values import key
 from pipeline.tracking.promotion import Champion, Measured, decision
 from pipeline.tracking.run_log import Event
 
@@ -39,6 +41,25 @@ def register(store: Connection, run: str, start: Event, path: Path, event: Event
         _promote(store, version, made_by, Champion(**{"measured_by": "", **event["rule"]}))
 
 
+def bring_along(store: Connection, home: Path) -> list[str]:
+    """A new version, with the old one's alias, for every alias that a move of the workspace has cut off; their names.
+
+    Only a store made by an earlier version needs it: see `pipeline.tracking.mlflow.moved`.
+    """
+    brought = []
+    for alias, version, folder in list(moved.lost(store.client, home)) if store.own else []:
+        tags = {**version.tags, "moved_from": str(version.version)}
+        logged = store.client.create_logged_model(
+            store.experiment, version.name, source_run_id=version.run_id, tags=tags
+        )
+        store.client.log_model_artifacts(logged.model_id, str(folder))
+        store.client.finalize_logged_model(logged.model_id, "READY")
+        new = _of(store, version.name, logged, version.run_id, tags)
+        store.client.set_registered_model_alias(version.name, alias, new.version)
+        brought.append(f"{version.name}@{alias}")
+    return brought
+
+
 def _version(store: Connection, name: str, run: Run, start: Event, path: Path, event: Event) -> ModelVersion:
     tags = {
         "stage": start["stage"],
@@ -48,10 +69,13 @@ def _version(store: Connection, name: str, run: Run, start: Event, path: Path, e
         LOG_TAGS[0]: path.name,
         **({"git.commit": commit} if (commit := run.data.tags.get("mlflow.source.git.commit")) else {}),
     }
-    logged = _logged(store, name, run, path, event, tags)
+    return _of(store, name, _logged(store, name, run, path, event, tags), run.info.run_id, tags)
+
+
+def _of(store: Connection, name: str, logged: Any, run: str | None, tags: dict[str, str]) -> ModelVersion:
     with store.as_default():
         return store.client.create_model_version(
-            name, source=logged.model_uri, run_id=run.info.run_id, tags=tags, model_id=logged.model_id
+            name, source=logged.model_uri, run_id=run, tags=tags, model_id=logged.model_id
         )
 
 
@@ -98,5 +122,8 @@ def _champion(store: Connection, name: str, rule: Champion) -> Measured | None:
 
 
 def _measured(run: Run, rule: Champion) -> Measured:
-    deps = {path: run.data.tags.get(f"dep.{path}", "") for path in rule.measured_on}
-    return Measured(metrics=run.data.metrics, deps=deps)
+    """By our own names, which MLflow may have under others."""
+    asked = [name for name in (rule.metric, rule.spread) if isinstance(name, str)]
+    metrics = {name: run.data.metrics[key(name)] for name in asked if key(name) in run.data.metrics}
+    deps = {path: run.data.tags.get(key(f"dep.{path}"), "") for path in rule.measured_on}
+    return Measured(metrics=metrics, deps=deps)

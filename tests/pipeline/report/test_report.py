@@ -21,7 +21,7 @@ from pipeline.report import dimension, figures, html, pretraining, runs, similar
 from pipeline.report.figures import Figure
 from pipeline.report.run_data import RunData, flops_to_reach, savings
 from pipeline.report.tables import Table
-from pipeline.workspace.environment import MLFLOW_UI, TRACKING_URI
+from pipeline.workspace.environment import EXPERIMENT_NAME, MLFLOW_UI, TRACKING_URI
 from rosphere.errors import InputError
 from stages import report
 from tests.pipeline.report import toy_reports
@@ -302,11 +302,13 @@ def test_whatever_stands_in_a_text_arrives_as_it_is(text: str, head: str, addres
 
 
 def test_numbers_lead_to_the_runs_they_come_from(run_data: RunData, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in (MLFLOW_UI, TRACKING_URI):
+    monkeypatch.chdir(run_data.folder)
+    for name in (MLFLOW_UI, TRACKING_URI, EXPERIMENT_NAME):
         monkeypatch.delenv(name, raising=False)
     query = f"tags.%60stage.fp%60%20LIKE%20%27{RUN}%25%27"
-    address = f"http://127.0.0.1:5000/#/experiments/1/runs?searchFilter={query}"
+    address = f"http://127.0.0.1:5000/#/experiments/1/runs?workflowType=machine_learning&searchFilter={query}"
     assert runs.addresses(run_data) == dict.fromkeys(run_data.stages, address)
+    address = address.replace("&", "&amp;")
     assert f'<td class="value"><a href="{address}">0.300 (0.400 / 0.500)</a></td>' in html.table(
         tables.main(run_data), runs.addresses(run_data)
     )

@@ -420,5 +420,12 @@ def test_dvc_repro_names_the_stage_and_finds_nothing_left_to_do(dvc_house: Path)
     assert first.returncode == 0, first.stderr
     assert "::progress train 3/3" in first.stdout and "::progress evaluate@one 2/2" in first.stdout
     assert json.loads((dvc_house / "reports/tasks/one.json").read_text())["steps"] == 2
+    two, one = identify(dvc_house, "evaluate@two"), identify(dvc_house, "evaluate@one")
+    assert (two.beside, one.beside) == ({"evaluate@one": one.stage_fp}, {})  # evaluate@two never ran
+    assert two.upstream_metrics["evaluate@one"] == ("reports/tasks/one.json",)
+    assert set(two.sources) == {"toy.py", "data/raw.txt"}
+    params(dvc_house, steps=4)
+    assert identify(dvc_house, "evaluate@two").beside == {}  # its upstream stage is to be run again
+    params(dvc_house, steps=3)
     again = subprocess.run(dvc, env={**os.environ, "PATH": path}, capture_output=True, text=True)
     assert "::progress" not in again.stdout and "up to date" in again.stdout

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pipeline.tracking.export import ROWS, tables
+from pipeline.tracking.export import ROWS, files, tables
 
 
 def written(path: Path, value: Any) -> Path:
@@ -35,7 +35,7 @@ def test_predictions_and_their_confusion(tmp_path: Path) -> None:
     folder.mkdir()
     (folder / "dev.jsonl").write_text('{"id": 0, "label": "1"}\n{"id": 1, "label": "0"}\n', encoding="utf-8")
     written(folder / "analysis.json", {"confusion": [["0", "1", 7]], "lengths": [[0, 16]]})
-    found = {name: json.loads(text) for name, text in tables(folder)}
+    found = {name: json.loads(text) for file in files(folder) for name, text in tables(file)}
     assert found == {
         "dev": {"columns": ["id", "label"], "data": [[0, "1"], [1, "0"]]},
         "analysis/confusion": {"columns": ["gold", "predicted", "count"], "data": [["0", "1", 7]]},
@@ -53,4 +53,15 @@ def test_long_tables_are_cut_and_other_files_have_none(tmp_path: Path) -> None:
     [(_, text)] = tables(written(tmp_path / "long.json", [{"n": n} for n in range(ROWS + 5)]))
     assert len(json.loads(text)["data"]) == ROWS
     (tmp_path / "curve.csv").write_text("step,loss\n1,2\n")
-    assert list(tables(tmp_path / "curve.csv")) == []
+    assert files(tmp_path / "curve.csv") == []
+
+
+def test_a_submission_of_json_lines_is_a_table_whatever_its_name_ends_in(tmp_path: Path) -> None:
+    (tmp_path / "c311_predict.json").write_text('{"id": 1, "label": 0}\n{"id": 2, "label": 3}\n', encoding="utf-8")
+    (tmp_path / "one.json").write_text('{"id": 1, "label": 0}\n', encoding="utf-8")
+    (tmp_path / "indented.json").write_text('{\n "rows": [\n  {"id": 1}\n ]\n}\n', encoding="utf-8")
+    found = {name: json.loads(text) for file in files(tmp_path) for name, text in tables(file)}
+    assert found == {
+        "c311_predict": {"columns": ["id", "label"], "data": [[1, 0], [2, 3]]},
+        "indented/rows": {"columns": ["id"], "data": [[1]]},
+    }

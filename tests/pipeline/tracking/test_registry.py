@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -184,6 +186,88 @@ def test_only_what_params_want_is_registered_and_only_of_runs_that_finished(home
     unwanted = RunLog(paths.run_logs(home) / "unwanted")
     recording.Tracker("evaluate_similarity", unwanted, None).models(home / "models")
     assert (unwanted.path / "events.jsonl").stat().st_size == 0
+
+
+PREDICTED = """
+import json, sys
+import mlflow, pandas
+model = mlflow.pyfunc.load_model("models:/roformer_sim@champion")
+print(json.dumps(list(map(float, model.predict(pandas.read_json(sys.argv[1]))["cosine"]))))
+"""
+
+
+def champion_predicts(workspace: Path, elsewhere: Path) -> list[float]:
+    """What the champion says to somebody who only has MLflow, this package installed, and the address of the store."""
+    declared = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["entry-points"]
+    installed = elsewhere / "site" / "rosphere-0.dist-info"
+    installed.mkdir(parents=True, exist_ok=True)
+    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: rosphere\nVersion: 0\n")
+    [(group, [*points])] = [(group, points.items()) for group, points in declared.items()]
+    (installed / "entry_points.txt").write_text(f"[{group}]\n" + "".join(f"{key} = {at}\n" for key, at in points))
+    EXAMPLE.to_json(elsewhere / "example.json")
+    search = os.pathsep.join([str(installed.parent), str(REPOSITORY)])
+    store = f"sqlite:///{workspace}/mlflow.db"
+    done = subprocess.run(
+        [sys.executable, "-c", PREDICTED, elsewhere / "example.json"],
+        env={**os.environ, "PYTHONPATH": search, "MLFLOW_TRACKING_URI": store},
+        cwd=elsewhere,
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode:
+        raise FileNotFoundError(done.stderr)
+    return [float(value) for value in json.loads(done.stdout.splitlines()[-1])]
+
+
+def workspace_with_models(home: Path, place: Path) -> Path:
+    shutil.copytree(home / "models", place / "models")
+    return place
+
+
+def test_a_moved_workspace_serves_its_champion(home: Path, tmp_path: Path) -> None:
+    from pipeline.tracking.mlflow.runs import Store
+
+    first = workspace_with_models(home, tmp_path / "first place")
+    assert Store(first).deliver(trained(first, "before", 0.5).path, over=True)
+    text = (first / "mlflow.db").read_bytes()
+    assert b"mlflow-artifacts:/" in text and str(first).encode() not in text  # nothing in it leads to a folder
+    expected = mlflow.pyfunc.load_model(str(next((first / "mlartifacts").glob("models/*/artifacts")))).predict(EXAMPLE)
+    second = first.rename(tmp_path / "搬 家")
+    np.testing.assert_allclose(champion_predicts(second, tmp_path), expected["cosine"], atol=1e-6)
+
+
+def test_a_store_of_an_earlier_version_stays_open_and_is_mended_after_a_move(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Earlier versions gave the experiment the absolute place of the workspace's own folder, and nothing else apart."""
+    from pipeline.tracking.mlflow.runs import Store
+
+    first = workspace_with_models(home, tmp_path / "first")
+    with monkeypatch.context() as patch:
+        patch.setenv("MLFLOW_DEFAULT_ARTIFACT_ROOT", (first / "mlartifacts").as_uri())
+        assert Store(first).deliver(trained(first, "before", 0.5).path, over=True)
+    assert Store(first).deliver(trained(first, "same place", 0.5).path, over=True)
+    [experiment] = client(first).search_experiments(filter_string="name = 'rosphere'")
+    assert len(client(first).search_runs([experiment.experiment_id], "tags.role = 'stage'")) == 2
+
+    second = first.rename(tmp_path / "second")
+    assert Store(second).deliver(trained(second, "moved", 0.5).path, over=True)
+    assert not first.exists()
+    experiments = {each.name.partition(" (")[0]: each for each in client(second).search_experiments()}
+    for name, place, count in [
+        ("rosphere", "mlflow-artifacts:/", 1),
+        ("rosphere, before it was moved", (first / "mlartifacts").as_uri(), 2),
+    ]:
+        assert experiments[name].artifact_location == place
+        assert len(client(second).search_runs([experiments[name].experiment_id], "tags.role = 'stage'")) == count
+    with pytest.raises(FileNotFoundError, match="No such artifact"):
+        champion_predicts(second, tmp_path)
+    assert uploader.sync(second) == 0
+    assert "roformer_sim@champion" in capsys.readouterr().out
+    assert len(champion_predicts(second, tmp_path)) == 2
+    newest = client(second).get_model_version_by_alias("roformer_sim", "champion")
+    assert newest.tags["moved_from"] == "1" and newest.tags["stage.fp"] == "before"
+    assert uploader.sync(second) == 0 and "champion" not in capsys.readouterr().out  # once is enough
 
 
 def downloaded(home: Path, store: Any, tmp_path: Path) -> Path:

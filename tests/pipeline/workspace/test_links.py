@@ -52,7 +52,32 @@ def test_where_the_dashboard_is(monkeypatch: pytest.MonkeyPatch, uri: str, shown
     assert links.dashboard() == expected
 
 
-def test_a_search_for_runs_is_an_address(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def own_store(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A workspace with a store of its own."""
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path
+
+
+def test_a_search_for_runs_is_an_address(monkeypatch: pytest.MonkeyPatch, own_store: Path) -> None:
     monkeypatch.setenv("ROSPHERE_MLFLOW_UI", "http://tracker/mlflow")
-    address = links.runs("tags.`a/b` = 'c'")
-    assert address == "http://tracker/mlflow/#/experiments/1/runs?searchFilter=tags.%60a%2Fb%60%20%3D%20%27c%27"
+    links.note_experiment(own_store, "7")
+    page = "/#/experiments/7/runs?workflowType=machine_learning"
+    searched = f"http://tracker/mlflow{page}&searchFilter=tags.%60a%2Fb%60%20%3D%20%27c%27"
+    assert links.runs(own_store, "tags.`a/b` = 'c'") == searched
+    assert links.page("7") == page
+
+
+def test_the_experiment_of_another_store_is_not_taken_for_ours(
+    monkeypatch: pytest.MonkeyPatch, own_store: Path
+) -> None:
+    assert links.experiment(own_store) == "1"  # the first of a store of our own
+    links.note_experiment(own_store, "3")
+    assert links.experiment(own_store) == "3"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://tracker:5000")
+    assert links.experiment(own_store) is None and links.runs(own_store, "a") is None
+    links.note_experiment(own_store, "12")
+    assert links.experiment(own_store) == "12"
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "mine")
+    assert links.experiment(own_store) is None
