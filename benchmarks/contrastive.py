@@ -35,7 +35,7 @@ from rosphere.similarity import gradient_cache, losses
 from rosphere.similarity.model import SimilarityModel
 from rosphere.similarity.pairs import Batch
 
-VOCABULARY, SCALE = 8000, 20.0
+VOCABULARY, TEMPERATURE = 8000, 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +92,7 @@ class Vectors(nn.Module):
 def ranking(vectors_ND: Tensor) -> Tensor:
     """Queries in the first half, their answers in the second: the loss all peers have."""
     queries, answers = F.normalize(vectors_ND, dim=-1).chunk(2)
-    return F.cross_entropy(SCALE * queries @ answers.T, torch.arange(len(queries)))
+    return F.cross_entropy(queries / TEMPERATURE @ answers.T, torch.arange(len(queries)))
 
 
 def direct(encode: Callable[[Batch], Any], chunks: Sequence[Batch], loss: Callable[[Tensor], Tensor]) -> None:
@@ -135,7 +135,9 @@ def naive(encode: nn.Module, chunks: Sequence[Batch], loss: Callable[[Tensor], T
 def sentence_transformers(encode: nn.Module, rows: Batch, setting: Setting) -> None:
     from sentence_transformers.sentence_transformer.losses import CachedMultipleNegativesRankingLoss
 
-    loss = CachedMultipleNegativesRankingLoss(nn.Sequential(encode), scale=SCALE, mini_batch_size=setting.chunk)
+    loss = CachedMultipleNegativesRankingLoss(
+        nn.Sequential(encode), scale=1 / TEMPERATURE, mini_batch_size=setting.chunk
+    )
     half = setting.batch // 2
     parts = (slice(0, half), slice(half, None))
     features = [
@@ -146,7 +148,11 @@ def sentence_transformers(encode: nn.Module, rows: Batch, setting: Setting) -> N
 
 def methods(setting: Setting) -> tuple[SimilarityModel, dict[str, Callable[[], object]]]:
     network, rows = setting.network(), setting.rows()
-    vectors, chunks, nce = Vectors(network), rows.split(setting.chunk), partial(losses.info_nce, scale=SCALE)
+    vectors, chunks, nce = (
+        Vectors(network),
+        rows.split(setting.chunk),
+        partial(losses.info_nce, temperature=TEMPERATURE),
+    )
     return network, {
         "one graph": lambda: direct(vectors, [rows], ranking),
         "ours": lambda: gradient_cache.accumulate(vectors, chunks, ranking),

@@ -5,9 +5,9 @@
 
 Each trainer does the same work a step (matrix products of --work milliseconds or so, one thread) and tells one point a
 step. Rounds with tracking and without take turns. `slowdown`: of the loop's wall time, median of the rounds' ratios.
-`slowdown_cpu`: of the trainers' own CPU time, which another load of the machine changes less. `told`: share of the loop
-spent telling points. `couriers_cpu`: what the couriers used by the end of the loop, as a share of the trainers' CPU
-time; on a machine without a free core they take it from them.
+`slowdown_cpu`: of the trainers' own CPU time, which another load of the machine changes less. `recording`: share of the
+loop spent recording points. `uploaders_cpu`: what the uploaders used by the end of the loop, as a share of the
+trainers' CPU time; on a machine without a free core they take it from them.
 """
 
 from __future__ import annotations
@@ -74,8 +74,8 @@ def train(number: int, steps: int, products: int) -> Row:
             tracker.metrics(index, {"value": index + value})
             telling += time.perf_counter() - before
         row = {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu, "telling": telling}
-        couriers = [child.cpu_times() for child in psutil.Process().children()]
-    return {**row, "uploader": sum(times.user + times.system for times in couriers)}
+        uploaders = [child.cpu_times() for child in psutil.Process().children()]
+    return {**row, "uploader": sum(times.user + times.system for times in uploaders)}
 
 
 def together(place: Path, processes: int, steps: int, products: int, tracking: bool) -> list[Row]:
@@ -113,7 +113,7 @@ def arrived(place: Path, processes: int, steps: int) -> Row:
     start = time.perf_counter()
     while list(paths.run_logs(place).glob("*/events.jsonl")):
         time.sleep(1)
-        if time.perf_counter() - start > 60:  # the couriers have given up, then
+        if time.perf_counter() - start > 60:  # the uploaders have given up, then
             with contextlib.redirect_stdout(None):
                 uploader.sync(place)
     seconds, client = time.perf_counter() - start, MlflowClient(links.tracking_uri(place))
@@ -155,9 +155,9 @@ def measured(processes: int, points: int, work: float, rounds: int) -> Row:
         "delivered_s_after_the_end": [each["seconds_after_the_end"] for each in arrivals],
         "slowdown": round(ratio("wall"), 4),
         "slowdown_cpu": round(ratio("cpu"), 4),
-        "told": round(total(tracked, "telling") / total(tracked, "wall"), 4),
+        "recording": round(total(tracked, "telling") / total(tracked, "wall"), 4),
         "microseconds_a_point": round(1e6 * total(tracked, "telling") / len(tracked) / steps, 1),
-        "couriers_cpu": round(total(tracked, "uploader") / total(tracked, "cpu"), 4),
+        "uploaders_cpu": round(total(tracked, "uploader") / total(tracked, "cpu"), 4),
         "wall_s": [round(max(row["wall"] for row in rows), 1) for rows in (*off, *on)],
     }
 

@@ -1,4 +1,4 @@
-"""Whose latent is used, and what does it cost? The vMF at several kappas against the Gaussian and its crutches.
+"""Whose latent is used, and what does it cost? The vMF at several kappas against its baselines.
 
     python -m benchmarks.vae --data data --folder runs [--sizes tiny small] [--seeds 0 1 2] [--json FILE]
 
@@ -37,7 +37,7 @@ from rosphere.vae.sentences import Sentences
 from rosphere.vae.variants import Regularizers, variant
 
 SIZES = {"tiny": (64, 1), "small": (128, 2), "medium": (256, 4)}  # width and layers, of the encoder and of the decoder
-TWINS = ("vmf_learned", "gaussian", "gaussian_annealed", "gaussian_free_bits", "gaussian_bn")
+BASELINES = ("vmf_learned", "gaussian", "gaussian_annealed", "gaussian_free_bits", "gaussian_bn")
 COLUMNS = {
     "nll": "NLL",
     "ppl": "PPL",
@@ -60,7 +60,7 @@ class Protocol:
     data: str  # fingerprint of the sentences
     latent: int
     steps: int
-    rows: int
+    batch_size: int
     rate: float
     max_length: int
     word_dropout: float
@@ -75,6 +75,7 @@ class Protocol:
         path = folder / "protocol.json"
         if path.is_file():
             there = json.loads(path.read_text())
+            there.setdefault("batch_size", there.get("rows"))  # as older versions wrote it
             other = [
                 f"{key} {there.get(key)}, not {value}" for key, value in vars(self).items() if there.get(key) != value
             ]
@@ -91,7 +92,7 @@ class Bench:
     dev: Sentences
 
     def model(self, name: str, size: str, seed: int) -> tuple[SentenceVAE, Objective]:
-        """``name`` is that of a twin, or vmf-KAPPA."""
+        """``name`` is that of a baseline, or vmf-KAPPA."""
         width, layers = SIZES[size]
         kappa = float(name.removeprefix("vmf-")) if name.startswith("vmf-") else 1.0
         shape = Shape(
@@ -124,13 +125,13 @@ class Bench:
         if done.is_file():
             return dict(json.loads(done.read_text()))
         protocol, (model, objective) = self.protocol, self.model(name, size, seed)
-        pace = Schedule(steps=protocol.steps, learning_rate=protocol.rate, log_every=50, checkpoint_every=200)
+        schedule = Schedule(steps=protocol.steps, learning_rate=protocol.rate, log_every=50, checkpoint_every=200)
         history = training.train(
             model,
             self.train,
-            pace,
+            schedule,
             objective=objective,
-            rows=protocol.rows,
+            batch_size=protocol.batch_size,
             seed=seed,
             folder=place / "state",
             progress=lambda step, total, _: print(f"{place}: {step}/{total}", flush=True) if step % 500 == 0 else None,
@@ -143,8 +144,10 @@ class Bench:
 
     def measured(self, model: SentenceVAE, seed: int) -> dict[str, float]:
         seed_everything(seed)
-        size, weighed = self.protocol.rows, self.dev.batches(self.protocol.rows, self.protocol.importance_sentences)
-        batches = self.dev.batches(size, self.protocol.sentences)
+        batches, weighed = (
+            self.dev.batches(self.protocol.batch_size, count)
+            for count in (self.protocol.sentences, self.protocol.importance_sentences)
+        )
         return {
             **measures.measure(model, batches),
             **measure_likelihood(model, weighed, draws=self.protocol.draws),
@@ -172,10 +175,10 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--sizes", nargs="+", choices=SIZES, default=["tiny", "small"])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--kappas", type=float, nargs="*", default=[25, 50, 100, 200])
-    parser.add_argument("--twins", nargs="*", choices=TWINS, default=list(TWINS))
+    parser.add_argument("--baselines", nargs="*", choices=BASELINES, default=list(BASELINES))
     parser.add_argument("--latent", type=int, default=50)
     parser.add_argument("--steps", type=int, default=5000)
-    parser.add_argument("--rows", type=int, default=64, help="sentences a step")
+    parser.add_argument("--batch-size", type=int, default=64, help="sentences a step")
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--max-length", type=int, default=26, help="tokens of a sentence")
     parser.add_argument("--word-dropout", type=float, default=0.0)
@@ -196,7 +199,7 @@ def main() -> None:
     protocol.keep(options.folder)
     train, dev = (Sentences.read(folder, tokenizer, options.max_length) for folder in splits.values())
     bench = Bench(protocol=protocol, tokenizer=tokenizer, train=train, dev=dev)
-    names = [*(f"vmf-{kappa:g}" for kappa in options.kappas), *options.twins]
+    names = [*(f"vmf-{kappa:g}" for kappa in options.kappas), *options.baselines]
     results: dict[str, dict[str, list[dict[str, float]]]] = {
         size: {name: [] for name in names} for size in options.sizes
     }
@@ -208,7 +211,8 @@ def main() -> None:
     for size, found in results.items():
         width, layers = SIZES[size]
         print(
-            f"\n{size}: {layers} layers {width} wide, latent {options.latent}, {options.steps} steps of {options.rows}"
+            f"\n{size}: {layers} layers {width} wide, latent {options.latent},"
+            f" {options.steps} steps of {options.batch_size}"
         )
         print(f"of {len(train):,} sentences; nats a sentence; {len(options.seeds)} seeds\n\n" + "\n".join(table(found)))
     if options.json:

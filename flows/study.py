@@ -1,4 +1,4 @@
-"""The ledger of a sweep: what was tried, what came of it, what to try next; an Optuna study in a journal file."""
+"""The journal of a sweep: what was tried, what came of it, what to try next; an Optuna study in a journal file."""
 
 from __future__ import annotations
 

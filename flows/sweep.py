@@ -6,7 +6,7 @@
 
 CHOICES is `25,50,100`, or for `--sampler tpe` and `random` also a range: `1e-4..1e-2`, `log:1e-4..1e-2`, `1..8`.
 Every trial is a DVC experiment in a workspace of its own, run by `flows.pipeline` as a flow run tagged `sweep:NAME`
-and grouped under one MLflow run of that name. The ledger is an Optuna journal in `.run/sweeps`; a sweep that was
+and grouped under one MLflow run of that name. What was tried is in an Optuna journal in `.run/sweeps`; a sweep that was
 stopped goes on when it is run again, its unfinished trials first.
 """
 

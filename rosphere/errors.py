@@ -16,7 +16,7 @@ class Interrupted(Exception):
     """Someone asked the run to stop; its checkpoint is saved."""
 
 
-def told(error: Exception) -> str:
+def message(error: Exception) -> str:
     """An InputError, or one of UNUSABLE, in one line."""
     if isinstance(error, OSError) and error.filename is not None:
         missing = isinstance(error, FileNotFoundError)

@@ -31,7 +31,7 @@ Splits = Mapping[str, Sequence[Row]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pace:
+class EpochSchedule:
     """A schedule whose number of steps follows from the epochs and the rows."""
 
     learning_rate: float
@@ -59,7 +59,7 @@ class Evaluate:
     r_drop: float = 0.0
     accumulate: int = 1
     gradient_checkpointing: bool = False
-    schedule: Pace
+    schedule: EpochSchedule
 
     def __post_init__(self) -> None:
         at_least(self, epochs=1, batch_size=1, seeds=1, patience=0, r_drop=0, accumulate=1)

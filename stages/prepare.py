@@ -119,8 +119,10 @@ def take(documents: list[str], characters: int | None) -> list[str]:
 def prepare(settings: Prepare, tasks: list[str], *, seed: int, data: Path) -> dict[str, Any]:
     """Writes data/{tokenizer,corpus,pairs,tasks}; returns the counts of the report, and where bad groups are."""
     source = read_source(settings, tasks, seed)
-    tidy = Deduplicator()
-    train_groups, dev_groups = sample.split_families(list(tidy(source.groups)), share=settings.held_out, seed=seed)
+    deduplicate = Deduplicator()
+    train_groups, dev_groups = sample.split_families(
+        list(deduplicate(source.groups)), share=settings.held_out, seed=seed
+    )
     missing = [name for name in tasks if name not in source.tasks]
     if missing:
         raise InputError(f"params.yaml: tasks: the source {settings.source} has no task {missing[0]!r}")
@@ -150,13 +152,13 @@ def prepare(settings: Prepare, tasks: list[str], *, seed: int, data: Path) -> di
         (train_groups, dev_groups),
         chosen,
         train,
-        tidy=tidy,
+        deduplicate=deduplicate,
         settings=settings.mining,
         folder=data / "pairs",
         seed=seed,
     )
-    if tidy.places:
-        report["places"] = tidy.places
+    if deduplicate.places:
+        report["places"] = deduplicate.places
     reports = data.parent / "reports"  # DVC expects these, with no task in them too: as an output, and for the report
     for folder in (data / "tasks", reports / "tasks", reports / "predictions"):
         folder.mkdir(parents=True, exist_ok=True)

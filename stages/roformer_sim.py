@@ -77,13 +77,13 @@ class RoformerSim:
             distilled = distillation.similarity_distillation(vectors_ND, teacher_NE, weight=self.weight)
         else:
             distilled = distillation.neighbour_distillation(
-                vectors_ND, teacher_NE, weight=self.weight, scale=1 / self.temperature
+                vectors_ND, teacher_NE, weight=self.weight, temperature=self.temperature
             )
         if not self.contrastive:
             return {"distillation": distilled}
         return {
             "distillation": distilled,
-            "contrastive": self.contrastive * losses.info_nce(vectors_ND, scale=1 / self.temperature),
+            "contrastive": self.contrastive * losses.info_nce(vectors_ND, temperature=self.temperature),
         }
 
 
@@ -128,7 +128,7 @@ class Training:
             partial(
                 pairs.training_batch,
                 self.train,
-                pairs=settings.batch_size,
+                batch_size=settings.batch_size,
                 noise=settings.noise,
                 rate=settings.mask_rate,
                 seed=self.seed,
@@ -156,7 +156,7 @@ class Training:
 
         history = loop.fit(
             classifier,
-            partial(labelled.training_batch, pairs=chosen.batch_size, seed=self.seed),
+            partial(labelled.training_batch, batch_size=chosen.batch_size, seed=self.seed),
             objective,
             chosen.schedule,
             seed=self.seed,
@@ -185,7 +185,7 @@ class Training:
         )
 
     def watched(self, model: SimilarityModel) -> dict[str, float]:
-        return dev_losses(model, self.held_out, chunk=self.settings.chunk, scale=1 / self.settings.temperature)
+        return dev_losses(model, self.held_out, chunk=self.settings.chunk, temperature=self.settings.temperature)
 
 
 def main() -> None:

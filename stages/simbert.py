@@ -54,11 +54,11 @@ def main() -> None:
         seed_everything(seed)
         model = SimilarityModel(folder.load(SOURCE, dropout=settings.dropout))
         tokenizer.require(model.language.config.vocab_size, model=SOURCE)
-        loss = partial(losses.info_nce, scale=1 / settings.temperature)
+        loss = partial(losses.info_nce, temperature=settings.temperature)
         batches = partial(
             pairs.training_batch,
             train,
-            pairs=settings.batch_size,
+            batch_size=settings.batch_size,
             noise=settings.noise,
             rate=settings.mask_rate,
             seed=seed,
@@ -78,7 +78,9 @@ def main() -> None:
             job.report({"gradient_error": error})
             if error > EXACT:
                 raise ArithmeticError(f"the accumulated gradient of batch 0 is off by {error:.1e} of its norm")
-        watched = partial(dev_losses, model, dev_batch(dev, seed), chunk=settings.chunk, scale=1 / settings.temperature)
+        watched = partial(
+            dev_losses, model, dev_batch(dev, seed), chunk=settings.chunk, temperature=settings.temperature
+        )
         history = loop.fit(
             model,
             batches,

@@ -77,7 +77,7 @@ def train(
         splits["train"],
         settings.schedule,
         objective=objective,
-        rows=settings.batch_size,
+        batch_size=settings.batch_size,
         seed=seed,
         dev=splits["dev"].batches(settings.batch_size, 4 * settings.batch_size),
         folder=job.checkpoint,

@@ -105,7 +105,7 @@ def train(
     done = place / "history.json"
     if done.is_file():
         return list(json.loads(done.read_text()))
-    pace = Schedule(
+    schedule = Schedule(
         steps=steps,
         learning_rate=rate,
         warmup=warmup / steps,
@@ -114,7 +114,7 @@ def train(
         evaluate_every=50,
         checkpoint_every=100,
     )
-    optimizer = optimizer or adamw(model, pace)
+    optimizer = optimizer or adamw(model, schedule)
 
     def objective(trained: nn.Module, batch: masked.Batch, backward: loop.Backward) -> dict[str, Tensor]:
         value, accuracy = masked.loss(model, batch)
@@ -129,7 +129,7 @@ def train(
         model,
         lambda step: masked.training_batch(text.rows, first + step, size=ROWS, rate=RATE),
         objective,
-        pace,
+        schedule,
         seed=text.seed,
         folder=place / "state",
         callbacks=Callbacks(progress=progress, evaluate=partial(text.dev, model)),

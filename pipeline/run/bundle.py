@@ -13,32 +13,32 @@ outputs are those of their stages.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import os
 import shlex
 import signal
 import subprocess
 import sys
-import tarfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.run import archive
 from pipeline.run.identity import fingerprint, read_by
+from pipeline.tracking import former_folder
 from pipeline.workspace import dvc_yaml, paths
 from pipeline.workspace.dvc_yaml import Declared
-from pipeline.workspace.environment import COURIER, DVC_STAGE
+from pipeline.workspace.environment import DVC_STAGE, UPLOADER
 from rosphere import files
 from rosphere.errors import InputError
 
 PARAMS, HERE = Path("params.yaml"), Path()
-STATE = paths.finished(HERE)
-ALWAYS = (paths.checkpoints(HERE), paths.run_logs(HERE), STATE)  # the run logs are what MLflow is to be told
+STATE, FORMER_STATE = paths.finished(HERE), paths.formerly_finished(HERE)
+ALWAYS = (paths.checkpoints(HERE), paths.run_logs(HERE), STATE)
 SAVING = 60.0  # seconds for a stage to save after it was asked to stop
 UNFINISHED = 3  # our exit code when time was up
-BLOCK = 1 << 20
+MEBI = 1 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +67,7 @@ def declared(names: Sequence[str]) -> list[Step]:
 
 
 def run(steps: Sequence[Step], seconds: float) -> bool:
-    """Whether all of the stages are finished, by this piece or an earlier one.
+    """Whether all of the stages are finished, by this bundle or an earlier one.
 
     Raises:
         subprocess.CalledProcessError: a stage failed.
@@ -75,7 +75,7 @@ def run(steps: Sequence[Step], seconds: float) -> bool:
     end = time.monotonic() + seconds
     for each in steps:
         if _finished(each):
-            print(f"{each.name}: finished by an earlier piece", flush=True)
+            print(f"{each.name}: finished by an earlier bundle", flush=True)
         elif not _run(each, end - time.monotonic()):
             return False
         else:
@@ -87,8 +87,8 @@ def _run(each: Step, seconds: float) -> bool:
     """Whether the stage came to its end in so many seconds."""
     if seconds <= 0:
         return False
-    # What MLflow is to be told goes home in the spool: a database here would not.
-    environment = {**os.environ, DVC_STAGE: each.name, COURIER: "0"}
+    # The metrics go home in the run log: a database here would not.
+    environment = {**os.environ, DVC_STAGE: each.name, UPLOADER: "0"}
     process = subprocess.Popen(each.command, env=environment)
     try:
         code = process.wait(seconds)
@@ -111,7 +111,8 @@ def _key(each: Step) -> str:
 
 
 def _known() -> dict[str, str]:
-    return dict(json.loads(STATE.read_text(encoding="utf-8"))) if STATE.is_file() else {}
+    there = [path for path in (FORMER_STATE, STATE) if path.is_file()]
+    return {name: key for path in there for name, key in json.loads(path.read_text(encoding="utf-8")).items()}
 
 
 def _finished(each: Step) -> bool:
@@ -123,93 +124,42 @@ def _note(each: Step) -> None:
 
 
 def pack(steps: Sequence[Step], out: Path, part: int) -> list[Path]:
-    """Everything these stages made, in files of at most ``part`` bytes; piece.json says what they are, last."""
-    out.mkdir(parents=True, exist_ok=True)
-    for old in out.glob("piece.*"):
-        old.unlink()
-    wanted = [path for path in (*(path for each in steps for path in each.made), *ALWAYS) if path.exists()]
-    whole = out / "piece.tar.whole"
-    with tarfile.open(whole, "w") as archive:
-        for path in dict.fromkeys(wanted):
-            archive.add(path, filter=lambda entry: None if entry.name.endswith(".lock") else entry)
-    digests = {}
-    for number, content in enumerate(_blocks(whole, part)):
-        path = out / f"piece.tar.{number:03}"
-        path.write_bytes(content)
-        digests[path.name] = hashlib.sha256(content).hexdigest()
-    whole.unlink()
-    files.write_text(out / "piece.json", json.dumps({"parts": digests}, indent=1) + "\n")
-    return [out / name for name in digests]
-
-
-def _blocks(path: Path, size: int) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        while block := file.read(size):
-            yield block
-
-
-def take(folder: Path) -> int:
-    """Unpacks a packed piece into the workspace; how many files. Nothing is touched unless every part is whole.
-
-    Raises:
-        InputError: no piece, a part is missing or not what was packed, an entry that leads out of the workspace.
-    """
-    try:
-        parts = json.loads((folder / "piece.json").read_text(encoding="utf-8"))["parts"]
-    except FileNotFoundError:
-        raise InputError(f"{folder}: expected a packed piece, there is no piece.json") from None
-    for name, digest in parts.items():
-        path = folder / name
-        if not path.is_file():
-            raise InputError(f"{path}: a part of the piece is missing")
-        if hashlib.sha256(path.read_bytes()).hexdigest() != digest:
-            raise InputError(f"{path}: not what was packed; fetch it again")
-    whole = paths.RUN / "piece.tar"
-    whole.parent.mkdir(exist_ok=True)
-    try:
-        with whole.open("wb") as file:
-            for name in parts:
-                for block in _blocks(folder / name, BLOCK):
-                    file.write(block)
-        with tarfile.open(whole) as archive:
-            archive.extractall(".", filter="data")
-            return len(archive.getmembers())
-    except tarfile.TarError as error:
-        raise InputError(f"{folder}: {error}") from error
-    finally:
-        whole.unlink(missing_ok=True)
+    """Everything that these stages made, and their state, as files of at most ``part`` bytes in ``out``."""
+    former_folder.move(HERE)
+    made = (path for each in steps for path in each.made)
+    return archive.pack([path for path in (*made, *ALWAYS) if path.exists()], out, part)
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    words = parser.add_subparsers(dest="word", required=True)
-    one = words.add_parser("run", help="run stages and pack what they made")
+    commands = parser.add_subparsers(dest="command", required=True)
+    one = commands.add_parser("run", help="run stages and pack what they made")
     one.add_argument("stages", nargs="+", metavar="STAGE")
     one.add_argument("--minutes", type=float, required=True, help="for the stages; packing comes on top")
-    one.add_argument("--out", type=Path, required=True, help="folder for the packed piece")
+    one.add_argument("--out", type=Path, required=True, help="folder for the bundle")
     one.add_argument("--part", type=int, default=16, help="MiB of a packed file at most")
-    words.add_parser("take", help="unpack a piece").add_argument("folder", type=Path)
+    commands.add_parser("take", help="unpack a bundle").add_argument("folder", type=Path)
     return parser.parse_args()
 
 
 def main() -> None:
     options = _arguments()
     try:
-        if options.word == "take":
-            print(f"{options.folder}: {take(options.folder)} files taken")
+        if options.command == "take":
+            print(f"{options.folder}: {archive.take(options.folder)} files taken")
             return
         steps = declared(options.stages)
         try:
-            said: int | str | None = None if run(steps, 60 * options.minutes) else UNFINISHED
+            status: int | str | None = None if run(steps, 60 * options.minutes) else UNFINISHED
         except subprocess.CalledProcessError as error:
-            said = f"error: {shlex.join(error.cmd)} ended with exit code {error.returncode}; what there is, is packed"
-        parts = pack(steps, options.out, options.part * BLOCK)
+            status = f"error: {shlex.join(error.cmd)} ended with exit code {error.returncode}; what there is, is packed"
+        parts = pack(steps, options.out, options.part * MEBI)
     except InputError as error:
         sys.exit(f"error: {error}")
     print(f"{options.out}: {len(parts)} files of at most {options.part} MiB")
-    if said == UNFINISHED:
+    if status == UNFINISHED:
         print("time was up: take this folder in and give the same command to go on", file=sys.stderr)
-    sys.exit(said)
+    sys.exit(status)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from rosphere.clue.reading import named
 from rosphere.dimension.sizes import Size, encoder_config
 from rosphere.encoder.hub import REPOSITORY
 from rosphere.encoder.precision import Requested
-from rosphere.errors import UNUSABLE, InputError, told
+from rosphere.errors import UNUSABLE, InputError, message
 from rosphere.preparation import local, sample
 from rosphere.pretraining.recipe import Narrow, Wide
 from rosphere.widening.sizes import widened
@@ -192,7 +192,7 @@ def main() -> None:
     try:
         tell(sources(check(PARAMS, everything=not parser.parse_args().part)))
     except (InputError, *UNUSABLE) as error:
-        raise SystemExit(f"error: {told(error)}") from error
+        raise SystemExit(f"error: {message(error)}") from error
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ class Identity:
     """One stage of one pipeline configuration."""
 
     name: str  # "evaluate@sentiment"
-    home: Path  # where checkpoints, spool and tracking database live
+    home: Path  # where checkpoints, run logs and tracking database live
     stage_fp: str
     pipeline_fp: str
     params: Mapping[str, Any]  # of this stage, nested as in params.yaml

@@ -20,7 +20,7 @@ from typing import Any
 from pipeline.run import check, renamed
 from pipeline.run import settings as declared
 from pipeline.workspace import yaml_file
-from rosphere.errors import UNUSABLE, InputError, told
+from rosphere.errors import UNUSABLE, InputError, message
 
 FOLDER = Path(__file__).parent / "presets"
 PARAMS = Path("params.yaml")
@@ -53,7 +53,7 @@ def apply(name: str, settings: Sequence[str] = (), params: Path = PARAMS) -> lis
         check.check(draft, everything=False)
         draft.replace(params)
     except (InputError, *UNUSABLE) as error:
-        raise InputError(told(error).replace(str(draft), str(params))) from error
+        raise InputError(message(error).replace(str(draft), str(params))) from error
     finally:
         draft.unlink(missing_ok=True)
     return changes
@@ -97,7 +97,7 @@ def _setting(text: str) -> tuple[list[str], Any]:
 def _set(document: Any, words: Sequence[str], value: Any, params: Path) -> str | None:
     section, place = document, ".".join(words)
     if place in renamed.RENAMED:
-        raise InputError(f"{params}: {renamed.told(place)}")
+        raise InputError(f"{params}: {renamed.message(place)}")
     for word in words[:-1]:
         if not isinstance(section, Mapping) or word not in section:
             raise InputError(f"{params}: {place}: there is no {word!r}")

@@ -1,4 +1,4 @@
-"""Keys of params.yaml that were called otherwise once: whoever comes with an old file is told the new name."""
+"""Keys of params.yaml that were called otherwise once: an old file is refused with the new name."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ def refuse(document: Mapping[str, Any]) -> None:
     """Raises InputError at the first old key of the sections in ``document``."""
     for key in RENAMED:
         if _holds(document, key):
-            raise InputError(told(key))
+            raise InputError(message(key))
 
 
-def told(key: str) -> str:
+def message(key: str) -> str:
     value = f" ({OTHERWISE[key]})" if key in OTHERWISE else ""
     return f"{key}: is called {RENAMED[key]} now{value}"
 

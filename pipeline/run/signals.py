@@ -38,16 +38,16 @@ class StopRequests:
 
     def __init__(self) -> None:
         self._asked_at: float | None = None
-        self._heeded = False
+        self._polled = False
         self._finishing = False
 
     def pending(self) -> bool:
         """Whether the stage should save and leave."""
-        self._heeded = True
+        self._polled = True
         return self._asked_at is not None
 
     def finish(self) -> bool:
-        """The work is complete: no request counts any more. Whether one came too late to be heeded."""
+        """The work is complete: no request counts any more. Whether one came too late to be noticed."""
         self._finishing = True
         return self._asked_at is not None
 
@@ -59,9 +59,9 @@ class StopRequests:
         if self._asked_at is None:
             self._asked_at = now
             # os.write, because print may be what the signal interrupted
-            said = "stopping; once more after 5 s to leave at once"
-            os.write(2, f"{signal.Signals(number).name}: {said}\n".encode())
-        if not self._heeded or now - self._asked_at > INSIST_SECONDS:
+            message = "stopping; once more after 5 s to leave at once"
+            os.write(2, f"{signal.Signals(number).name}: {message}\n".encode())
+        if not self._polled or now - self._asked_at > INSIST_SECONDS:
             raise Stopped
 
 

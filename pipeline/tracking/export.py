@@ -20,8 +20,8 @@ def tables(path: Path) -> Iterator[tuple[str, str]]:
     """
     for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
         for name, (columns, rows) in _found(file):
-            said = {"columns": columns, "data": rows[:ROWS]}
-            yield f"{file.stem}{name}", json.dumps(said, ensure_ascii=False)
+            table = {"columns": columns, "data": rows[:ROWS]}
+            yield f"{file.stem}{name}", json.dumps(table, ensure_ascii=False)
 
 
 def _found(file: Path) -> Iterator[tuple[str, Table]]:

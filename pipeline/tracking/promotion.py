@@ -14,8 +14,8 @@ class Champion:
     measured_by: str  # the stage whose run brings the metric, and registers the model
     metric: str
     better: Literal["higher", "lower"]
-    spread: float | str  # how far runs that differ only in their seed lie apart: a number, or a metric that says it
-    folder: str = ""  # below models/; that of the model's name if none is said
+    spread: float | str  # how far runs that differ only in their seed lie apart: a number, or a metric of the run
+    folder: str = ""  # below models/; that of the model's name if none is given
     measured_on: list[str] = field(default_factory=list)  # dependencies of the stage without which nothing compares
 
     def __post_init__(self) -> None:
@@ -31,7 +31,7 @@ class Measured:
     deps: Mapping[str, str]
 
 
-def verdict(rule: Champion, new: Measured, old: Measured | None) -> tuple[bool, str]:
+def decision(rule: Champion, new: Measured, old: Measured | None) -> tuple[bool, str]:
     """Whether `new` takes the alias from `old` (None: nobody has it, or nothing is known of who has), and why."""
     if rule.metric not in new.metrics:
         return False, f"the run has no metric {rule.metric}"
@@ -45,8 +45,8 @@ def verdict(rule: Champion, new: Measured, old: Measured | None) -> tuple[bool, 
     before = old.metrics[rule.metric]
     gain = value - before if rule.better == "higher" else before - value
     spread = _spread(rule, new, old)
-    said = f"{rule.metric} {value:g} after {before:g}, a gain of {gain:g}"
-    return gain > spread, f"{said}, {'more' if gain > spread else 'not more'} than the spread {spread:g}"
+    change = f"{rule.metric} {value:g} after {before:g}, a gain of {gain:g}"
+    return gain > spread, f"{change}, {'more' if gain > spread else 'not more'} than the spread {spread:g}"
 
 
 def _spread(rule: Champion, *runs: Measured) -> float:

@@ -1,7 +1,7 @@
-"""Tracking that never costs a run: a stage writes to its spool, a uploader process carries it to MLflow.
+"""Tracking that never costs a run: a stage writes a run log, an uploader process delivers it to MLflow.
 
-Telling the tracker something is one appended line; no stage waits for MLflow, imports it or fails with
-it. What the uploader cannot deliver stays in `.run/spool` until
+To record something is to append one line; no stage waits for MLflow, imports it or fails with it. What
+the uploader cannot deliver stays in `.run/run_logs` until
 
     python -m pipeline.tracking sync
 
@@ -29,21 +29,21 @@ from pipeline.run import identity
 from pipeline.run import settings as config
 from pipeline.run.identity import Identity
 from pipeline.run.signals import Stopped
-from pipeline.tracking import uploader
+from pipeline.tracking import former_folder, uploader
 from pipeline.tracking.promotion import Champion
 from pipeline.tracking.run_log import RunLog
 from pipeline.workspace import git, numbers, paths, yaml_file
-from pipeline.workspace.environment import COURIER, FLOW_RUN, SWEEP, SYSTEM_METRICS, TRACKING
+from pipeline.workspace.environment import FLOW_RUN, SWEEP, SYSTEM_METRICS, TRACKING, UPLOADER
 from rosphere.errors import InputError
 
-PATIENCE_SECONDS = 5.0  # how long a finished stage waits for its uploader, to say if something was left
+PATIENCE_SECONDS = 5.0  # how long a finished stage waits for its uploader, to warn if something was left
 PARAMS = Path("params.yaml")
 CERTIFICATES = {"widen": (Path("reports/widen.json"), Path("models/widen/widening.json"))}  # of what comes after it
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tracking:
-    """Section `tracking` of params.yaml: what MLflow is told besides parameters and metrics."""
+    """Section `tracking` of params.yaml: what MLflow gets besides parameters and metrics."""
 
     system_metrics: float = 10.0  # seconds from sample to sample; 0: none
     log_models: bool = True
@@ -55,61 +55,61 @@ class Tracking:
 
 
 class Tracker:
-    """The stage's end: tell what happened, at the price of appending a line."""
+    """Records what happens in a stage, at the price of appending a line."""
 
     def __init__(
         self,
         name: str,
-        spool: RunLog | None,
+        log: RunLog | None,
         process: "subprocess.Popen[bytes] | None",
         rules: Mapping[str, Champion] | None = None,
         certificates: tuple[Path, ...] = (),
     ) -> None:
-        self._name, self._spool, self._process = name, spool, process
+        self._name, self._log, self._process = name, log, process
         self._rules, self._certificates = dict(rules or {}), certificates
         self._warned = False
-        self._told: tuple[int, dict[str, float]] = (0, {})  # the last step, and the metrics told there
+        self._last: tuple[int, dict[str, float]] = (0, {})  # the last step, and the metrics recorded there
 
     def metrics(self, step: int, values: Mapping[str, float]) -> None:
         """The values at one step of a loop."""
         if values:
             given = {key: float(value) for key, value in values.items()}
-            self._told = (step, {**(self._told[1] if self._told[0] == step else {}), **given})
-            self._tell(lambda spool: spool.write("metrics", step=step, values=given))
+            self._last = (step, {**(self._last[1] if self._last[0] == step else {}), **given})
+            self._record(lambda log: log.write("metrics", step=step, values=given))
 
     def artifact(self, path: Path) -> None:
         """A file or folder as it is now."""
-        self._tell(lambda spool: spool.artifact(path))
+        self._record(lambda log: log.artifact(path))
 
     def final(self, step: int, report: Mapping[str, Any]) -> None:
         """The stage's result: its numeric leaves become metrics of the run and of its parent."""
         values = numbers.flat(report)
-        told = self._told[1] if self._told[0] == step else {}
-        known = [key for key, value in values.items() if key in told and math.isclose(told[key], value, rel_tol=1e-5)]
-        self._tell(lambda spool: spool.write("final", step=step, values=values, known=known))
+        last = self._last[1] if self._last[0] == step else {}
+        known = [key for key, value in values.items() if key in last and math.isclose(last[key], value, rel_tol=1e-5)]
+        self._record(lambda log: log.write("final", step=step, values=values, known=known))
 
     def models(self, place: Path) -> None:
         """The models below `place` that this stage has measured, if params.yaml wants them registered."""
         for name, rule in self._rules.items():
             folder = place / (rule.folder or name)
             if folder.is_dir() and any(folder.iterdir()):
-                self._tell(
+                self._record(
                     partial(RunLog.model, name=name, source=folder, certificates=self._certificates, rule=asdict(rule))
                 )
 
     def end(self, status: str) -> None:
         """Close the run as FINISHED, FAILED or KILLED, and give the uploader a moment to deliver."""
-        self._tell(lambda spool: spool.write("end", status=status))
-        if self._spool is not None:
-            self._spool.close()
-            if status != "KILLED":  # who is told to leave does not wait; the uploader sees it go
-                self._see_off(self._spool.path)
+        self._record(lambda log: log.write("end", status=status))
+        if self._log is not None:
+            self._log.close()
+            if status != "KILLED":  # a stage that was stopped does not wait; the uploader sees it go
+                self._see_off(self._log.path)
 
-    def _tell(self, write: Callable[[RunLog], None]) -> None:
-        if self._spool is None:
+    def _record(self, write: Callable[[RunLog], None]) -> None:
+        if self._log is None:
             return
         try:
-            write(self._spool)
+            write(self._log)
         except OSError as error:  # a full disk must not end a training run
             self._warn(f"not recorded: {error}")
 
@@ -121,7 +121,7 @@ class Tracker:
         except subprocess.TimeoutExpired:
             return self._warn("still being delivered, in the background")
         if self._process.returncode:
-            reason = uploader.last_words(path)
+            reason = uploader.last_line(path)
             self._warn(f"{reason}: kept in {path}; `python -m pipeline.tracking sync` sends it")
 
     def _warn(self, message: str) -> None:
@@ -152,13 +152,14 @@ def _begin(me: Identity, devices: tuple[str, ...]) -> Tracker:
     name = f"{stamp}-{me.name.replace('@', '_')}-{me.stage_fp[:12]}-{os.getpid()}"
     try:
         settings = _settings()
-        told = RunLog(paths.run_logs(me.home) / name)
-        told.write("start", **_introduction(me, devices), system_metrics=settings.system_metrics)
-        delivering = find_spec("mlflow") and os.environ.get(COURIER) != "0"
-        process = uploader.start(told.path) if delivering else None
+        former_folder.move(me.home)
+        log = RunLog(paths.run_logs(me.home) / name)
+        log.write("start", **_introduction(me, devices), system_metrics=settings.system_metrics)
+        delivering = find_spec("mlflow") and os.environ.get(UPLOADER) != "0"
+        process = uploader.start(log.path) if delivering else None
         wanted = settings.models if settings.log_models else {}
         rules = {name: rule for name, rule in wanted.items() if rule.measured_by == me.name}
-        return Tracker(me.name, told, process, rules, _certificates(me))
+        return Tracker(me.name, log, process, rules, _certificates(me))
     except (OSError, ValueError) as error:  # a full disk, an upstream report that is no JSON
         tracker = Tracker(me.name, None, None)
         tracker._warn(f"not recorded: {error}")
@@ -231,6 +232,6 @@ def main(arguments: list[str] | None = None) -> int:
     """The command line: `sync` delivers what is left; 1 if something still is."""
     parser = argparse.ArgumentParser(prog="python -m pipeline.tracking", description="Deliver runs to MLflow.")
     commands = parser.add_subparsers(required=True)
-    commands.add_parser("sync", help="deliver what is left in .run/spool")
+    commands.add_parser("sync", help="deliver what is left in .run/run_logs")
     parser.parse_args(arguments)
     return 1 if uploader.sync(paths.home(paths.workspace(Path.cwd()))) else 0

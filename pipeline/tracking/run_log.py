@@ -1,13 +1,13 @@
-"""What a run has to tell the tracker, on disk first.
+"""The run log: what MLflow is to know of a run, on disk first.
 
-One folder per stage execution, `.run/spool/<time>-<stage>-<fingerprint>-<pid>/`:
+One folder per stage execution, `.run/run_logs/<time>-<stage>-<fingerprint>-<pid>/`:
 
     events.jsonl   one JSON object a line, in order: start, metrics, artifact, final, model, end
     system.jsonl   what the uploader measures of the machine meanwhile, as metrics events
     files/         copies of the artifacts, as they were when logged; of large files links
     sent.json      how far delivery got, kept by whoever delivers
     lock           held by whoever delivers
-    uploader.log    what the delivering process had to say
+    uploader.log    what the delivering process printed
 
 Writing an event is one append of one line; nothing here knows MLflow or waits for anything. A folder
 whose events have all been delivered is deleted.
@@ -118,7 +118,7 @@ def _copy_or_link(source: str, target: str) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Sent:
-    """How far a spool has been delivered."""
+    """How far a run log has been delivered."""
 
     uri: str = ""  # the tracking store
     offset: int = 0  # bytes of events.jsonl
@@ -126,18 +126,18 @@ class Sent:
     run: str = ""  # the MLflow run of this execution, once it exists
     parent: str = ""  # the MLflow run of the pipeline configuration
     time: float = 0.0  # of the last event sent
-    status: str = ""  # how the trainer said it ended
+    status: str = ""  # how it ended, by its last event
     models: list[Event] = field(default_factory=list)  # that wait for the end of the run
 
 
 def read_sent(path: Path) -> Sent:
-    """The delivery state of the spool `path`."""
+    """The delivery state of the run log `path`."""
     file = path / "sent.json"
     return Sent(**json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else Sent()
 
 
 def write_sent(path: Path, sent: Sent) -> None:
-    """Record the delivery state of the spool `path`, atomically."""
+    """Record the delivery state of the run log `path`, atomically."""
     draft = path / "sent.json.part"
     draft.write_text(json.dumps(asdict(sent)), encoding="utf-8")
     draft.replace(path / "sent.json")
@@ -158,13 +158,13 @@ def read_events(path: Path, offset: int, limit: int = 1 << 20, name: str = EVENT
 
 
 def start_event(path: Path) -> Event | None:
-    """The first event of the spool `path`: who speaks."""
+    """The first event of the run log `path`: which stage it is of."""
     events, _ = read_events(path, 0, limit=1)
     return events[0] if events else None
 
 
 def running(path: Path) -> bool:
-    """Whether the stage that writes the spool `path` may still be alive."""
+    """Whether the stage that writes the run log `path` may still be alive."""
     events, _ = read_events(path, 0)
     if not events or events[-1]["kind"] == "end" or events[0]["tags"]["host"] != socket.gethostname():
         return False
@@ -184,7 +184,7 @@ def alive(pid: int) -> bool:
 
 @contextmanager
 def delivering(path: Path) -> Iterator[bool]:
-    """Whether this process is the only one to deliver the spool `path`, until the block ends."""
+    """Whether this process is the only one to deliver the run log `path`, until the block ends."""
     with open(path / "lock", "ab") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

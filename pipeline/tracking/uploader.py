@@ -1,8 +1,8 @@
-"""The uploader: one child process per stage that carries its spool to MLflow.
+"""The uploader: one child process per stage that delivers its run log to MLflow.
 
 It lives in its own session, so the signals that stop a trainer do not stop it. It imports MLflow, sends
 about once a second, backs off while the store is away, and outlives its trainer, however that ended,
-just long enough to close the run and to register a model. A spool it cannot deliver stays for `sync`.
+just long enough to close the run and to register a model. A run log it cannot deliver stays for `sync`.
 Meanwhile it samples what the trainer costs the machine.
 """
 
@@ -16,10 +16,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.tracking import run_log, system_metrics
+from pipeline.tracking import former_folder, run_log, system_metrics
 from pipeline.tracking.system_metrics import Machine
 from pipeline.workspace import paths
-from pipeline.workspace.environment import COURIER_NICENESS, without_proxy
+from pipeline.workspace.environment import UPLOADER_NICENESS, without_proxy
 
 BATCH_SECONDS = 1.0
 LONGEST_BACK_OFF = 30.0
@@ -39,7 +39,7 @@ def _environment() -> dict[str, str]:
 
 
 def start(path: Path) -> "subprocess.Popen[bytes]":
-    """Start the uploader of the spool `path`, which this process writes."""
+    """Start the uploader of the run log `path`, which this process writes."""
     code = str(Path(__file__).resolve().parents[2])  # where `pipeline` is imported from, not the workspace
     search = os.pathsep.join(filter(None, [code, os.environ.get("PYTHONPATH")]))
     with open(path / "uploader.log", "wb") as log:
@@ -54,18 +54,18 @@ def start(path: Path) -> "subprocess.Popen[bytes]":
         )
 
 
-def last_words(path: Path) -> str:
-    """The last line that the uploader of the spool `path` wrote."""
+def last_line(path: Path) -> str:
+    """The last line that the uploader of the run log `path` wrote."""
     log = path / "uploader.log"
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.is_file() else []
     return lines[-1] if lines else "the uploader died"
 
 
 def deliver(path: Path, trainer: int) -> int:
-    """Deliver the spool `path` while the process `trainer`, our parent, lives.
+    """Deliver the run log `path` while the process `trainer`, our parent, lives.
 
     The trainer writes to standard input when it is over; its death closes that. Then one last attempt
-    is made. Returns 0 if everything was delivered, and the spool deleted, else 1.
+    is made. Returns 0 if everything was delivered, and the run log deleted, else 1.
     """
     _step_back()
     watch = Watch(path, trainer)
@@ -77,16 +77,16 @@ def deliver(path: Path, trainer: int) -> int:
             if send(path, over):
                 return 0
             gap = BATCH_SECONDS
-        except Exception as error:  # whatever MLflow raises, the spool keeps everything and we come again
+        except Exception as error:  # whatever MLflow raises, the run log keeps everything and we come again
             print(_one_line(error), flush=True)
             gap = min(2 * gap, LONGEST_BACK_OFF)
         if over:
             return 1 if path.is_dir() else 0  # `sync` may have been quicker
-        over = _told_to_end(gap, trainer, watch)
+        over = _wait_for_end(gap, trainer, watch)
 
 
 class Watch:
-    """Samples of the machine for the spool `path`, as often as its first event asks for."""
+    """Samples of the machine for the run log `path`, as often as its first event asks for."""
 
     def __init__(self, path: Path, trainer: int) -> None:
         start: Mapping[str, Any] = run_log.start_event(path) or {}
@@ -95,7 +95,7 @@ class Watch:
         self._machine: Machine | None = system_metrics.watch(trainer, start["devices"]) if self._seconds else None
 
     def look(self) -> None:
-        """One more sample into the spool, if it is time for it."""
+        """One more sample into the run log, if it is time for it."""
         if self._machine is None or time.monotonic() < self._next:
             return
         self._next = time.monotonic() + self._seconds
@@ -106,7 +106,7 @@ class Watch:
             finally:
                 os.close(file)
             self._step += 1
-        except OSError as error:  # a full disk; or `sync` has delivered and deleted the spool
+        except OSError as error:  # a full disk; or `sync` has delivered and deleted the run log
             if not self._warned:
                 print(_one_line(error), flush=True)
             self._warned = True
@@ -118,7 +118,7 @@ def _step_back() -> None:
     So on a machine with no core to spare runs appear late, for importing MLflow alone takes seconds of CPU time.
     A session of its own is a scheduling group of its own in Linux, where niceness counts only within the group.
     """
-    niceness = os.environ.get(COURIER_NICENESS, "19")
+    niceness = os.environ.get(UPLOADER_NICENESS, "19")
     os.nice(int(niceness))
     group = Path("/proc/self/autogroup")
     if group.exists():
@@ -128,8 +128,8 @@ def _step_back() -> None:
             print(_one_line(error), flush=True)
 
 
-def _told_to_end(seconds: float, trainer: int, watch: Watch) -> bool:
-    """Wait; True at once when the trainer says so or is gone."""
+def _wait_for_end(seconds: float, trainer: int, watch: Watch) -> bool:
+    """Wait; True at once when the trainer is over or gone."""
     deadline = time.monotonic() + seconds
     while (left := deadline - time.monotonic()) > 0:
         watch.look()
@@ -140,7 +140,7 @@ def _told_to_end(seconds: float, trainer: int, watch: Watch) -> bool:
 
 
 def _sender(home: Path) -> Callable[[Path, bool], bool]:
-    """A function that sends what is new in a spool and, once its trainer is over, deletes it.
+    """A function that sends what is new in a run log and, once its trainer is over, deletes it.
 
     The first call that can opens the store; the later ones use it.
     """
@@ -162,11 +162,12 @@ def _sender(home: Path) -> Callable[[Path, bool], bool]:
 
 
 def sync(home: Path) -> int:
-    """Deliver every spool of finished or dead trainers, oldest first; the number left undelivered."""
+    """Deliver every run log of finished or dead trainers, oldest first; the number left undelivered."""
     os.environ.update(_environment())
     send = _sender(home)
-    told = sorted(path.parent for path in paths.run_logs(home).glob("*/events.jsonl"))
-    return sum(not _sync_one(path, send) for path in told)
+    former_folder.move(home)
+    logs = sorted(path.parent for path in paths.run_logs(home).glob(f"*/{run_log.EVENTS}"))
+    return sum(not _sync_one(path, send) for path in logs)
 
 
 def _sync_one(path: Path, send: Callable[[Path, bool], bool]) -> bool:
@@ -175,7 +176,7 @@ def _sync_one(path: Path, send: Callable[[Path, bool], bool]) -> bool:
             print(f"{path.name}: still running, left alone")
             return True
         send(path, True)
-    except Exception as error:  # one bad spool must not keep the others back
+    except Exception as error:  # one bad run log must not keep the others back
         if path.is_dir():
             print(f"{path.name}: kept: {_one_line(error)}")
             return False

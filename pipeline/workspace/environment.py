@@ -1,4 +1,4 @@
-"""The environment variables by which the rooms speak to one another, and what the tools must find in them."""
+"""The environment variables by which the packages speak to one another, and what the tools must find in them."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pipeline.workspace import git, paths
+from rosphere.errors import InputError
 
-# Told to stages.
+# Passed on to stages.
 FLOW_RUN = "ROSPHERE_FLOW_RUN"  # the id of the flow run that it is part of
 SWEEP = "ROSPHERE_SWEEP"  # the name of the sweep that its experiment belongs to
-COURIER = "ROSPHERE_COURIER"  # 0: the run log stays for `python -m pipeline.tracking sync`
+UPLOADER = "ROSPHERE_UPLOADER"  # 0: the run log stays for `python -m pipeline.tracking sync`
 # Set by whoever types a command.
 WORKERS = "ROSPHERE_WORKERS"  # stages at once in a flow
 GPUS = "ROSPHERE_GPUS"  # the devices to use, "0,1"
@@ -22,7 +23,7 @@ GPU_LOCKS = "ROSPHERE_GPU_LOCKS"  # the folder of the leases
 PROCESSES = "ROSPHERE_PROCESSES"  # that train together in one stage
 TRACKING = "ROSPHERE_TRACKING"  # 0: nothing is tracked
 SYSTEM_METRICS = "ROSPHERE_SYSTEM_METRICS"  # 0: the machine is not sampled
-COURIER_NICENESS = "ROSPHERE_COURIER_NICENESS"
+UPLOADER_NICENESS = "ROSPHERE_UPLOADER_NICENESS"
 MLFLOW_UI = "ROSPHERE_MLFLOW_UI"  # where MLflow's dashboard is looked at
 # Of others.
 CUDA_DEVICES = "CUDA_VISIBLE_DEVICES"
@@ -32,7 +33,15 @@ PREFECT_API = "PREFECT_API_URL"
 TRACKING_URI = "MLFLOW_TRACKING_URI"
 STORE_URI = "MLFLOW_BACKEND_STORE_URI"  # what MLflow's server keeps its runs in
 
+RENAMED = {"ROSPHERE_COURIER": UPLOADER, "ROSPHERE_COURIER_NICENESS": UPLOADER_NICENESS}
 LOOPBACK = ("127.0.0.1", "localhost")
+
+
+def refuse_renamed() -> None:
+    """Raises InputError where a variable is set by the name that it once had: it would count for nothing."""
+    for old, new in RENAMED.items():
+        if old in os.environ:
+            raise InputError(f"{old}: is called {new} now")
 
 
 def settings(root: Path) -> dict[str, str]:

@@ -36,7 +36,12 @@ def checkpoints(home: Path) -> Path:
 
 
 def run_logs(home: Path) -> Path:
-    """The folder of all that MLflow is still to be told."""
+    """The folder of what has still to be delivered to MLflow: a folder a run (pipeline/tracking/run_log.py)."""
+    return home / RUN / "run_logs"
+
+
+def former_run_logs(home: Path) -> Path:
+    """Where older versions kept them (pipeline/tracking/former_folder.py)."""
     return home / RUN / "spool"
 
 
@@ -60,13 +65,18 @@ def pipeline_lock(root: Path, experiment: str | None = None) -> Path:
     return root / RUN / (f"experiment-{experiment}.lock" if experiment else "pipeline.lock")
 
 
-def stop_word(home: Path, group: int) -> Path:
-    """Where a stage tells the next one of its process group that it is not wanted any more."""
+def stop_flag(home: Path, group: int) -> Path:
+    """By which a stage stops the next one of its process group before it begins (pipeline/run/stop_flag.py)."""
     return home / RUN / f"stop-{group}"
 
 
 def finished(root: Path) -> Path:
-    """What a bundle's earlier pieces have finished."""
+    """The stages that earlier bundles have finished (pipeline/run/bundle.py)."""
+    return root / RUN / "finished.json"
+
+
+def formerly_finished(root: Path) -> Path:
+    """The same, as older versions wrote it."""
     return root / RUN / "pieces.json"
 
 

@@ -19,7 +19,7 @@ from rosphere.cli.generate import generate
 from rosphere.cli.interpolate import interpolate
 from rosphere.cli.similar import similar
 from rosphere.cli.widen import widen
-from rosphere.errors import UNUSABLE, InputError, told
+from rosphere.errors import UNUSABLE, InputError, message
 
 PLAIN: dict[str, Any] = {
     "rich_markup_mode": None,
@@ -92,7 +92,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         run([*map(decoded, sys.argv[1:])] if arguments is None else [*arguments], prog_name="rosphere")
     except (InputError, *UNUSABLE) as error:
-        sys.exit(f"error: {told(error)}")
+        sys.exit(f"error: {message(error)}")
     except SystemExit as ended:
         if ended.code:
             raise

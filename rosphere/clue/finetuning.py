@@ -73,9 +73,9 @@ def layer_rates(model: TaskModel, decay: float) -> dict[str, float]:
     blocks = len(model.encoder.blocks)
     rates = {}
     for name, _ in model.named_parameters():
-        room, _, rest = name.removeprefix("encoder.").partition(".")
+        part, _, rest = name.removeprefix("encoder.").partition(".")
         inside = name.startswith("encoder.")
-        depth = blocks - int(rest.split(".")[0]) if room == "blocks" else blocks + 1
+        depth = blocks - int(rest.split(".")[0]) if part == "blocks" else blocks + 1
         rates[name] = decay**depth if inside else 1.0
     return rates
 
@@ -117,7 +117,7 @@ def finetune(
 ) -> History:
     """Trains ``model`` in place and returns its history; with select "best" it looks at ``dev`` after every epoch.
 
-    With ``folder`` a killed run goes on where it was. Raises Interrupted as ``fitting.fit`` does.
+    With ``folder`` a killed run goes on where it was. Raises Interrupted as ``loop.fit`` does.
     """
     made = examples(model.task, rows, tokenizer)
     lengths = [example.length for example in made]
@@ -152,14 +152,14 @@ def finetune(
     if recipe.select == "last":
         return train(schedule, folder, callbacks)
 
-    def judged() -> dict[str, float]:
+    def dev_score() -> dict[str, float]:
         return {DEV: scoring.score(model.task, dev, predict(model, dev, tokenizer))}
 
     with ExitStack() as stack:
         kept = folder or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         selection = Selection(kept, patience=recipe.patience)
         every_epoch = replace(schedule, evaluate_every=a_epoch)
-        watched = replace(_watching(callbacks, selection, model), evaluate=judged)
+        watched = replace(_watching(callbacks, selection, model), evaluate=dev_score)
         history = _until_exhausted(lambda: train(every_epoch, kept, watched), selection, callbacks)
         selection.restore(model)
         return history
@@ -187,5 +187,5 @@ def _until_exhausted(train: Callable[[], History], selection: Selection, callbac
         except Interrupted:
             if callbacks.stopping() or not selection.exhausted:
                 raise
-    end = max(selection.scores)  # a step more was trained before the stop was seen
+    end = max(selection.scores)  # a step more was trained before the stop was noticed
     return [row for row in reached_by(selection.folder)[1] if row["step"] <= end]

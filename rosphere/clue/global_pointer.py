@@ -21,8 +21,8 @@ class GlobalPointer(nn.Module):
     def forward(self, hidden_BLH: Tensor, keep_BL: Tensor) -> Tensor:
         length = hidden_BLH.shape[1]
         q, k = self.project(hidden_BLH).unflatten(-1, (self.types, 2, self.size)).permute(3, 0, 2, 1, 4)
-        turns = rotary.turns(self.size, length, like=q)
-        scores: Tensor = rotary.rotate(q, turns) @ rotary.rotate(k, turns).transpose(-1, -2) / self.size**0.5
+        cos_sin = rotary.cos_sin(self.size, length, like=q)
+        scores: Tensor = rotary.rotate(q, cos_sin) @ rotary.rotate(k, cos_sin).transpose(-1, -2) / self.size**0.5
         real = keep_BL.bool()[:, None, :, None] & keep_BL.bool()[:, None, None, :]
         forward_ = torch.ones(length, length, dtype=torch.bool, device=q.device).triu()
         return scores.float().masked_fill(~(real & forward_), FAR)

@@ -15,7 +15,7 @@ from rosphere.encoder.model import Encoder
 class TaskModel(nn.Module):
     """An encoder under a head: classes or a score of a choice from [CLS], spans from all tokens.
 
-    With ``means`` a text is judged from [CLS] and the mean u of its tokens; a pair, or a choice with its question, from
+    With ``means`` a text is read from [CLS] and the mean u of its tokens; a pair, or a choice with its question, from
     [CLS], the means u and v of the segments, |u - v| and u * v (Conneau et al. 2017, arXiv 1705.02364): nothing in
     masked language modelling fills [CLS], and an encoder that never saw pairs has little about them there.
     """

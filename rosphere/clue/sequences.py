@@ -28,7 +28,7 @@ class Tokens:
 
 @dataclass(frozen=True, kw_only=True)
 class Example:
-    """What is trained and judged as one: a row; of spans a window of a row's text; of choices all of a row's choices.
+    """What is trained and scored as one: a row; of spans a window of a row's text; of choices all of a row's choices.
 
     The target is a class, a choice's number, the spans of entities, or the one span (first, last, 0) of an answer.
     """
@@ -56,8 +56,8 @@ class Batch:
 
 def fitted(parts: list[list[int]], max_length: int) -> list[list[int]]:
     """The parts, shortened until they fit with [CLS] and a [SEP] each: the longest part gives way."""
-    room = max_length - 1 - len(parts)
-    while sum(map(len, parts)) > room:
+    budget = max_length - 1 - len(parts)
+    while sum(map(len, parts)) > budget:
         max(parts, key=len).pop()
     return parts
 

@@ -111,8 +111,8 @@ def _table(config: EncoderConfig) -> dict[str, Tensor]:
     """The sines and cosines that transformers' RoFormer keeps among its weights, and misses aloud."""
     if config.model_type != "roformer":
         return {}
-    turns = rotary.turns(config.head_size, config.max_position_embeddings, like=torch.zeros(0))
-    return {"roformer.encoder.embed_positions.weight": torch.cat((turns[..., 1], turns[..., 0]), dim=-1)}
+    cos_sin = rotary.cos_sin(config.head_size, config.max_position_embeddings, like=torch.zeros(0))
+    return {"roformer.encoder.embed_positions.weight": torch.cat((cos_sin[..., 1], cos_sin[..., 0]), dim=-1)}
 
 
 def load(folder: Path, *, dropout: float | None = None, fresh_head: bool = False) -> MaskedLanguageModel:

@@ -24,7 +24,7 @@ def norm(config: EncoderConfig, width: int) -> nn.Module:
 
 
 class Attention(nn.Module):
-    """softmax(q k' / sqrt(S)) v, q and k rotated by position if turns are given; one projection for q, k and v."""
+    """softmax(q k' / sqrt(S)) v, q and k rotated by position if cos_sin is given; one projection for q, k and v."""
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
@@ -37,13 +37,13 @@ class Attention(nn.Module):
         self,
         x_BLH: Tensor,
         mask: Tensor | None,
-        turns: Tensor | None,
+        cos_sin: Tensor | None,
         past: tuple[Tensor, Tensor] | None,
         at: Tensor | None = None,
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         qk, v = self.qkv(x_BLH).unflatten(-1, (3, self.heads, -1)).split((2, 1), dim=2)
-        if turns is not None:
-            qk = rotary.rotate(qk, turns[:, None, None])
+        if cos_sin is not None:
+            qk = rotary.rotate(qk, cos_sin[:, None, None])
         (q, k), v = qk.permute(2, 0, 3, 1, 4), v.squeeze(2).transpose(1, 2)
         if past is not None:
             k, v = torch.cat((past[0], k), dim=2), torch.cat((past[1], v), dim=2)
@@ -69,12 +69,12 @@ class Block(nn.Module):
         self,
         x_BLH: Tensor,
         mask: Tensor | None,
-        turns: Tensor | None,
+        cos_sin: Tensor | None,
         past: tuple[Tensor, Tensor] | None,
         at: Tensor | None = None,
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """The block's output, only ``at`` these tokens if they are given, and all tokens' keys and values."""
-        attended, present = self.attention(x_BLH, mask, turns, past, at)
+        attended, present = self.attention(x_BLH, mask, cos_sin, past, at)
         x = self.attention_norm(_chosen(x_BLH, at) + self.dropout(attended))
         fed = self.feed_out(self.activation(self.feed_in(x)))
         return self.feed_norm(x + self.dropout(fed)), present
@@ -102,7 +102,7 @@ class Encoder(nn.Module):
         if config.factorised:
             self.project = nn.Linear(width, config.hidden_size, bias=config.biased)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.num_hidden_layers))
-        self._turns: Tensor | None = None
+        self._cos_sin: Tensor | None = None
 
     def compile_blocks(self) -> None:
         """Hands each block to torch.compile: one graph serves them all, names of parameters stay."""
@@ -126,15 +126,15 @@ class Encoder(nn.Module):
             raise ValueError(f"a text of {length} tokens; this model has positions for {most}")
         return torch.arange(length, device=ids_BL.device)
 
-    def turns(self, length: int, like: Tensor) -> Tensor | None:
-        """The rotations of ``length`` positions, kept between calls; None without rotary positions."""
+    def cos_sin(self, length: int, like: Tensor) -> Tensor | None:
+        """Cosines and sines for ``length`` positions, kept between calls; None without rotary positions."""
         if not self.config.rotary:
             return None
-        held = self._turns
+        held = self._cos_sin
         if held is None or held.shape[0] < length or not rotary.fits(held, like):
-            room = max(length, self.config.max_position_embeddings)
+            count = max(length, self.config.max_position_embeddings)
             with torch.inference_mode(False):  # what inference mode makes, training could not use later
-                self._turns = held = rotary.turns(self.config.head_size, room, like=like)
+                self._cos_sin = held = rotary.cos_sin(self.config.head_size, count, like=like)
         return held[:length]
 
     def forward(
@@ -159,16 +159,16 @@ class Encoder(nn.Module):
     ) -> Tensor:
         """The blocks alone, over token vectors that ``embed`` or someone else made."""
         start = cache[0][0].shape[2] if cache else 0
-        turns = self.turns(start + x_BLH.shape[1], x_BLH)
-        turns = turns[start:] if turns is not None else None
+        cos_sin = self.cos_sin(start + x_BLH.shape[1], x_BLH)
+        cos_sin = cos_sin[start:] if cos_sin is not None else None
         last = len(self.blocks) - 1
         for number, block in enumerate(self.blocks):
             where = at if number == last else None
             if self.recompute and torch.is_grad_enabled() and cache is None:
-                x_BLH, _ = checkpoint(block, x_BLH, mask, turns, None, where, use_reentrant=False)
+                x_BLH, _ = checkpoint(block, x_BLH, mask, cos_sin, None, where, use_reentrant=False)
                 continue
             past = cache[number] if cache is not None and start else None
-            x_BLH, present = block(x_BLH, mask, turns, past, where)
+            x_BLH, present = block(x_BLH, mask, cos_sin, past, where)
             if cache is not None:
                 cache[number : number + 1] = [present]
         return x_BLH

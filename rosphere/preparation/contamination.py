@@ -1,8 +1,8 @@
 """Held-out pairs must not be trained on: not as they are, and not nearly as they are.
 
-A pair (a, b) leaks a held-out pair (c, d) if a is c and b is d, or a is d and b is c, where "is" means the same letters
-and digits (exact), or a Jaccard index of the sets of characters of ``NEAR`` or more (near; so much is shared by every
-exact pair too).
+A pair (a, b) overlaps with a held-out pair (c, d) if a is c and b is d, or a is d and b is c, where "is" means the same
+letters and digits (exact), or a Jaccard index of the sets of characters of ``NEAR`` or more (near; so much is shared by
+every exact pair too).
 
 The held-out sentences near a given one are found by an index that misses none. With J(x, y) >= t, x and y share
 T = ceil(t |x|) characters or more. Sort both, rarest character first: then the two rarest shared ones are among the
@@ -30,7 +30,7 @@ Key = tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Leak:
+class Overlap:
     """Sentences ``one`` and ``other`` of a group are, or nearly are, a pair of the held-out set ``name``."""
 
     one: int
@@ -87,8 +87,8 @@ class HeldOut:
                 found.update(self._filed.get((length, key), ()))
         return [number for number in found if jaccard(characters, self._sentences[number]) >= NEAR]
 
-    def leaks(self, texts: Sequence[str]) -> list[Leak]:
-        """Every leak among the pairs of these sentences, for every set that it is in."""
+    def overlaps(self, texts: Sequence[str]) -> list[Overlap]:
+        """Every overlap among the pairs of these sentences, for every set that it is in."""
         near_copies = [self.near(text) for text in texts]
         members: dict[int, list[int]] = {}
         for place, numbers in enumerate(near_copies):
@@ -101,7 +101,7 @@ class HeldOut:
                     for name in self._partners[number][partner]:
                         found |= {(place, other, name): None for other in members[partner] if other > place}
         return [
-            Leak(
+            Overlap(
                 one=one,
                 other=other,
                 name=name,
@@ -116,18 +116,18 @@ def _identity(pair: Pair) -> tuple[bytes, bytes]:
     return one, other
 
 
-def without_leaks(groups: Iterable[Group], held_out: HeldOut, counts: Counter[str]) -> Iterator[Group]:
-    """Groups of which no pair leaks: the sentences in most leaks are left out until none is left.
+def without_overlaps(groups: Iterable[Group], held_out: HeldOut, counts: Counter[str]) -> Iterator[Group]:
+    """Groups of which no pair overlaps with a held-out one: sentences in most overlaps are left out until none is left.
 
     ``counts`` gets the pairs by set and kind, the sentences left out, and the groups that had fewer than two left.
     """
     for group in groups:
-        leaks = held_out.leaks(group.texts)
-        if not leaks:
+        overlaps = held_out.overlaps(group.texts)
+        if not overlaps:
             yield group
             continue
-        count(leaks, counts)
-        out = _fewest({(leak.one, leak.other) for leak in leaks})
+        count(overlaps, counts)
+        out = _fewest({(overlap.one, overlap.other) for overlap in overlaps})
         texts = tuple(text for place, text in enumerate(group.texts) if place not in out)
         counts["leaked_sentences_dropped"] += len(out)
         if len(texts) > 1:
@@ -136,8 +136,8 @@ def without_leaks(groups: Iterable[Group], held_out: HeldOut, counts: Counter[st
             counts["leaked_groups_dropped"] += 1
 
 
-def count(leaks: Iterable[Leak], counts: Counter[str]) -> None:
-    counts.update(f"leaked_{'exact' if leak.exact else 'near'}_{leak.name}" for leak in leaks)
+def count(overlaps: Iterable[Overlap], counts: Counter[str]) -> None:
+    counts.update(f"leaked_{'exact' if overlap.exact else 'near'}_{overlap.name}" for overlap in overlaps)
 
 
 def _fewest(pairs: set[tuple[int, int]]) -> set[int]:
@@ -151,10 +151,10 @@ def _fewest(pairs: set[tuple[int, int]]) -> set[int]:
     return out
 
 
-def graded_without_leaks(rows: Iterable[Graded], held_out: HeldOut, counts: Counter[str]) -> Iterator[Graded]:
-    """Graded pairs of which none for training leaks; dev and test stay whole."""
+def graded_without_overlaps(rows: Iterable[Graded], held_out: HeldOut, counts: Counter[str]) -> Iterator[Graded]:
+    """Graded pairs of which none for training overlaps with a held-out one; dev and test stay whole."""
     for row in rows:
-        leaks = held_out.leaks((row.sentence1, row.sentence2)) if row.split == "train" else []
-        count(leaks, counts)
-        if not leaks:
+        overlaps = held_out.overlaps((row.sentence1, row.sentence2)) if row.split == "train" else []
+        count(overlaps, counts)
+        if not overlaps:
             yield row

@@ -25,29 +25,29 @@ def write(
     tasks: Tasks,
     documents: Sequence[str],
     *,
-    tidy: Deduplicator,
+    deduplicate: Deduplicator,
     settings: Mining,
     folder: Path,
     seed: int,
 ) -> Counts:
     """Writes train.jsonl, dev.jsonl, gold.jsonl and graded/<name>.jsonl; returns what the report says of pairs.
 
-    ``groups`` are those for training and those held out, both through ``tidy`` already; ``tasks`` the chosen ones;
+    ``groups`` are those for training and those held out, both deduplicated already; ``tasks`` the chosen ones;
     ``documents`` those that may be trained on.
     """
     train, dev = groups
     mined, counts = mining.mine(settings, documents, source.answers(), seed=seed) if settings.enabled else ([], {})
     held_out = HeldOut(held_out_sets(dev, source.graded, tasks))
     leaked: Counter[str] = Counter()
-    kept = list(contamination.without_leaks(itertools.chain(train, tidy(mined)), held_out, leaked))
+    kept = list(contamination.without_overlaps(itertools.chain(train, deduplicate(mined)), held_out, leaked))
     counts |= writing.write_groups(kept, dev, folder, seed=seed)
     for stale in (folder / "graded").glob("*.jsonl"):  # run by hand, nothing else clears the folder
         stale.unlink()
     for name, rows in source.graded.items():
-        usable = list(contamination.graded_without_leaks(rows, held_out, leaked))
+        usable = list(contamination.graded_without_overlaps(rows, held_out, leaked))
         counts |= graded.write(name, usable, folder / "graded")
         counts |= {f"graded_{name}_dropped_leaked": len(rows) - len(usable)} if len(usable) < len(rows) else {}
-    return {**tidy.counts, **counts, **leaked}
+    return {**deduplicate.counts, **counts, **leaked}
 
 
 def held_out_sets(

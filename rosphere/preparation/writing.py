@@ -33,11 +33,11 @@ def short_sentences(documents: Iterable[str], shortest: int, max_length: int) ->
 
 
 def clean_documents(texts: Iterable[str], *, minimum: int, held_out: Iterable[str]) -> tuple[list[str], Counts]:
-    sieve = DuplicateFilter(minimum=minimum, held_out=held_out)
-    documents = list(sieve(texts))
+    filter_ = DuplicateFilter(minimum=minimum, held_out=held_out)
+    documents = list(filter_(texts))
     if not documents:
-        raise InputError(f"the source has no usable text: {dict(sieve.counts)}")
-    return documents, dict(sieve.counts)
+        raise InputError(f"the source has no usable text: {dict(filter_.counts)}")
+    return documents, dict(filter_.counts)
 
 
 def write_corpus(documents: Sequence[str], folder: Path, tokenizer: Tokenizer, *, whole_words: bool) -> Counts:

@@ -18,19 +18,19 @@ def similarity_distillation(vectors_ND: Tensor, teacher_ND: Tensor, *, weight: f
     return weight * F.mse_loss(inner_products(unit, unit), inner_products(goal, goal))
 
 
-def neighbour_distillation(vectors_ND: Tensor, teacher_ND: Tensor, *, weight: float, scale: float) -> Tensor:
-    """weight / N sum_i KL(p_i | q_i), p_i and q_i the teacher's and the student's softmax_{j != i}(scale cos_ij).
+def neighbour_distillation(vectors_ND: Tensor, teacher_ND: Tensor, *, weight: float, temperature: float) -> Tensor:
+    """weight / N sum_i KL(p_i | q_i); p_i the teacher's, q_i the student's softmax_{j != i}(cos_ij / temperature).
 
     Most pairs of a batch have nothing in common, and what a teacher's cosines say of them is mostly its own habit.
     The squared error spends itself on that; here near sentences count the more, the nearer they are
     (SEED: Fang et al. 2021, arXiv 2101.04731, with the batch in place of a queue).
     """
-    student, teacher = (_log_softmax_of_others(each, scale) for each in (vectors_ND, teacher_ND))
+    student, teacher = (_log_softmax_of_others(each, temperature) for each in (vectors_ND, teacher_ND))
     return weight * F.kl_div(student, teacher, reduction="batchmean", log_target=True)
 
 
-def _log_softmax_of_others(vectors_ND: Tensor, scale: float) -> Tensor:
-    """[N, N - 1] log probabilities by the scaled cosines with all other vectors."""
+def _log_softmax_of_others(vectors_ND: Tensor, temperature: float) -> Tensor:
+    """[N, N - 1] log probabilities by the cosines, divided by the temperature, with all other vectors."""
     unit = unit_rows(vectors_ND)
     others = ~torch.eye(len(unit), dtype=torch.bool, device=unit.device)
-    return inner_products(scale * unit, unit)[others].view(len(unit), -1).log_softmax(-1)
+    return inner_products(unit * (1 / temperature), unit)[others].view(len(unit), -1).log_softmax(-1)

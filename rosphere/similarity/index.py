@@ -82,7 +82,7 @@ def opened(
     encoder = {"model": files.folder_hash(model), "width": width, "precision": precision}
     about = {**encoder, "text": files.file_hash(file)}
     folder = file.with_name(f"{file.name}.index")
-    found = _said(folder / ABOUT)
+    found = _read(folder / ABOUT)
     if found and not anew:
         _same_encoder(folder, found, encoder, model)
     if found != about:
@@ -112,11 +112,11 @@ def _lines(file: Path) -> tuple[NDArray[np.int64], list[str]]:
     return (np.cumsum(sizes) - sizes)[kept], [text for text in texts if text.strip()]
 
 
-def _said(path: Path) -> dict[str, Any] | None:
+def _read(path: Path) -> dict[str, Any] | None:
     if not path.is_file():
         return None
-    said: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return said
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return content
 
 
 def _make(
@@ -130,8 +130,8 @@ def _make(
     """Beside the last index, which is replaced only by a whole one. ``done`` is written after each block."""
     folder.mkdir(exist_ok=True)
     part, state = folder / f"{VECTORS}.part", folder / "part.json"
-    said = _said(state) if part.is_file() else None
-    done = said["done"] if said and said["about"] == about else 0
+    content = _read(state) if part.is_file() else None
+    done = content["done"] if content and content["about"] == about else 0
     shape = (len(texts), about["width"])
     if not done:
         state.unlink(missing_ok=True)  # or it would vouch for the empty file that comes now

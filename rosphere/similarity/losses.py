@@ -10,25 +10,26 @@ from torch import Tensor
 from torch.nn import functional as F
 
 
-def info_nce(vectors_ND: Tensor, *, scale: float) -> Tensor:
+def info_nce(vectors_ND: Tensor, *, temperature: float) -> Tensor:
     """Cross entropy of finding each vector's partner among all others by cosine.
 
-    Rows 2i and 2i + 1 are partners; a vector is no candidate for itself. L = -mean_i log softmax_j(scale cos_ij).
+    Rows 2i and 2i + 1 are partners; a vector is no candidate for itself. With T the temperature,
+    L = -mean_i log softmax_j(cos_ij / T).
     """
     unit = unit_rows(vectors_ND)
-    similarity = inner_products(scale * unit, unit)
+    similarity = inner_products(unit * (1 / temperature), unit)  # on a CPU division would round otherwise
     similarity = similarity.masked_fill(torch.eye(len(unit), dtype=torch.bool, device=unit.device), -torch.inf)
     return F.cross_entropy(similarity, torch.arange(len(unit), device=unit.device) ^ 1)
 
 
-def cosent(vectors_ND: Tensor, scores_P: Tensor, *, scale: float) -> Tensor:
-    """log(1 + sum over pairs p, q with score_p > score_q of exp(scale (cos_q - cos_p))).
+def cosent(vectors_ND: Tensor, scores_P: Tensor, *, temperature: float) -> Tensor:
+    """log(1 + sum over pairs p, q with score_p > score_q of exp((cos_q - cos_p) / temperature)).
 
     Rows 2p and 2p + 1 are pair p with its score [P]: only the order of the scores counts, as in Spearman's
     correlation (Su 2022, kexue.fm/archives/8847).
     """
     unit = unit_rows(vectors_ND)
-    cosines = scale * (unit[0::2] * unit[1::2]).sum(-1)
+    cosines = (unit[0::2] * unit[1::2]).sum(-1) * (1 / temperature)
     differences = cosines[None, :] - cosines[:, None]
     wrong = differences[scores_P[:, None] > scores_P[None, :]]
     return torch.cat((wrong.new_zeros(1), wrong)).logsumexp(0)

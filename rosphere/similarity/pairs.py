@@ -1,6 +1,6 @@
 """Rows of similar pairs for RoFormer-Sim: [CLS] a [SEP] b [SEP] and [CLS] b [SEP] a [SEP], one after the other.
 
-Half of the sources are noised as in BART: whole words masked, the target clean (kexue.fm/archives/8454).
+Half of the sources are corrupted as in BART: whole words masked, the target clean (kexue.fm/archives/8454).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Batch:
     divides by all targets, needs to know.
     """
 
-    ids_NL: Tensor  # sources noised
+    ids_NL: Tensor  # sources corrupted
     segments_NL: Tensor  # 0 source, 1 target and padding
     keep_NL: Tensor  # 1 where there is a token
     sentence_N: Tensor  # which sentence is the source of the row
@@ -48,9 +48,9 @@ class Batch:
             raise InputError(f"pairs: expected one or more for each of {processes} processes, got {pairs}")
         return self._rows(slice(2 * (pairs * rank // processes), 2 * (pairs * (rank + 1) // processes)))
 
-    def split(self, rows: int) -> list[Batch]:
-        """Chunks of at most ``rows`` rows, each cut to its own longest row."""
-        return [self._rows(slice(start, start + rows)) for start in range(0, len(self.ids_NL), rows)]
+    def split(self, size: int) -> list[Batch]:
+        """Chunks of at most ``size`` rows, each cut to its own longest row."""
+        return [self._rows(slice(start, start + size)) for start in range(0, len(self.ids_NL), size)]
 
     def _rows(self, part: slice) -> Batch:
         max_length = int(self.keep_NL[part].sum(1).max())
@@ -97,24 +97,25 @@ class Groups:
         return np.concatenate([[group] * len(members) for group, members in enumerate(self.members)])
 
 
-def training_batch(groups: Groups, step: int, *, pairs: int, noise: float, rate: float, seed: int) -> Batch:
-    """Batch ``step`` of a run: ``pairs`` different groups, two sentences of each; ``noise`` of the sources noised.
+def training_batch(groups: Groups, step: int, *, batch_size: int, noise: float, rate: float, seed: int) -> Batch:
+    """Batch ``step`` of a run: ``batch_size`` different groups, two sentences of each; ``noise``: share of the sources
+    that are corrupted.
 
     Of questions and sentences in general as many each, as far as there are (kexue.fm/archives/8454).
     """
     generator = stream(seed, Stream.PAIRS, step)
     rows = []
-    for group in _chosen(groups, pairs, generator):
+    for group in _chosen(groups, batch_size, generator):
         one, other = generator.choice(groups.members[int(group)], size=2, replace=False)
         rows += [(int(one), int(other)), (int(other), int(one))]
     rows.sort(key=lambda row: sum(len(groups.tokens[number][0]) for number in row))  # chunks of like lengths; stable
     return assemble(groups, rows, noise=noise, rate=rate, generator=generator)
 
 
-def _chosen(groups: Groups, pairs: int, generator: np.random.Generator) -> list[int]:
+def _chosen(groups: Groups, count: int, generator: np.random.Generator) -> list[int]:
     found: list[int] = []
     for left, kind in zip(range(len(groups.kinds), 0, -1), sorted(groups.kinds, key=len), strict=True):
-        size = min((pairs - len(found)) // left, len(kind))
+        size = min((count - len(found)) // left, len(kind))
         found += [kind[int(place)] for place in generator.choice(len(kind), size=size, replace=False)]
     return found
 
@@ -128,7 +129,7 @@ def assemble(
     for source, target in rows:
         ids = groups.tokens[source][0].astype(np.int64)
         if generator.random() < noise:
-            ids = noised(ids, groups.tokens[source][1], t, rate=rate, generator=generator)
+            ids = corrupted(ids, groups.tokens[source][1], t, rate=rate, generator=generator)
         sequences.append([t.cls, *ids, t.sep, *groups.tokens[target][0], t.sep])
         sources.append(len(ids) + 2)
     max_length = max(map(len, sequences))
@@ -145,7 +146,7 @@ def assemble(
     )
 
 
-def noised(
+def corrupted(
     ids: NDArray[np.int64],
     starts: NDArray[np.bool_],
     tokenizer: Tokenizer,
@@ -153,7 +154,7 @@ def noised(
     rate: float,
     generator: np.random.Generator,
 ) -> NDArray[np.int64]:
-    """Whole words chosen at ``rate`` and disguised as for the masked language model."""
+    """Whole words chosen at ``rate`` and corrupted as for the masked language model."""
     word = np.cumsum(starts)
     chosen = (generator.random(len(ids) + 1) < rate)[word]
     hidden = ids.copy()

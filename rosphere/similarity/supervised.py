@@ -92,10 +92,10 @@ class Pairs:
         kinds = [[number for number, row in enumerate(labelled) if row.kind == kind] for kind in KINDS]
         self.kinds = [numbers for numbers in kinds if numbers]
 
-    def training_batch(self, step: int, *, pairs: int, seed: int) -> Batch:
+    def training_batch(self, step: int, *, batch_size: int, seed: int) -> Batch:
         """Batch ``step`` of a run: as many pairs of each kind as of the others, drawn with replacement."""
         generator = stream(seed, Stream.LABELLED_PAIRS, step)
-        kinds = [self.kinds[place % len(self.kinds)] for place in range(pairs)]
+        kinds = [self.kinds[place % len(self.kinds)] for place in range(batch_size)]
         return self.batch([numbers[int(generator.integers(len(numbers)))] for numbers in kinds])
 
     def batch(self, numbers: Sequence[int]) -> Batch:

@@ -17,16 +17,16 @@ DEV_PAIRS = 256  # held-out pairs at most
 
 def dev_batch(groups: Groups, seed: int) -> Batch:
     """The same held-out pairs for every model and every step, sources without noise."""
-    return pairs.training_batch(groups, 0, pairs=min(DEV_PAIRS, len(groups)), noise=0.0, rate=0.0, seed=seed)
+    return pairs.training_batch(groups, 0, batch_size=min(DEV_PAIRS, len(groups)), noise=0.0, rate=0.0, seed=seed)
 
 
 @torch.no_grad()
-def dev_losses(model: SimilarityModel, batch: Batch, *, chunk: int, scale: float) -> dict[str, float]:
+def dev_losses(model: SimilarityModel, batch: Batch, *, chunk: int, temperature: float) -> dict[str, float]:
     """{"dev_contrastive", "dev_lm"}: nats a sentence among all of the batch, and nats a token of the targets."""
     model.eval()
     batch = batch.to(next(model.parameters()).device)
     vectors, lm = zip(*(model(part) for part in batch.split(chunk)), strict=True)
     return {
-        "dev_contrastive": float(losses.info_nce(torch.cat(vectors), scale=scale)),
+        "dev_contrastive": float(losses.info_nce(torch.cat(vectors), temperature=temperature)),
         "dev_lm": sum(float(own()) for own in lm),
     }

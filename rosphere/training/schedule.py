@@ -11,7 +11,7 @@ from rosphere.errors import InputError
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
-    """Length and pace of a run. The learning rate rises over ``warmup`` (share of steps), then decays."""
+    """Length and learning rate of a run. The learning rate rises over ``warmup`` (share of steps), then decays."""
 
     steps: int
     learning_rate: float

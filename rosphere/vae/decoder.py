@@ -58,12 +58,12 @@ class Decoder(nn.Module):
     def _blocks(self, x_BLH: Tensor, added_BH: tuple[Tensor, ...], mask: Tensor | None, cache: Cache | None) -> Tensor:
         encoder = self.language.encoder
         start = _held(cache)
-        turns = encoder.turns(start + x_BLH.shape[1], x_BLH)
-        turns = turns[start:] if turns is not None else None
+        cos_sin = encoder.cos_sin(start + x_BLH.shape[1], x_BLH)
+        cos_sin = cos_sin[start:] if cos_sin is not None else None
         for number, block in enumerate(encoder.blocks):
             if number < len(added_BH):
                 x_BLH = x_BLH + added_BH[number][:, None]
-            x_BLH, present = block(x_BLH, mask, turns, cache[number] if cache and start else None)
+            x_BLH, present = block(x_BLH, mask, cos_sin, cache[number] if cache and start else None)
             if cache is not None:
                 cache[number : number + 1] = [present]
         return x_BLH

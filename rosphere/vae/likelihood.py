@@ -20,16 +20,16 @@ from torch.distributions import Distribution
 from rosphere.vae.model import SentenceVAE
 from rosphere.vae.sentences import Batch
 
-ROWS = 256  # sentences decoded at once
+BATCH_SIZE = 256  # sentences decoded at once
 Likelihood = Callable[[Tensor, Tensor], Tensor]  # of (z_MD, which_M): log p(x_which | z) [M]
 
 
 def log_weights(
-    likelihood: Likelihood, posterior: Distribution, prior: Distribution, *, draws: int, rows: int = ROWS
+    likelihood: Likelihood, posterior: Distribution, prior: Distribution, *, draws: int, batch_size: int = BATCH_SIZE
 ) -> Tensor:
-    """log w [draws, B] in float64, at most ``rows`` of them (but B at least) worked out at once."""
+    """log w [draws, B] in float64, at most ``batch_size`` of them (but B at least) worked out at once."""
     (count,) = posterior.batch_shape
-    at_once = max(1, rows // count)
+    at_once = max(1, batch_size // count)
     return torch.cat([_some(likelihood, posterior, prior, min(at_once, draws - n)) for n in range(0, draws, at_once)])
 
 
@@ -52,7 +52,7 @@ def effective_draws(weights_KB: Tensor) -> Tensor:
 
 @torch.no_grad()
 def measure_likelihood(
-    model: SentenceVAE, batches: Sequence[Batch], *, draws: int, rows: int = ROWS
+    model: SentenceVAE, batches: Sequence[Batch], *, draws: int, batch_size: int = BATCH_SIZE
 ) -> dict[str, float]:
     """nll: -log p(x) in nats a sentence from ``draws`` draws; ppl: exp(nll / tokens), the perplexity per token.
 
@@ -67,7 +67,7 @@ def measure_likelihood(
         def seen(z_MD: Tensor, which_M: Tensor, batch: Batch = batch) -> Tensor:
             return -model.reconstruction(z_MD, batch.rows(which_M))[0]
 
-        weights = log_weights(seen, model.posterior(batch), model.prior(), draws=draws, rows=rows)
+        weights = log_weights(seen, model.posterior(batch), model.prior(), draws=draws, batch_size=batch_size)
         totals["nll"] -= float(log_marginal(weights).sum())
         totals["nll_bound"] -= float(weights.mean(0).sum())
         totals["effective_draws"] += float(effective_draws(weights).sum())

@@ -25,7 +25,7 @@ def train(
     schedule: Schedule,
     *,
     objective: Objective,
-    rows: int,
+    batch_size: int,
     seed: int,
     dev: Sequence[Batch] = (),
     folder: Path | None = None,
@@ -33,7 +33,7 @@ def train(
     stopping: Callable[[], bool] = lambda: False,
     precision: Precision = "fp32",
 ) -> History:
-    """Trains ``model`` in place on ``rows`` sentences a step; what ``dev`` says of it comes as dev_*."""
+    """Trains ``model`` in place on ``batch_size`` sentences a step; what is measured of ``dev`` comes as dev_*."""
 
     def step_of(trained: nn.Module, batch: Batch, backward: loop.Backward) -> dict[str, Tensor]:
         terms = elbo(model, batch, objective)
@@ -45,7 +45,7 @@ def train(
 
     return loop.fit(
         model,
-        lambda step: sentences.training_batch(step, of=schedule.steps, size=rows, seed=seed),
+        lambda step: sentences.training_batch(step, of=schedule.steps, size=batch_size, seed=seed),
         step_of,
         schedule,
         seed=seed,

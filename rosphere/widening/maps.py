@@ -83,7 +83,7 @@ def squared(map_: Map) -> Map:
     return Copies(old=map_.old, origin=map_.origin, scale=map_.scale.square())
 
 
-def pace(map_: Map) -> Tensor:
+def multiplier(map_: Map) -> Tensor:
     """[new]: how much larger a new unit's entries are than those it is made of; isometries: on average over units."""
     if isinstance(map_, Mixture):
         return map_.matrix.square().sum(1).mean().sqrt().expand(len(map_.matrix))

@@ -4,8 +4,8 @@ Weights grow by maps of rows and columns, W' = R W C' (maps.py), and their gradi
 dual maps. The first moment is linear in the gradients and grows as they do; the second, a mean of squares, by the
 squares of the dual maps' entries. For copies in equal shares each row of a map has one entry. A grown entry c W with n
 copies then has moments m / (n c) and v / (n c)², and Adam, whose step is lr m / (sqrt(v) + eps), moves it as it should,
-by c times the old step, if its learning rate is c lr, its epsilon eps / (n c) and its weight decay decay / c: ``Pace``.
-(lr times decay, by which AdamW shrinks a weight, is then what it was.)
+by c times the old step, if its learning rate is c lr, its epsilon eps / (n c) and its weight decay decay / c. They
+are its ``Multipliers``. (lr times decay, by which AdamW shrinks a weight, is then what it was.)
 
 Exact where ``widen`` was exact without noise and all entries of a parameter have one c (``spread`` is 1). Not exact:
 
@@ -35,7 +35,7 @@ Moments = dict[str, dict[str, Tensor]]  # by the name of a parameter: exp_avg an
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pace:
+class Multipliers:
     """What to multiply a parameter's settings by, so that AdamW moves it as its original.
 
     ``spread``: the largest over the smallest multiplier that entries of this one parameter need for their learning
@@ -76,26 +76,26 @@ def grow_moments(
     return grown
 
 
-def paces(old: EncoderConfig, new: EncoderConfig) -> dict[str, Pace]:
+def multipliers(old: EncoderConfig, new: EncoderConfig) -> dict[str, Multipliers]:
     """For every parameter of the model grown from ``old`` to ``new``, a pooler included."""
     units = plan.growth(old, new, 0)  # lengths only, which no isometry changes
-    weights = {name: maps.pace(map_) for name, map_ in units.items()}
-    gradients = {name: maps.pace(maps.dual(map_)) for name, map_ in units.items()}
-    return {name: _pace(name, weights, gradients) for name in _shapes(new)}
+    weights = {name: maps.multiplier(map_) for name, map_ in units.items()}
+    gradients = {name: maps.multiplier(maps.dual(map_)) for name, map_ in units.items()}
+    return {name: _multipliers(name, weights, gradients) for name in _shapes(new)}
 
 
 def learning_rates(old: EncoderConfig, new: EncoderConfig) -> dict[str, float]:
     """By parameter: how many times the old learning rate. Writers keep it; readers of k copies need 1 / k of it.
 
-    (This is the rule of muP, Yang et al. 2022, arXiv 2203.03466, for Adam.) Geometric means where ``Pace.spread``
-    is not 1.
+    (This is the rule of muP, Yang et al. 2022, arXiv 2203.03466, for Adam.) Geometric means where the
+    ``spread`` is not 1.
     """
-    return {name: pace.learning_rate for name, pace in paces(old, new).items()}
+    return {name: each.learning_rate for name, each in multipliers(old, new).items()}
 
 
 def entrywise(old: EncoderConfig, new: EncoderConfig) -> dict[str, Tensor]:
     """The exact multipliers of the learning rate, for every entry of every parameter, float64, broadcast."""
-    units = {name: maps.pace(map_) for name, map_ in plan.growth(old, new, 0).items()}
+    units = {name: maps.multiplier(map_) for name, map_ in plan.growth(old, new, 0).items()}
     return {name: _product(name, shape, units) for name, shape in _shapes(new).items()}
 
 
@@ -125,14 +125,14 @@ def _grown(name: str, tensor: Tensor, units: Mapping[str, Map]) -> Tensor:
     return tensor.to(device, copy=True)
 
 
-def _pace(name: str, weights: Mapping[str, Tensor], gradients: Mapping[str, Tensor]) -> Pace:
+def _multipliers(name: str, weights: Mapping[str, Tensor], gradients: Mapping[str, Tensor]) -> Multipliers:
     rate = epsilon = spread = 1.0
     for units in plan.axes(name):
         if units:
             rate *= weights[units].log().mean().exp().item()
             epsilon *= gradients[units].log().mean().exp().item()
             spread *= (weights[units].max() / weights[units].min()).item()
-    return Pace(learning_rate=rate, weight_decay=1 / rate, epsilon=epsilon, spread=spread)
+    return Multipliers(learning_rate=rate, weight_decay=1 / rate, epsilon=epsilon, spread=spread)
 
 
 def _product(name: str, shape: torch.Size, units: Mapping[str, Tensor]) -> Tensor:

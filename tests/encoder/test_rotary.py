@@ -15,7 +15,7 @@ from rosphere.encoder import rotary
 
 
 def rotated(x: Tensor, start: int = 0) -> Tensor:
-    return rotary.rotate(x, rotary.turns(x.shape[-1], start + x.shape[-2], like=x)[start:])
+    return rotary.rotate(x, rotary.cos_sin(x.shape[-1], start + x.shape[-2], like=x)[start:])
 
 
 @pytest.mark.parametrize("head_size", [2, 8, 64])
@@ -41,7 +41,7 @@ def test_literal() -> None:
 
 
 def test_the_second_of_two_frequencies_is_a_hundredth() -> None:
-    cos, sin = rotary.turns(4, 3, like=torch.zeros(0, dtype=torch.float64)).unbind(-1)
+    cos, sin = rotary.cos_sin(4, 3, like=torch.zeros(0, dtype=torch.float64)).unbind(-1)
     torch.testing.assert_close(sin[2].tolist(), [math.sin(2), math.sin(0.02)], rtol=0, atol=1e-15)
     torch.testing.assert_close(cos[2].tolist(), [math.cos(2), math.cos(0.02)], rtol=0, atol=1e-15)
 
@@ -67,7 +67,7 @@ def test_products_depend_on_the_distance_and_lengths_stay(
 def test_angles_are_rounded_once() -> None:
     """In float32 throughout, position 4095 would be off by 1e-4."""
     exact, single, half = (
-        rotary.turns(64, 4096, like=torch.zeros(0, dtype=dtype))
+        rotary.cos_sin(64, 4096, like=torch.zeros(0, dtype=dtype))
         for dtype in (torch.float64, torch.float32, torch.bfloat16)
     )
     assert single.dtype == half.dtype == torch.float32

@@ -1,4 +1,4 @@
-"""The ledger of a sweep: what is asked, what a stop leaves, what is refused."""
+"""The journal of a sweep: what is asked, what a stop leaves, what is refused."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rosphere.preparation import contamination, graded, local
-from rosphere.preparation.contamination import HeldOut, Leak
+from rosphere.preparation.contamination import HeldOut, Overlap
 from rosphere.preparation.source import Graded, Group
 from rosphere.text.cleaning import clean
 
@@ -65,22 +65,22 @@ def group(*texts: str) -> Group:
 )
 def test_what_leaks(pair: Pair, exact: bool | None) -> None:
     held_out = HeldOut({"test": [("甲乙丙", "丁戊己"), (TEN, "子丑寅卯")]})
-    expected = [] if exact is None else [Leak(one=0, other=1, name="test", exact=exact)]
-    assert held_out.leaks(pair) == expected
+    expected = [] if exact is None else [Overlap(one=0, other=1, name="test", exact=exact)]
+    assert held_out.overlaps(pair) == expected
 
 
 def test_every_set_is_named() -> None:
     held_out = HeldOut({"one": [("甲乙", "丙丁")], "two": [("丁丙", "甲乙")], "three": [("甲乙", "戊己")]})
-    assert held_out.leaks(("甲乙", "丙丁")) == [
-        Leak(one=0, other=1, name="one", exact=True),
-        Leak(one=0, other=1, name="two", exact=False),
+    assert held_out.overlaps(("甲乙", "丙丁")) == [
+        Overlap(one=0, other=1, name="one", exact=True),
+        Overlap(one=0, other=1, name="two", exact=False),
     ]
 
 
 def test_a_pair_of_equal_sentences() -> None:
     held_out = HeldOut({"test": [("甲乙", "甲乙！")]})
-    assert held_out.leaks(("甲乙", "乙甲")) == [Leak(one=0, other=1, name="test", exact=False)]
-    assert held_out.leaks(("甲乙", "丙丁")) == []
+    assert held_out.overlaps(("甲乙", "乙甲")) == [Overlap(one=0, other=1, name="test", exact=False)]
+    assert held_out.overlaps(("甲乙", "丙丁")) == []
 
 
 SENTENCE = st.text("一二三四五六七八九十百千a，", max_size=14)
@@ -92,7 +92,7 @@ def test_leaks_are_those_found_by_comparing_all(held: list[Pair], texts: list[st
     """Half of the texts are held-out sentences with a character less."""
     copies = [text for pair in held for text in pair if generator.random() < 0.5]
     texts += [text[:-1] if generator.random() < 0.5 else text for text in copies]
-    found = {(leak.one, leak.other) for leak in HeldOut({"test": held}).leaks(texts)}
+    found = {(leak.one, leak.other) for leak in HeldOut({"test": held}).overlaps(texts)}
     expected = {
         (one, other)
         for one, other in itertools.combinations(range(len(texts)), 2)
@@ -117,7 +117,7 @@ def test_the_index_misses_nothing_among_long_sentences() -> None:
 
 def run(groups: Sequence[Group], held_out: HeldOut) -> tuple[list[tuple[str, ...]], Counter[str]]:
     counts: Counter[str] = Counter()
-    return [each.texts for each in contamination.without_leaks(groups, held_out, counts)], counts
+    return [each.texts for each in contamination.without_overlaps(groups, held_out, counts)], counts
 
 
 def test_only_the_offending_sentences_are_dropped() -> None:
@@ -141,7 +141,7 @@ def test_nothing_leaks_afterwards(held: list[Pair], texts: list[tuple[str, ...]]
     for each in kept:
         assert len(each) > 1
         assert not any(same_pair(pair, theirs) for pair in itertools.combinations(each, 2) for theirs in held)
-    clear = [g.texts for g in groups if not held_out.leaks(g.texts)]
+    clear = [g.texts for g in groups if not held_out.overlaps(g.texts)]
     assert all(each in kept for each in clear), "what does not leak stays as it is"
 
 
@@ -149,7 +149,7 @@ def test_graded_rows_for_training_only_are_dropped() -> None:
     held_out = HeldOut({"graded_a_test": [("甲一", "甲二")]})
     rows = [Graded(sentence1="甲二", sentence2="甲一", score=1.0, split=s) for s in ("train", "dev", "test")]
     counts: Counter[str] = Counter()
-    assert list(contamination.graded_without_leaks(rows, held_out, counts)) == rows[1:]
+    assert list(contamination.graded_without_overlaps(rows, held_out, counts)) == rows[1:]
     assert counts == {"leaked_exact_graded_a_test": 1}
 
 
@@ -167,7 +167,7 @@ def test_atec_trains_on_no_held_out_pair_of_afqmc() -> None:
 
     held_out = HeldOut({split: afqmc[split] for split in ("dev", "test")})
     counts: Counter[str] = Counter()
-    kept = list(contamination.graded_without_leaks(atec, held_out, counts))
+    kept = list(contamination.graded_without_overlaps(atec, held_out, counts))
     assert counts["leaked_exact_dev"] == 1889
     held = afqmc["dev"] + afqmc["test"]
     assert not {identity((row.sentence1, row.sentence2)) for row in kept} & set(map(identity, held))

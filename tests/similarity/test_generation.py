@@ -23,10 +23,12 @@ from rosphere.encoder import masks
 from rosphere.encoder.config import EncoderConfig, Kind
 from rosphere.encoder.model import MaskedLanguageModel
 from rosphere.errors import InputError
-from rosphere.similarity import encoding, generation
+from rosphere.similarity import drawing, encoding, generation, sampling
 from rosphere.similarity import model as similarity
-from rosphere.similarity.generation import key, nucleus, paraphrases, paraphrases_of_each, sample, uniforms
+from rosphere.similarity.drawing import key, nucleus, uniforms
+from rosphere.similarity.generation import paraphrases, paraphrases_of_each
 from rosphere.similarity.model import SimilarityModel
+from rosphere.similarity.sampling import sample
 from rosphere.text import tokenizer
 from rosphere.text.tokenizer import SPECIALS, UNUSED, Tokenizer
 
@@ -102,7 +104,7 @@ def test_the_set_reaches_top_p_and_its_shares_are_kept() -> None:
 @pytest.mark.parametrize("top_p", [0.05, 0.4, 0.95, 1.0])
 def test_shares_over_several_blocks_are_those_of_the_sorted_set(top_p: float) -> None:
     """Against the textbook: sort, cut, divide by the sum. A small top_p takes several turns."""
-    size, count = 3 * generation.BLOCK + 5, 20_000
+    size, count = 3 * drawing.BLOCK + 5, 20_000
     logits = torch.randn(1, size, generator=torch.Generator().manual_seed(1))
     chances, order = logits.double().softmax(-1)[0].sort(descending=True)
     inside = chances.cumsum(-1) - chances < top_p
@@ -119,7 +121,7 @@ def test_a_small_top_p_is_greedy(top_p: float) -> None:
 
 
 def test_rows_are_drawn_apart_and_the_logits_stay() -> None:
-    logits = torch.full((3, generation.BLOCK), -torch.inf)
+    logits = torch.full((3, drawing.BLOCK), -torch.inf)
     logits[0, 4] = logits[1, 0] = logits[2, 2] = 3.0
     before = logits.clone()
     assert nucleus(logits, 0.9, lambda _: np.array([0.0, 0.5, 1 - 2.0**-52])).tolist() == [4, 0, 2]
@@ -182,7 +184,7 @@ def test_the_cache_gives_the_logits_of_full_passes(
         steps.append((logits, token))
         return token
 
-    monkeypatch.setattr(generation, "nucleus", watched)
+    monkeypatch.setattr(sampling, "nucleus", watched)
     assert sample(language, tokens, sources, count=2, max_length=7, top_p=0.95, seed=0) == [[]] * len(sources)
     assert len(steps) == 7
     shortest_first = sorted(range(len(sources)), key=lambda number: len(sources[number]))
@@ -222,7 +224,7 @@ def test_many_sources_at_once_are_as_one_at_a_time(data: st.DataObject, tokens: 
     draw = partial(sample, model(tokens, kind).language, tokens, max_length=9, top_p=0.9, seed=seed)
     alone = [draw([source], count=4)[0] for source in sources]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(generation, "TOKENS_A_BATCH", room)
+        patch.setattr(sampling, "TOKENS_A_BATCH", room)
         assert draw(sources, count=4) == alone
         assert draw(sources[::-1], count=4) == alone[::-1]
     more = draw(sources, count=7)
@@ -236,12 +238,12 @@ def test_leaving_ended_rows_out_changes_no_other(tokens: Tokenizer, monkeypatch:
         rows.append(len(logits))
         return nucleus(logits, top_p, uniform)
 
-    monkeypatch.setattr(generation, "nucleus", watched)
+    monkeypatch.setattr(sampling, "nucleus", watched)
     draw = partial(sample, language, tokens, sources, count=6, max_length=12, top_p=0.95, seed=0)
     usual, usual_rows = draw(), list(rows)
     for share, expected in ((2.0, {42}), (0.0, None)):
         rows.clear()
-        monkeypatch.setattr(generation, "ENDED_ROWS", share)
+        monkeypatch.setattr(sampling, "ENDED_ROWS", share)
         assert draw() == usual
         assert expected is None or set(rows) == expected
     assert all(kept <= carried for kept, carried in zip(rows, usual_rows, strict=False))
@@ -260,7 +262,7 @@ def test_a_batch_stays_within_its_tokens(tokens: Tokenizer, monkeypatch: pytest.
         return hidden
 
     monkeypatch.setattr(language.encoder, "forward", watched)
-    monkeypatch.setattr(generation, "TOKENS_A_BATCH", room)
+    monkeypatch.setattr(sampling, "TOKENS_A_BATCH", room)
     sample(language, tokens, tokens.ids(TEXTS), count=9, max_length=8, top_p=0.9, seed=0)
     assert room / 4 < max(most) <= room
 
@@ -270,7 +272,7 @@ def test_continuations_end_at_sep_and_unfinished_ones_are_dropped(
 ) -> None:
     a, b, end = 15, 16, tokens.sep
     script = iter([torch.tensor([a, end, a]), torch.tensor([end, b]), torch.tensor([b])])
-    monkeypatch.setattr(generation, "nucleus", lambda *_: next(script))
+    monkeypatch.setattr(sampling, "nucleus", lambda *_: next(script))
     assert sample(model(tokens).language, tokens, [[a]], count=3, max_length=3, top_p=0.9, seed=0) == [[[a], []]]
 
 

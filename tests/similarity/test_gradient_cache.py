@@ -28,7 +28,7 @@ from rosphere.similarity.model import SimilarityModel
 from rosphere.similarity.pairs import Batch
 
 ROWS, VOCABULARY = 8, 23
-LOSS = partial(info_nce, scale=20.0)
+LOSS = partial(info_nce, temperature=0.05)
 
 
 def language(dtype: torch.dtype) -> SimilarityModel:
@@ -236,48 +236,52 @@ def test_under_autocast(rows: int) -> None:
 # --- the losses
 
 
-def info_nce_by_hand(rows: list[list[float]], scale: float) -> float:
+def info_nce_by_hand(rows: list[list[float]], temperature: float) -> float:
     def cosine(a: list[float], b: list[float]) -> float:
         return math.fsum(map(lambda x, y: x * y, a, b)) / math.hypot(*a) / math.hypot(*b)
 
     total = 0.0
     for i, row in enumerate(rows):
         partner = i + 1 if i % 2 == 0 else i - 1
-        others = [math.exp(scale * cosine(row, other)) for j, other in enumerate(rows) if j != i]
-        total -= scale * cosine(row, rows[partner]) - math.log(math.fsum(others))
+        others = [math.exp(cosine(row, other) / temperature) for j, other in enumerate(rows) if j != i]
+        total -= cosine(row, rows[partner]) / temperature - math.log(math.fsum(others))
     return total / len(rows)
 
 
 @given(
     pairs=st.integers(1, 5),
     width=st.integers(2, 6),
-    scale=st.floats(0.5, 30),
+    temperature=st.floats(1 / 30, 2),
     seed=st.integers(0, 10**6),
 )
-def test_info_nce_is_the_loop(pairs: int, width: int, scale: float, seed: int) -> None:
+def test_info_nce_is_the_loop(pairs: int, width: int, temperature: float, seed: int) -> None:
     vectors = torch.randn(2 * pairs, width, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-    expected = info_nce_by_hand(vectors.tolist(), scale)
-    assert float(info_nce(vectors, scale=scale)) == pytest.approx(expected, rel=1e-11, abs=1e-11)
-    assert float(info_nce(vectors.float(), scale=scale)) == pytest.approx(expected, rel=1e-4, abs=1e-4)
+    expected = info_nce_by_hand(vectors.tolist(), temperature)
+    assert float(info_nce(vectors, temperature=temperature)) == pytest.approx(expected, rel=1e-11, abs=1e-11)
+    assert float(info_nce(vectors.float(), temperature=temperature)) == pytest.approx(expected, rel=1e-4, abs=1e-4)
 
 
 def test_info_nce_literal() -> None:
     """Two pairs on two axes: the partner at cosine 1, two others at 0."""
     vectors = torch.tensor([[1.0, 0.0], [3.0, 0.0], [0.0, 2.0], [0.0, 5.0]])
-    assert float(info_nce(vectors, scale=2.0)) == pytest.approx(math.log(1 + 2 * math.exp(-2)), rel=1e-6)
-    assert float(info_nce(vectors[:2], scale=2.0)) == 0.0
+    assert float(info_nce(vectors, temperature=0.5)) == pytest.approx(math.log(1 + 2 * math.exp(-2)), rel=1e-6)
+    assert float(info_nce(vectors[:2], temperature=0.5)) == 0.0
 
 
 def test_cosent_literal() -> None:
     """Pairs at cosines 0 and 0.6; the first should be the more alike: log(1 + e^(2 (0.6 - 0)))."""
     vectors = torch.tensor([[1.0, 0.0], [0.0, 2.0], [1.0, 0.0], [0.6, 0.8]])
-    assert float(cosent(vectors, torch.tensor([1.0, 0.0]), scale=2.0)) == pytest.approx(math.log(1 + math.exp(1.2)))
-    assert float(cosent(vectors, torch.tensor([0.0, 1.0]), scale=2.0)) == pytest.approx(math.log(1 + math.exp(-1.2)))
-    assert float(cosent(vectors, torch.tensor([1.0, 1.0]), scale=2.0)) == 0.0
+    assert float(cosent(vectors, torch.tensor([1.0, 0.0]), temperature=0.5)) == pytest.approx(
+        math.log(1 + math.exp(1.2))
+    )
+    assert float(cosent(vectors, torch.tensor([0.0, 1.0]), temperature=0.5)) == pytest.approx(
+        math.log(1 + math.exp(-1.2))
+    )
+    assert float(cosent(vectors, torch.tensor([1.0, 1.0]), temperature=0.5)) == 0.0
 
 
-@given(pairs=st.integers(1, 6), scale=st.floats(0.5, 30), seed=st.integers(0, 10**6))
-def test_cosent_is_the_loop(pairs: int, scale: float, seed: int) -> None:
+@given(pairs=st.integers(1, 6), temperature=st.floats(1 / 30, 2), seed=st.integers(0, 10**6))
+def test_cosent_is_the_loop(pairs: int, temperature: float, seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
     vectors = torch.randn(2 * pairs, 3, generator=generator, dtype=torch.float64)
     scores = torch.randint(0, 3, (pairs,), generator=generator)
@@ -285,8 +289,10 @@ def test_cosent_is_the_loop(pairs: int, scale: float, seed: int) -> None:
     total = 1.0
     for p, q in itertools.product(range(pairs), repeat=2):
         if scores[p] > scores[q]:
-            total += math.exp(scale * (cosines[q] - cosines[p]))
-    assert float(cosent(vectors, scores, scale=scale)) == pytest.approx(math.log(total), rel=1e-10, abs=1e-12)
+            total += math.exp((cosines[q] - cosines[p]) / temperature)
+    assert float(cosent(vectors, scores, temperature=temperature)) == pytest.approx(
+        math.log(total), rel=1e-10, abs=1e-12
+    )
 
 
 def test_similarity_distillation_literal() -> None:
@@ -303,29 +309,32 @@ def test_neighbour_distillation_literal() -> None:
     angle = math.acos(math.log(2) / 5)  # cosines of the first with the others: log(2) / 5 and 0
     teacher = torch.tensor([[1.0, 0.0, 0.0], [math.cos(angle), math.sin(angle), 0.0], [0.0, 0.0, 1.0]])
     one = math.log(2) + 2 / 3 * math.log(2 / 3) + 1 / 3 * math.log(1 / 3)
-    found = neighbour_distillation(alike, 4 * teacher, weight=3.0, scale=5.0)
+    found = neighbour_distillation(alike, 4 * teacher, weight=3.0, temperature=0.2)
     assert float(found) == pytest.approx(3 / 3 * (one + one + 0), rel=1e-5)
 
 
-@given(rows=st.integers(2, 6), scale=st.floats(0.5, 30), seed=st.integers(0, 10**6))
-def test_neighbour_distillation_is_the_loop(rows: int, scale: float, seed: int) -> None:
+@given(rows=st.integers(2, 6), temperature=st.floats(1 / 30, 2), seed=st.integers(0, 10**6))
+def test_neighbour_distillation_is_the_loop(rows: int, temperature: float, seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
     student, teacher = (torch.randn(rows, width, generator=generator, dtype=torch.float64) for width in (3, 5))
     total = 0.0
     for i in range(rows):
         others = [j for j in range(rows) if j != i]
         p, q = (
-            softmax([scale * float(F.cosine_similarity(v[i], v[j], dim=0)) for j in others]) for v in (teacher, student)
+            softmax([float(F.cosine_similarity(v[i], v[j], dim=0)) / temperature for j in others])
+            for v in (teacher, student)
         )
         total += float(rel_entr(p, q).sum())
-    found = float(neighbour_distillation(student, teacher, weight=2.0, scale=scale))
+    found = float(neighbour_distillation(student, teacher, weight=2.0, temperature=temperature))
     assert found == pytest.approx(2.0 * total / rows, rel=1e-8, abs=1e-12)
-    assert float(neighbour_distillation(teacher, 3 * teacher, weight=1.0, scale=scale)) == pytest.approx(0, abs=1e-12)
+    assert float(neighbour_distillation(teacher, 3 * teacher, weight=1.0, temperature=temperature)) == pytest.approx(
+        0, abs=1e-12
+    )
 
 
 @pytest.mark.parametrize(
     "distillation",
-    [partial(similarity_distillation, weight=7.0), partial(neighbour_distillation, weight=7.0, scale=3.0)],
+    [partial(similarity_distillation, weight=7.0), partial(neighbour_distillation, weight=7.0, temperature=1 / 3)],
 )
 def test_distillation_takes_vectors_of_another_width_and_any_chunk_size(
     distillation: Callable[[Tensor, Tensor], Tensor],
@@ -342,9 +351,9 @@ def test_distillation_takes_vectors_of_another_width_and_any_chunk_size(
 @pytest.mark.parametrize(
     "loss",
     [
-        lambda vectors, teacher: info_nce(vectors, scale=20.0),
+        lambda vectors, teacher: info_nce(vectors, temperature=0.05),
         lambda vectors, teacher: similarity_distillation(vectors, teacher, weight=100.0),
-        lambda vectors, teacher: neighbour_distillation(vectors, teacher, weight=1.0, scale=20.0),
+        lambda vectors, teacher: neighbour_distillation(vectors, teacher, weight=1.0, temperature=0.05),
     ],
 )
 def test_under_autocast_cosines_keep_their_digits(loss: Callable[[Tensor, Tensor], Tensor]) -> None:
@@ -361,11 +370,13 @@ def test_under_autocast_cosines_keep_their_digits(loss: Callable[[Tensor, Tensor
 
 def test_half_precision_vectors_are_compared_in_float32() -> None:
     vectors = torch.randn(6, 4, generator=torch.Generator().manual_seed(0)).bfloat16()
-    assert torch.equal(info_nce(vectors, scale=20.0), info_nce(vectors.float(), scale=20.0))
+    assert torch.equal(info_nce(vectors, temperature=0.05), info_nce(vectors.float(), temperature=0.05))
     found = similarity_distillation(vectors, vectors.flip(0), weight=1.0)
     assert torch.equal(found, similarity_distillation(vectors.float(), vectors.float().flip(0), weight=1.0))
-    found = neighbour_distillation(vectors, vectors.flip(0), weight=1.0, scale=20.0)
-    assert torch.equal(found, neighbour_distillation(vectors.float(), vectors.float().flip(0), weight=1.0, scale=20.0))
+    found = neighbour_distillation(vectors, vectors.flip(0), weight=1.0, temperature=0.05)
+    assert torch.equal(
+        found, neighbour_distillation(vectors.float(), vectors.float().flip(0), weight=1.0, temperature=0.05)
+    )
 
 
 @pytest.fixture(autouse=True)

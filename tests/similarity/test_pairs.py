@@ -38,7 +38,7 @@ def groups(tmp_path: Path, pieces: Tokenizer) -> Groups:
 
 
 def training(groups: Groups, step: int, *, noise: float = 0.0, seed: int = 1, size: int = 2) -> Batch:
-    return pairs.training_batch(groups, step, pairs=size, noise=noise, rate=0.5, seed=seed)
+    return pairs.training_batch(groups, step, batch_size=size, noise=noise, rate=0.5, seed=seed)
 
 
 def test_groups_as_they_stand_in_the_file(groups: Groups, pieces: Tokenizer) -> None:
@@ -125,7 +125,7 @@ def test_noise_touches_only_the_source(groups: Groups) -> None:
     assert torch.equal(noisy.targets, clean.targets)
 
 
-def test_half_of_the_sources_are_noised(groups: Groups) -> None:
+def test_half_of_the_sources_are_corrupted(groups: Groups) -> None:
     rows = [(0, 1)] * 2000
     batch = pairs.assemble(groups, rows, noise=0.5, rate=1.0, generator=np.random.default_rng(0))
     clean = pairs.assemble(groups, rows, noise=0.0, rate=1.0, generator=np.random.default_rng(0))
@@ -139,22 +139,22 @@ def test_noise_takes_whole_words_in_barts_proportions(pieces: Tokenizer) -> None
     token = pieces.identity("大")
     ids = np.full(2 * words, token, dtype=np.int64)
     starts = np.tile([True, False], words)
-    noised = pairs.noised(ids, starts, pieces, rate=0.3, generator=np.random.default_rng(5))
-    masked = noised == pieces.mask
-    other = ~masked & (noised != token)
+    corrupted = pairs.corrupted(ids, starts, pieces, rate=0.3, generator=np.random.default_rng(5))
+    masked = corrupted == pieces.mask
+    other = ~masked & (corrupted != token)
     assert masked.mean() == pytest.approx(0.3 * 0.8, abs=0.02)
     assert other.mean() == pytest.approx(0.3 * 0.1, abs=0.01)  # the draw may hit [MASK] or the token itself
-    touched = (noised != ids).reshape(words, 2)
+    touched = (corrupted != ids).reshape(words, 2)
     # Tokens of one word share their choice: both touched with odds 0.3 * 0.9^2, not (0.3 * 0.9)^2.
     assert touched.all(1).mean() == pytest.approx(0.3 * 0.81, abs=0.02)
-    assert set(noised[other]) <= set(range(len(pieces)))
+    assert set(corrupted[other]) <= set(range(len(pieces)))
 
 
 @pytest.mark.parametrize(("rate", "share"), [(0.0, 0.0), (1.0, 0.9)])
 def test_the_limits_of_the_rate(pieces: Tokenizer, rate: float, share: float) -> None:
     ids = np.full(20_000, pieces.identity("大"), dtype=np.int64)
-    noised = pairs.noised(ids, np.ones(20_000, dtype=bool), pieces, rate=rate, generator=np.random.default_rng(1))
-    assert (noised != ids).mean() == pytest.approx(share, abs=0.02)
+    corrupted = pairs.corrupted(ids, np.ones(20_000, dtype=bool), pieces, rate=rate, generator=np.random.default_rng(1))
+    assert (corrupted != ids).mean() == pytest.approx(share, abs=0.02)
 
 
 def test_splitting_loses_padding_and_nothing_else(groups: Groups) -> None:

@@ -1,4 +1,4 @@
-"""Judged pairs: what a row becomes, which classes it is judged among, what is refused, and that a judge learns."""
+"""Labelled pairs: what a row becomes, among which classes, what is refused, and that a pair classifier learns."""
 
 from __future__ import annotations
 
@@ -96,37 +96,37 @@ def test_refusals(tmp_path: Path, row: dict[str, Any], complaint: str) -> None:
 
 
 def test_a_batch_holds_as_many_pairs_of_each_kind(pieces: Tokenizer) -> None:
-    batch = Pairs(ROWS, pieces, max_length=3).training_batch(4, pairs=8, seed=1)
+    batch = Pairs(ROWS, pieces, max_length=3).training_batch(4, batch_size=8, seed=1)
     assert batch.ids_NL.shape == (16, 5)
     assert batch.allowed_PC.sum(1).tolist() == [2, 3] * 4
     assert all(batch.allowed_PC[place, target] for place, target in enumerate(batch.target_P))
-    again, other = (Pairs(ROWS, pieces, max_length=3).training_batch(step, pairs=8, seed=1) for step in (4, 5))
+    again, other = (Pairs(ROWS, pieces, max_length=3).training_batch(step, batch_size=8, seed=1) for step in (4, 5))
     assert torch.equal(batch.ids_NL, again.ids_NL) and torch.equal(batch.target_P, again.target_P)
     assert not torch.equal(batch.target_P, other.target_P)
 
 
 def test_the_logits_are_the_heads_by_hand(pieces: Tokenizer) -> None:
-    judge = PairClassifier(model(pieces)).eval()
+    classifier = PairClassifier(model(pieces)).eval()
     batch = Pairs(ROWS, pieces, max_length=9).batch([1, 2])
-    logits = judge(batch)
-    hidden = judge.model.language.encoder(batch.ids_NL, batch.keep_NL[:, None, None].bool())[:, 0]
-    vectors = judge.model.pooler(hidden)
+    logits = classifier(batch)
+    hidden = classifier.model.language.encoder(batch.ids_NL, batch.keep_NL[:, None, None].bool())[:, 0]
+    vectors = classifier.model.pooler(hidden)
     for pair, row in enumerate((ROWS[1], ROWS[2])):
         u, v = vectors[2 * pair], vectors[2 * pair + 1]
-        whole = judge.head.weight @ torch.cat((u, v, (u - v).abs()))
+        whole = classifier.head.weight @ torch.cat((u, v, (u - v).abs()))
         mine = slice(0, 2) if row.kind == ALIKE else slice(2, CLASSES)
         torch.testing.assert_close(logits[pair, mine], whole[mine])
         assert torch.isneginf(logits[pair]).sum() == CLASSES - len(row.kind)
 
 
 def test_a_judge_learns_its_pairs(pieces: Tokenizer) -> None:
-    judge, pairs = PairClassifier(model(pieces)), Pairs(ROWS, pieces, max_length=9)
-    optimizer = torch.optim.AdamW(judge.parameters(), lr=3e-3)
+    classifier, pairs = PairClassifier(model(pieces)), Pairs(ROWS, pieces, max_length=9)
+    optimizer = torch.optim.AdamW(classifier.parameters(), lr=3e-3)
     batch = pairs.batch([0, 1, 2])
-    first = float(judge.loss(batch)[0].detach())
+    first = float(classifier.loss(batch)[0].detach())
     for _ in range(60):
         optimizer.zero_grad()
-        judge.loss(batch)[0].backward()
+        classifier.loss(batch)[0].backward()
         optimizer.step()
-    loss, accuracy = judge.loss(batch)
+    loss, accuracy = classifier.loss(batch)
     assert first > 0.5 and float(loss.detach()) < 0.1 and float(accuracy) == 1.0

@@ -17,13 +17,13 @@ from rosphere.encoder.model import MaskedLanguageModel
 from rosphere.errors import InputError
 from rosphere.randomness.state import seed_everything
 from rosphere.text import tokenizer as tokenizers
-from stages.evaluate import Evaluate, Pace
+from stages.evaluate import EpochSchedule, Evaluate
 from tests.stages.test_dag import environment
 
 pytestmark = pytest.mark.integration
 
 ROOT = Path(__file__).resolve().parents[2]
-PACE = Pace(learning_rate=1e-2)
+SCHEDULE = EpochSchedule(learning_rate=1e-2)
 TEXTS = [f"{one}{other}" for one in "甲乙丙丁" for other in "子丑寅卯"]
 ROWS: dict[str, list[dict[str, Any]]] = {
     "cmrc2018": [
@@ -64,7 +64,7 @@ def test_the_options_are_off_by_default() -> None:
 )
 def test_options_that_make_no_sense_are_refused(changes: dict[str, Any], complaint: str) -> None:
     with pytest.raises(InputError, match=complaint):
-        Evaluate(epochs=1, batch_size=1, dropout=0.0, pooling="cls", schedule=PACE, **changes)
+        Evaluate(epochs=1, batch_size=1, dropout=0.0, pooling="cls", schedule=SCHEDULE, **changes)
 
 
 @pytest.fixture(scope="module")

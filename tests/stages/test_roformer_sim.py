@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[2]
     ("chosen", "distillation"),
     [
         ("cosines", partial(similarity_distillation, weight=100.0)),
-        ("neighbours", partial(neighbour_distillation, weight=100.0, scale=5.0)),
+        ("neighbours", partial(neighbour_distillation, weight=100.0, temperature=0.2)),
     ],
 )
 def test_the_chosen_distillation_and_a_share_of_the_contrastive_loss(
@@ -39,7 +39,7 @@ def test_the_chosen_distillation_and_a_share_of_the_contrastive_loss(
     assert found.keys() == ({"distillation", "contrastive"} if weight else {"distillation"})
     torch.testing.assert_close(found["distillation"], distillation(student, teacher))
     if weight:
-        torch.testing.assert_close(found["contrastive"], weight * info_nce(student, scale=5.0))
+        torch.testing.assert_close(found["contrastive"], weight * info_nce(student, temperature=0.2))
 
 
 def test_refuses_another_distillation(tmp_path: Path) -> None:

@@ -88,7 +88,7 @@ def test_a_model_on_the_circle_by_numerical_integration(kappa: float) -> None:
         return Categorical(logits=z_MD @ vectors.T).log_prob(x[which_M])
 
     posterior = VonMisesFisher(F.normalize(vectors, dim=-1), kappa)
-    weights = log_weights(seen, posterior, HypersphericalUniform(2), draws=40000, rows=12000)
+    weights = log_weights(seen, posterior, HypersphericalUniform(2), draws=40000, batch_size=12000)
     spread = (weights - torch.from_numpy(exact)).exp().std(0) / math.sqrt(40000)
     found = log_marginal(weights)
     assert ((found - torch.from_numpy(exact)).abs() <= 5 * spread + 1e-9).all()
@@ -107,7 +107,7 @@ def marginal_by_integration(found: SentenceVAE, batch: Batch, points: int = 600)
 def test_a_text_vae_on_the_circle_by_numerical_integration(kappa: float) -> None:
     found, batch = shaken(model(latent=2, kappa=kappa)), sentences(6)
     exact = marginal_by_integration(found, batch)
-    measured = measure_likelihood(found, parts(batch, 4), draws=2000, rows=500)
+    measured = measure_likelihood(found, parts(batch, 4), draws=2000, batch_size=500)
     assert measured["nll"] == pytest.approx(-exact.mean(), abs=0.05)
     assert measured["ppl"] == pytest.approx(math.exp(-exact.sum() / batch.tokens), rel=0.02)
     assert measured["nll_bound"] > measured["nll"] + 0.05
@@ -135,10 +135,10 @@ def test_more_draws_are_never_asked_for_at_once_than_there_is_room_for(monkeypat
         return real(z, some)
 
     monkeypatch.setattr(found, "reconstruction", watched)
-    measure_likelihood(found, [batch], draws=10, rows=30)
+    measure_likelihood(found, [batch], draws=10, batch_size=30)
     assert seen == [28, 28, 14]
     seen.clear()
-    measure_likelihood(found, [batch], draws=2, rows=3)
+    measure_likelihood(found, [batch], draws=2, batch_size=3)
     assert seen == [7, 7], "a batch is not cut"
 
 

@@ -260,7 +260,7 @@ def corpus(batch: Batch) -> Sentences:
 def test_twenty_sentences_are_learned(kind: str, at: str) -> None:
     found = model(kind, kappa=50.0, latent=8, latent_at=at)
     pace = Schedule(steps=60, learning_rate=5e-3, log_every=10, decay="constant")
-    history = training.train(found, corpus(sentences()), pace, objective=ELBO, rows=20, seed=0)
+    history = training.train(found, corpus(sentences()), pace, objective=ELBO, batch_size=20, seed=0)
     assert history[-1]["reconstruction"] < 0.9 * history[0]["reconstruction"]
     if kind == "vmf":
         assert history[-1]["kl"] == pytest.approx(history[0]["kl"], rel=1e-5) and history[0]["kl"] > 1
@@ -284,7 +284,7 @@ def test_every_kappa_trains_without_a_nan(kappa: Any) -> None:
     """fit itself refuses a loss that is not finite."""
     found = model(kappa=kappa, latent=16)
     pace = Schedule(steps=12, learning_rate=1e-2, log_every=4)
-    history = training.train(found, corpus(sentences()), pace, objective=ELBO, rows=10, seed=0)
+    history = training.train(found, corpus(sentences()), pace, objective=ELBO, batch_size=10, seed=0)
     assert history[-1]["loss"] < history[0]["loss"]
     assert all(parameter.isfinite().all() for parameter in found.parameters())
 
@@ -294,7 +294,7 @@ def test_a_stopped_and_resumed_run_is_the_same_run(tmp_path: Any, objective: Obj
     """Annealing and the running means of BN-VAE are part of it."""
     data, pace = corpus(sentences()), Schedule(steps=8, learning_rate=1e-2, log_every=2)
     whole = model("gaussian", gamma=0.6)
-    expected = training.train(whole, data, pace, objective=objective, rows=6, seed=3)
+    expected = training.train(whole, data, pace, objective=objective, batch_size=6, seed=3)
     asked = iter([False, False, True])
     with pytest.raises(Interrupted):
         training.train(
@@ -302,12 +302,12 @@ def test_a_stopped_and_resumed_run_is_the_same_run(tmp_path: Any, objective: Obj
             data,
             pace,
             objective=objective,
-            rows=6,
+            batch_size=6,
             seed=3,
             folder=tmp_path,
             stopping=lambda: next(asked),
         )
     resumed = model("gaussian", gamma=0.6)
-    assert training.train(resumed, data, pace, objective=objective, rows=6, seed=3, folder=tmp_path) == expected
+    assert training.train(resumed, data, pace, objective=objective, batch_size=6, seed=3, folder=tmp_path) == expected
     for name, tensor in whole.state_dict().items():
         assert torch.equal(tensor, resumed.state_dict()[name]), name

@@ -104,7 +104,7 @@ def test_a_folder_of_another_protocol_is_refused(tmp_path: Path) -> None:
         data="a-b",
         latent=8,
         steps=10,
-        rows=4,
+        batch_size=4,
         rate=1e-3,
         max_length=26,
         word_dropout=0.0,

@@ -67,7 +67,7 @@ def in_float64(model: nn.Module) -> nn.Module:
     for module in model.modules():
         if type(module).__name__ == "RoFormerSinusoidalPositionalEmbedding":
             rows, size = module.weight.shape
-            cos, sin = rotary.turns(size, rows, like=module.weight).unbind(-1)
+            cos, sin = rotary.cos_sin(size, rows, like=module.weight).unbind(-1)
             module.weight.data = torch.cat((sin, cos), dim=-1)
     return model
 

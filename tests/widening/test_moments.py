@@ -30,17 +30,19 @@ def descend(model: MaskedLanguageModel, seed: int) -> None:
     F.cross_entropy(model(ids, mask).flatten(0, 1), targets.flatten()).backward()
 
 
-def adam(model: MaskedLanguageModel, paces: dict[str, moments.Pace], *, decay: float, fused: bool) -> torch.optim.AdamW:
-    neutral = moments.Pace(learning_rate=1, weight_decay=1, epsilon=1, spread=1)
+def adam(
+    model: MaskedLanguageModel, multipliers: dict[str, moments.Multipliers], *, decay: float, fused: bool
+) -> torch.optim.AdamW:
+    neutral = moments.Multipliers(learning_rate=1, weight_decay=1, epsilon=1, spread=1)
     groups = []
     for name, parameter in model.named_parameters():
-        pace = paces.get(name, neutral)
+        each = multipliers.get(name, neutral)
         groups.append(
             {
                 "params": [parameter],
-                "lr": RATE * pace.learning_rate,
-                "eps": EPSILON * pace.epsilon,
-                "weight_decay": decay * pace.weight_decay,
+                "lr": RATE * each.learning_rate,
+                "eps": EPSILON * each.epsilon,
+                "weight_decay": decay * each.weight_decay,
             }
         )
     return torch.optim.AdamW(groups, fused=fused)
@@ -61,7 +63,7 @@ def continued(small: MaskedLanguageModel, sizes: dict[str, Any], **settings_: An
     old = adam(small, {}, **settings_)
     steps(small, old, 0, 4)
     wide = widen(small, **sizes)
-    new = adam(wide, moments.paces(small.config, wide.config), **settings_)
+    new = adam(wide, moments.multipliers(small.config, wide.config), **settings_)
     before = state(small, old)
     grown = moments.grow_moments(before, small.config, wide.config)
     for name, parameter in wide.named_parameters():
@@ -194,16 +196,16 @@ def test_learning_rates_by_hand() -> None:
     assert rates["transform.weight"] == pytest.approx(0.5)
     assert rates["transform.bias"] == rates["transform_norm.weight"] == 1
     larger = dataclasses.replace(wide, num_attention_heads=3)
-    pace = moments.paces(SMALL, larger)[f"{block}.attention.qkv.weight"]
-    assert pace.spread == pytest.approx(2**0.5)
-    assert pace.learning_rate == pytest.approx(0.5 * 2 ** (1 / 6))  # the mean of sqrt(2), 1 and 1
+    each = moments.multipliers(SMALL, larger)[f"{block}.attention.qkv.weight"]
+    assert each.spread == pytest.approx(2**0.5)
+    assert each.learning_rate == pytest.approx(0.5 * 2 ** (1 / 6))  # the mean of sqrt(2), 1 and 1
     q, k, v = moments.entrywise(SMALL, larger)[f"{block}.attention.qkv.weight"].chunk(3)
     assert (q[0, 0].item(), k[0, 0].item(), v[0, 0].item()) == pytest.approx((2**-0.5, 0.5, 0.5))
 
 
 def test_paces_of_bert_and_of_an_isometry_by_hand() -> None:
     wide = dataclasses.replace(BERT, hidden_size=72, embedding_size=72, num_attention_heads=9, intermediate_size=120)
-    paces = moments.paces(BERT, wide)
+    multipliers = moments.multipliers(BERT, wide)
     expected = {  # c, 1 / (n c)
         "encoder.words.weight": (1, 1 / 3),
         "encoder.positions.weight": (1, 1 / 3),
@@ -214,14 +216,16 @@ def test_paces_of_bert_and_of_an_isometry_by_hand() -> None:
         "bias": (1, 1),
     }
     for name, (rate, epsilon) in expected.items():
-        pace = paces[name]
-        assert pace.learning_rate == pytest.approx(rate), name
-        assert pace.weight_decay == pytest.approx(1 / rate), name
-        assert pace.epsilon == pytest.approx(epsilon), name
-        assert pace.spread == pytest.approx(1), name
-    paces = moments.paces(V2, dataclasses.replace(V2, hidden_size=32, num_attention_heads=4, intermediate_size=40))
-    assert paces["encoder.project.weight"].learning_rate == pytest.approx(1)
-    assert paces["transform.weight"].learning_rate == pytest.approx(24 / 32)
+        each = multipliers[name]
+        assert each.learning_rate == pytest.approx(rate), name
+        assert each.weight_decay == pytest.approx(1 / rate), name
+        assert each.epsilon == pytest.approx(epsilon), name
+        assert each.spread == pytest.approx(1), name
+    multipliers = moments.multipliers(
+        V2, dataclasses.replace(V2, hidden_size=32, num_attention_heads=4, intermediate_size=40)
+    )
+    assert multipliers["encoder.project.weight"].learning_rate == pytest.approx(1)
+    assert multipliers["transform.weight"].learning_rate == pytest.approx(24 / 32)
 
 
 def test_added_blocks_begin_without_moments() -> None:

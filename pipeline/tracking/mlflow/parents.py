@@ -1,7 +1,7 @@
 """The runs above the stages' runs: one a pipeline configuration, and one a sweep over several of them.
 
 Nothing is handed over between processes: `dvc repro`, a flow and an experiment queue meet in the same parent because
-they compute the same fingerprint, and the members of a sweep because they were told the same name.
+they compute the same fingerprint, and the members of a sweep because they were given the same name.
 """
 
 from collections.abc import Mapping
@@ -38,14 +38,14 @@ def opened(store: Connection, start: Event) -> str:
     return run
 
 
-def settle(store: Connection, parent: str, status: str) -> None:
+def finalize(store: Connection, parent: str, status: str) -> None:
     """A parent runs while a child does, and ends as the last of them; so does a sweep with its pipelines."""
     if store.search(f"tags.`{PARENT}` = '{parent}' and attributes.status = 'RUNNING'"):
         return
     store.client.set_terminated(parent, status)
     above = store.client.get_run(parent).data.tags.get(PARENT)
     if above:
-        settle(store, above, status)
+        finalize(store, above, status)
 
 
 def _sweep(store: Connection, start: Event) -> str:

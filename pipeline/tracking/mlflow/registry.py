@@ -13,29 +13,30 @@ from mlflow.models import Model
 from pipeline.serving import packaging
 from pipeline.tracking import run_log
 from pipeline.tracking.mlflow.store import Connection
-from pipeline.tracking.promotion import Champion, Measured, verdict
+from pipeline.tracking.promotion import Champion, Measured, decision
 from pipeline.tracking.run_log import Event
 
 ALIAS = "champion"
+LOG_TAGS = ("run_log", "spool")  # of a version: the name of its run log; the second by older versions of ours
 
 
 def register(store: Connection, run: str, start: Event, path: Path, event: Event) -> None:
     """A version of the registered model named after the folder, made by `run`, and the alias if it earns it.
 
     May be called again after any error: what was done by then is found and left as it is. If somebody has written into
-    the model's files since, they are not what the run made: the run is told so, and there is no version.
+    the model's files since, they are not what the run made: the run gets a tag that says so, and there is no version.
     """
-    name, said = Path(event["path"]).name, store.client.get_run(run)
+    name, made_by = Path(event["path"]).name, store.client.get_run(run)
     if run_log.stamps(path / event["path"]) != event["stamps"]:
         return store.log_tags(run, {f"model.{name}": "not registered: its files were written to after the stage"})
     with store.locked():
         if not store.client.search_registered_models(f"name = '{name}'"):
             store.client.create_registered_model(name, tags={"stage": start["stage"]})
     found = store.client.search_model_versions(f"name = '{name}' and run_id = '{run}'")
-    resumed = [version for version in found if version.tags.get("spool") == path.name]
-    version = resumed[0] if resumed else _version(store, name, said, start, path, event)
+    resumed = [version for version in found if path.name in map(version.tags.get, LOG_TAGS)]
+    version = resumed[0] if resumed else _version(store, name, made_by, start, path, event)
     with store.locked():
-        _crown(store, version, said, Champion(**{"measured_by": "", **event["rule"]}))
+        _promote(store, version, made_by, Champion(**{"measured_by": "", **event["rule"]}))
 
 
 def _version(store: Connection, name: str, run: Run, start: Event, path: Path, event: Event) -> ModelVersion:
@@ -44,7 +45,7 @@ def _version(store: Connection, name: str, run: Run, start: Event, path: Path, e
         "stage.fp": start["stage_fp"],
         "pipeline.fp": start["pipeline_fp"],
         "run": run.info.run_id,
-        "spool": path.name,
+        LOG_TAGS[0]: path.name,
         **({"git.commit": commit} if (commit := run.data.tags.get("mlflow.source.git.commit")) else {}),
     }
     logged = _logged(store, name, run, path, event, tags)
@@ -72,12 +73,12 @@ def _logged(store: Connection, name: str, run: Run, path: Path, event: Event, ta
     return logged
 
 
-def _crown(store: Connection, version: ModelVersion, run: Run, rule: Champion) -> None:
+def _promote(store: Connection, version: ModelVersion, run: Run, rule: Champion) -> None:
     """Decide once, and write down why on the version."""
     client, name = store.client, version.name
     if client.get_model_version(name, version.version).tags.get(ALIAS):
         return
-    takes, why = verdict(rule, _measured(run, rule), _champion(store, name, rule))
+    takes, why = decision(rule, _measured(run, rule), _champion(store, name, rule))
     if takes:
         client.set_registered_model_alias(name, ALIAS, version.version)
     client.set_model_version_tag(name, version.version, ALIAS, f"{'yes' if takes else 'no'}: {why}")

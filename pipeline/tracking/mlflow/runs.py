@@ -1,4 +1,4 @@
-"""The MLflow side of a spool: runs found or created, filled, closed.
+"""The MLflow side of a run log: runs found or created, filled, closed.
 
 One experiment; one parent run per pipeline configuration, found by its tag `pipeline.fp`; one child
 run per stage execution, tagged `stage.fp`. Only the modules mlflow_* import mlflow, and only the uploader imports them.
@@ -27,14 +27,14 @@ class Store:
         self._client = self._store.client
 
     def deliver(self, path: Path, over: bool) -> bool:
-        """Send the new events of the spool `path`; whether its run is now closed, and its model registered.
+        """Send the new events of the run log `path`; whether its run is now closed, and its model registered.
 
         With `over` the trainer will write no more: without an `end` event it was killed, and its run
         ends as FAILED. May be called again after any error: MLflow keeps one copy of a point sent twice.
         """
         start = run_log.start_event(path)
         if start is None:
-            return over  # killed before its first word
+            return over  # killed before its first event
         sent = run_log.read_sent(path)
         if sent.uri != self._store.uri:
             sent = Sent(uri=self._store.uri)  # another store knows nothing of what the first one was sent
@@ -74,17 +74,17 @@ class Store:
 
     def _open(self, start: Event, sent: Sent) -> Sent:
         with self._store.locked():
-            self._reap()
+            self._close_orphans()
             parent = parents.opened(self._store, start)
             return replace(sent, parent=parent, run=self._open_child(start, parent))
 
-    def _reap(self) -> None:
-        """Close the runs whose processes died on this machine with no uploader left to say so."""
+    def _close_orphans(self) -> None:
+        """Close the runs whose processes died on this machine with no uploader left to close them."""
         here = f"tags.role = 'stage' and tags.host = '{socket.gethostname()}'"
         for run in self._store.search(f"{here} and attributes.status = 'RUNNING'"):
             if not run_log.alive(int(run.data.tags["pid"])):
                 self._client.set_terminated(run.info.run_id, "FAILED")
-                parents.settle(self._store, run.data.tags[PARENT], "FAILED")
+                parents.finalize(self._store, run.data.tags[PARENT], "FAILED")
 
     def _open_child(self, start: Event, parent: str) -> str:
         same = f"tags.`{PARENT}` = '{parent}' and tags.`stage.fp` = '{start['stage_fp']}'"
@@ -140,7 +140,7 @@ class Store:
             run = self._client.get_run(sent.run)
             if run.data.tags["pid"] == start["tags"]["pid"]:  # else a successor has taken the run over
                 self._client.set_terminated(sent.run, status, int(sent.time * 1000))
-            parents.settle(self._store, sent.parent, status)
+            parents.finalize(self._store, sent.parent, status)
 
 
 def _new(event: Event) -> dict[str, float]:

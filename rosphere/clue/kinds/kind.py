@@ -45,7 +45,7 @@ class Kind(ABC):
 
     @abstractmethod
     def segments(self, task: Task) -> int:
-        """How many segments the head judges as wholes: 1 of a text, 2 of a pair; 0 if it judges tokens one by one."""
+        """How many segments the head reads as wholes: 1 of a text, 2 of a pair; 0 if it reads tokens one by one."""
 
     @abstractmethod
     def head(self, task: Task, size: int, *, std: float) -> nn.Module:

@@ -1,4 +1,4 @@
-"""Stages in pieces: what one machine leaves unfinished the next one goes on with."""
+"""Stages in bundles: what one machine leaves unfinished the next one goes on with."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.run import bundle
+from pipeline.run import archive, bundle
 from rosphere.errors import InputError
 
 pytestmark = pytest.mark.integration
@@ -26,7 +26,7 @@ name, goal = os.environ["DVC_STAGE"], int(sys.argv[1])
 kept = pathlib.Path(".run/ckpt") / name / "count"
 kept.parent.mkdir(parents=True, exist_ok=True)
 count = int(kept.read_text()) if kept.exists() else 0
-print(f"{name} begins at {count}, uploader {os.environ['ROSPHERE_COURIER']}", flush=True)
+print(f"{name} begins at {count}, uploader {os.environ['ROSPHERE_UPLOADER']}", flush=True)
 def stop(*_):
     kept.write_text(str(count))
     sys.exit(143)
@@ -59,7 +59,7 @@ def machine(folder: Path) -> Path:
     return folder
 
 
-def piece_of(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run_bundle(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "pipeline.run.bundle", *arguments]
     env = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
     return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=120)
@@ -69,20 +69,20 @@ def test_a_stage_goes_on_at_the_next_machine(tmp_path: Path) -> None:
     first, second, out = machine(tmp_path / "first"), machine(tmp_path / "second"), tmp_path / "out"
     asked = ("run", "short", "long", "--out", str(out), "--part", "1")
 
-    done = piece_of(first, *asked, "--minutes", "0.025")
+    done = run_bundle(first, *asked, "--minutes", "0.025")
     assert done.returncode == bundle.UNFINISHED, done.stderr
     assert "time was up" in done.stderr
     assert (first / "short.json").exists() and not (first / "long.json").exists()
-    assert all(path.stat().st_size <= bundle.BLOCK for path in out.iterdir())
-    assert len(list(out.glob("piece.tar.*"))) >= 3
+    assert all(path.stat().st_size <= bundle.MEBI for path in out.iterdir())
+    assert len(list(out.glob("bundle.tar.*"))) >= 3
     counted = int((first / ".run/ckpt/long/count").read_text())
     assert 0 < counted < 60
 
-    assert piece_of(second, "take", str(out)).returncode == 0
+    assert run_bundle(second, "take", str(out)).returncode == 0
     assert (second / "models/short/count.bin").read_bytes() == (first / "models/short/count.bin").read_bytes()
-    done = piece_of(second, *asked, "--minutes", "1")
+    done = run_bundle(second, *asked, "--minutes", "1")
     assert done.returncode == 0, done.stderr
-    assert "short: finished by an earlier piece" in done.stdout
+    assert "short: finished by an earlier bundle" in done.stdout
     assert f"long begins at {counted}" in done.stdout
     assert (second / "long.json").read_text() == "60"
 
@@ -90,19 +90,19 @@ def test_a_stage_goes_on_at_the_next_machine(tmp_path: Path) -> None:
 def test_a_finished_stage_is_done_again_under_other_params(tmp_path: Path) -> None:
     folder = machine(tmp_path / "machine")
     asked = ("run", "short", "--minutes", "1", "--out", str(tmp_path / "out"))
-    assert "short begins at 0, uploader 0" in piece_of(folder, *asked).stdout
-    assert "finished by an earlier piece" in piece_of(folder, *asked).stdout
+    assert "short begins at 0, uploader 0" in run_bundle(folder, *asked).stdout
+    assert "finished by an earlier bundle" in run_bundle(folder, *asked).stdout
     (folder / "params.yaml").write_text("seed: 9\n")
-    assert "short begins at 0, uploader 0" in piece_of(folder, *asked).stdout
+    assert "short begins at 0, uploader 0" in run_bundle(folder, *asked).stdout
 
 
 def test_what_was_made_before_a_failure_is_packed(tmp_path: Path) -> None:
     folder, out = machine(tmp_path / "machine"), tmp_path / "out"
-    done = piece_of(folder, "run", "short", "broken", "--minutes", "1", "--out", str(out))
+    done = run_bundle(folder, "run", "short", "broken", "--minutes", "1", "--out", str(out))
     assert done.returncode == 1
     assert "ended with exit code 5; what there is, is packed" in done.stderr
     other = machine(tmp_path / "other")
-    assert piece_of(other, "take", str(out)).returncode == 0
+    assert run_bundle(other, "take", str(out)).returncode == 0
     assert (other / "models/short/count.bin").exists()
 
 
@@ -129,20 +129,20 @@ def test_the_stages_of_the_pipeline_are_understood(monkeypatch: pytest.MonkeyPat
     assert Path("reports/tasks/faq.json") in evaluate.made
 
 
-def test_a_piece_that_is_not_whole_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bundle_that_is_not_whole_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder, out = machine(tmp_path / "machine"), tmp_path / "out"
     monkeypatch.chdir(folder)
-    with pytest.raises(InputError, match="expected a packed piece, there is no piece.json"):
-        bundle.take(tmp_path)
+    with pytest.raises(InputError, match="expected a bundle, there is no bundle.json"):
+        archive.take(tmp_path)
     (folder / "short.json").write_text("1")
-    [part] = bundle.pack(bundle.declared(["short"]), out, bundle.BLOCK)
+    [part] = bundle.pack(bundle.declared(["short"]), out, bundle.MEBI)
     whole = part.read_bytes()
     part.write_bytes(whole[:-1] + b"x")
-    with pytest.raises(InputError, match="piece.tar.000: not what was packed"):
-        bundle.take(out)
+    with pytest.raises(InputError, match="bundle.tar.000: not what was packed"):
+        archive.take(out)
     part.unlink()
-    with pytest.raises(InputError, match="a part of the piece is missing"):
-        bundle.take(out)
+    with pytest.raises(InputError, match="a part of the bundle is missing"):
+        archive.take(out)
 
 
 def test_nothing_is_unpacked_outside_the_workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,9 +152,29 @@ def test_nothing_is_unpacked_outside_the_workspace(tmp_path: Path, monkeypatch: 
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w") as tar:
         tar.addfile(tarfile.TarInfo("../escaped"), io.BytesIO())
-    (out / "piece.tar.000").write_bytes(archive.getvalue())
+    (out / "bundle.tar.000").write_bytes(archive.getvalue())
     digest = hashlib.sha256(archive.getvalue()).hexdigest()
-    (out / "piece.json").write_text(json.dumps({"parts": {"piece.tar.000": digest}}))
+    (out / "bundle.json").write_text(json.dumps({"parts": {"bundle.tar.000": digest}}))
     with pytest.raises(InputError, match="outside"):
-        bundle.take(out)
+        archive.take(out)
     assert not (tmp_path / "escaped").exists()
+
+
+def test_what_an_older_version_packed_is_taken_and_finished(tmp_path: Path) -> None:
+    first, second, out = machine(tmp_path / "first"), machine(tmp_path / "second"), tmp_path / "out"
+    asked = ("run", "short", "--minutes", "1", "--out", str(out))
+    assert run_bundle(first, *asked).returncode == 0
+    [part] = out.glob("bundle.tar.*")
+    with tarfile.open(part) as tar:
+        tar.extractall(tmp_path / "packed", filter="data")
+    (tmp_path / "packed/.run/finished.json").rename(tmp_path / "packed/.run/pieces.json")
+    (out / "bundle.json").unlink()
+    part.unlink()
+    with tarfile.open(out / "piece.tar.000", "w") as tar:
+        for path in sorted((tmp_path / "packed").iterdir()):
+            tar.add(path, path.name)
+    digest = hashlib.sha256((out / "piece.tar.000").read_bytes()).hexdigest()
+    (out / "piece.json").write_text(json.dumps({"parts": {"piece.tar.000": digest}}))
+    assert run_bundle(second, "take", str(out)).returncode == 0
+    assert "short: finished by an earlier bundle" in run_bundle(second, *asked).stdout
+    assert sorted(path.name for path in out.iterdir()) == ["bundle.json", "bundle.tar.000"]

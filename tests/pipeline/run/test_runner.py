@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
-from pipeline.run import identity, runner
+from pipeline.run import checkpoint_folder, identity
 from pipeline.run.identity import Identity, identify
+from pipeline.run.job import Job
 from pipeline.run.progress import Progress
 from pipeline.run.runner import stage
 from rosphere.errors import InputError
@@ -230,6 +231,12 @@ def test_what_a_user_can_put_right_is_one_line(house: Path, train: dict[str, Any
     assert not list(house.glob("reports/*"))
 
 
+def test_a_variable_by_its_former_name_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROSPHERE_COURIER", "0")
+    code, _, err = finish(start())
+    assert (code, err) == (1, "error: train: ROSPHERE_COURIER: is called ROSPHERE_UPLOADER now\n")
+
+
 def test_a_bug_keeps_its_traceback(house: Path) -> None:
     params(house, steps=1, end="bug")
     code, _, err = finish(start())
@@ -238,10 +245,10 @@ def test_a_bug_keeps_its_traceback(house: Path) -> None:
 
 
 def test_a_second_trainer_of_the_same_configuration_is_refused(house: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "HANDOVER_SECONDS", 0.0)
+    monkeypatch.setattr(checkpoint_folder, "HANDOVER_SECONDS", 0.0)
     me = identify(house, "train")
-    with runner._checkpoint(me) as folder:
-        with pytest.raises(InputError, match="expected to be the only one"), runner._checkpoint(me):
+    with checkpoint_folder.locked(me) as folder:
+        with pytest.raises(InputError, match="expected to be the only one"), checkpoint_folder.locked(me):
             pass
         assert folder.is_dir()
     assert not folder.exists()
@@ -251,12 +258,12 @@ def test_who_holds_it_elsewhere_is_waited_for(
     house: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Two experiments with a stage in common; in a flow the second is tried again, to take what the first has made."""
-    monkeypatch.setattr(runner, "HANDOVER_SECONDS", 0.1)
+    monkeypatch.setattr(checkpoint_folder, "HANDOVER_SECONDS", 0.1)
     me, begun = identify(house, "train"), threading.Event()
     (house / "elsewhere").mkdir()
 
     def first() -> None:
-        with runner._checkpoint(me) as folder:
+        with checkpoint_folder.locked(me) as folder:
             (folder.parent / f"{folder.name}.lock").write_text("/their/copy\n")
             begun.set()
             time.sleep(1.0)
@@ -269,11 +276,11 @@ def test_who_holds_it_elsewhere_is_waited_for(
         holder.start()
         assert begun.wait(10)
         if code:
-            with pytest.raises(SystemExit) as left, runner._checkpoint(me):
+            with pytest.raises(SystemExit) as left, checkpoint_folder.locked(me):
                 pass
             assert left.value.code == code
         else:
-            with runner._checkpoint(me) as folder:
+            with checkpoint_folder.locked(me) as folder:
                 assert folder.is_dir()
         holder.join()
         assert capsys.readouterr().out == "train: waiting for the same stage in /their/copy\n"
@@ -322,19 +329,19 @@ def test_no_stage_outlives_a_killed_dvc(dvc_house: Path, monkeypatch: pytest.Mon
 
 
 @pytest.fixture
-def job(house: Path) -> Iterator[runner.Job]:
+def job(house: Path) -> Iterator[Job]:
     with stage("evaluate@one") as job:
         yield job
 
 
-def test_a_job_knows_its_words(job: runner.Job) -> None:
-    assert (job.name, job.word, job.item) == ("evaluate@one", "evaluate", "one")
+def test_a_job_knows_its_stage_and_item(job: Job) -> None:
+    assert (job.name, job.stage, job.item) == ("evaluate@one", "evaluate", "one")
     assert job.report_path == Path("reports/tasks/one.json")
     assert job.scalar("seed", int) == 1
     assert not job.stopping()
 
 
-def test_a_curve_is_a_table_of_all_keys(job: runner.Job) -> None:
+def test_a_curve_is_a_table_of_all_keys(job: Job) -> None:
     path = job.curve([{"step": 1, "loss": 1 / 3}, {"step": 2000000, "loss": 0.25, "accuracy": 1.0}])
     assert path == Path("reports/curves/evaluate-one.csv")
     assert path.read_text() == "step,loss,accuracy\n1,0.333333,\n2000000,0.25,1.0\n"
@@ -342,7 +349,7 @@ def test_a_curve_is_a_table_of_all_keys(job: runner.Job) -> None:
         job.curve([])
 
 
-def test_a_report_takes_numpy_numbers_and_refuses_what_json_cannot_hold(job: runner.Job) -> None:
+def test_a_report_takes_numpy_numbers_and_refuses_what_json_cannot_hold(job: Job) -> None:
     numpy = pytest.importorskip("numpy")
     job.report({"a": numpy.float32(0.1), "b": numpy.int64(3), "c": [True, None, "x", 123456789]})
     assert job._report == {"a": 0.1, "b": 3, "c": [True, None, "x", 123456789]}

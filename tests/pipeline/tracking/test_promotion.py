@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.tracking.promotion import Champion, Measured, verdict
+from pipeline.tracking.promotion import Champion, Measured, decision
 from rosphere.errors import InputError
 
 RECALL = Champion(
@@ -30,23 +30,23 @@ def of(value: float, data: str = "a", **more: float) -> Measured:
         (of(0.9), Measured(metrics={}, deps={}), False, "the champion's run has no metric recall: choose by hand"),
     ],
 )
-def test_verdicts(new: Measured, old: Measured | None, takes: bool, why: str) -> None:
-    assert verdict(RECALL, new, old) == (takes, why)
+def test_decisions(new: Measured, old: Measured | None, takes: bool, why: str) -> None:
+    assert decision(RECALL, new, old) == (takes, why)
 
 
 def test_the_spread_may_be_a_metric_of_either_run() -> None:
     rule = Champion(measured_by="evaluate_similarity", metric="recall", better="higher", spread="recall_std")
-    assert verdict(rule, of(0.5, recall_std=0.0), of(0.25, recall_std=0.125))[0]
-    assert not verdict(rule, of(0.5, recall_std=0.0), of(0.25, recall_std=0.25))[0]
-    assert verdict(rule, of(0.5), of(0.49))[0]  # where neither says, any gain counts
+    assert decision(rule, of(0.5, recall_std=0.0), of(0.25, recall_std=0.125))[0]
+    assert not decision(rule, of(0.5, recall_std=0.0), of(0.25, recall_std=0.25))[0]
+    assert decision(rule, of(0.5), of(0.49))[0]  # where neither says, any gain counts
 
 
 @given(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6), st.floats(0, 1e3))
 def test_lower_is_the_mirror_of_higher_and_at_most_one_of_two_is_better(a: float, b: float, spread: float) -> None:
     higher = Champion(measured_by="evaluate_similarity", metric="recall", better="higher", spread=spread)
     lower = Champion(measured_by="evaluate_similarity", metric="recall", better="lower", spread=spread)
-    assert verdict(higher, of(a), of(b))[0] == verdict(lower, of(b), of(a))[0]
-    assert not (verdict(higher, of(a), of(b))[0] and verdict(higher, of(b), of(a))[0])
+    assert decision(higher, of(a), of(b))[0] == decision(lower, of(b), of(a))[0]
+    assert not (decision(higher, of(a), of(b))[0] and decision(higher, of(b), of(a))[0])
 
 
 def test_a_negative_spread_is_refused() -> None:

@@ -66,7 +66,7 @@ def store(home: Path) -> Iterator[Any]:
 def environment(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(home)
     monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
-    monkeypatch.setenv("ROSPHERE_COURIER_NICENESS", "0")  # these tests wait for it
+    monkeypatch.setenv("ROSPHERE_UPLOADER_NICENESS", "0")  # these tests wait for it
     for name in ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME", "ROSPHERE_TRACKING"):
         monkeypatch.delenv(name, raising=False)
     for name, value in uploader.ENVIRONMENT.items():
@@ -85,8 +85,8 @@ def me(home: Path, name: str, pipeline: str, **changed: Any) -> Identity:
     return Identity(name=name, home=home, pipeline_fp=pipeline, **(told | changed))
 
 
-def spooled(who: Identity, pid: int | None = None) -> RunLog:
-    """The spool of a run that has begun, of another process if `pid` is given."""
+def begun(who: Identity, pid: int | None = None) -> RunLog:
+    """The run log of a run that has begun, of another process if `pid` is given."""
     told = RunLog(paths.run_logs(who.home) / f"{time.monotonic_ns()}-{who.name}")
     introduction = recording._introduction(who, ("3",))
     if pid is not None:
@@ -117,8 +117,8 @@ def test_stages_of_one_configuration_share_a_parent(home: Path, store: Any, tmp_
     figure.write_text("a curve")
     upstream = tmp_path / "prepare.json"
     upstream.write_text('{"rows": {"kept": 9}, "source": "sample"}')
-    train = spooled(me(home, "train", "shared", upstream_metrics={"prepare": (str(upstream),)}))
-    one = spooled(me(home, "evaluate@one", "shared"))
+    train = begun(me(home, "train", "shared", upstream_metrics={"prepare": (str(upstream),)}))
+    one = begun(me(home, "evaluate@one", "shared"))
     for told in (train, one):
         told.write("metrics", step=1, values={"loss": 2.0})
         assert not store.deliver(told.path, over=False)
@@ -158,7 +158,7 @@ def test_data_tables_and_samples_of_the_machine_are_told(home: Path, store: Any,
     report = tmp_path / "examples.json"
     report.write_text('{"paraphrases": [{"input": "卡", "output": ["银行卡", "借记卡"]}]}')
     deps = {"data/pairs": "0123456789abcdef0123456789abcdef.dir", "stages/train.py": "9"}
-    told = spooled(me(home, "train", "rich", deps=deps))
+    told = begun(me(home, "train", "rich", deps=deps))
     for _ in range(2):  # logged twice, as after a lost answer
         told.artifact(report)
     samples = run_log.open_end(told.path / run_log.SYSTEM)
@@ -180,21 +180,21 @@ def test_data_tables_and_samples_of_the_machine_are_told(home: Path, store: Any,
 
 
 def test_stages_restored_from_the_cache_are_linked(home: Path, store: Any) -> None:
-    earlier = spooled(me(home, "train", "before"))
+    earlier = begun(me(home, "train", "before"))
     earlier.write("end", status="FINISHED")
     assert store.deliver(earlier.path, over=True)
     [source] = runs(home, "tags.`stage.fp` = 'before-train'")
     upstream = {"train": "before-train", "never": "before-never", "prepare": "after-prepare"}
-    prepare = spooled(me(home, "prepare", "after"))  # runs in the pipeline itself
+    prepare = begun(me(home, "prepare", "after"))  # runs in the pipeline itself
     assert not store.deliver(prepare.path, over=False)
-    assert not store.deliver(spooled(me(home, "evaluate@one", "after", upstream=upstream)).path, over=False)
+    assert not store.deliver(begun(me(home, "evaluate@one", "after", upstream=upstream)).path, over=False)
     [parent] = runs(home, "tags.`pipeline.fp` = 'after'")
     links = {key: value for key, value in parent.data.tags.items() if key.startswith("reused.")}
     assert links == {"reused.train": source.info.run_id}
     link = f"- [train](#/experiments/{source.info.experiment_id}/runs/{source.info.run_id})"
     assert parent.data.tags["mlflow.note.content"].endswith("\n" + link)
 
-    again = spooled(me(home, "train", "after", stage_fp="before-train"))  # then somebody forces it
+    again = begun(me(home, "train", "after", stage_fp="before-train"))  # then somebody forces it
     assert not store.deliver(again.path, over=False)
     [parent] = runs(home, "tags.`pipeline.fp` = 'after'")
     assert not [key for key in parent.data.tags if key.startswith("reused.")]
@@ -204,7 +204,7 @@ def test_stages_restored_from_the_cache_are_linked(home: Path, store: Any) -> No
 def test_the_pipelines_of_a_sweep_lie_below_its_run(home: Path, store: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ROSPHERE_SWEEP", "kappa's grid")
     monkeypatch.setenv("ROSPHERE_FLOW_RUN", "0a1b")
-    members = [spooled(me(home, "train", name)) for name in ("swept1", "swept2")]
+    members = [begun(me(home, "train", name)) for name in ("swept1", "swept2")]
     for told in members:
         assert not store.deliver(told.path, over=False)
     [sweep] = runs(home, "tags.role = 'sweep'")
@@ -220,7 +220,7 @@ def test_the_pipelines_of_a_sweep_lie_below_its_run(home: Path, store: Any, monk
 
 
 def test_a_killed_stage_is_resumed_as_the_same_run(home: Path, store: Any) -> None:
-    killed = spooled(me(home, "train", "resumed"))
+    killed = begun(me(home, "train", "resumed"))
     killed.write("metrics", step=1, values={"loss": 2.0})
     with open(killed.path / "events.jsonl", "ab") as file:
         file.write(b'{"kind": "metrics", "st')  # the kill came in mid-line
@@ -228,7 +228,7 @@ def test_a_killed_stage_is_resumed_as_the_same_run(home: Path, store: Any) -> No
     [before] = runs(home, "tags.`stage.fp` = 'resumed-train'")
     assert before.info.status == "FAILED"
 
-    again = spooled(me(home, "train", "resumed"))
+    again = begun(me(home, "train", "resumed"))
     again.write("metrics", step=2, values={"loss": 1.0})
     again.write("end", status="FINISHED")
     assert store.deliver(again.path, over=True)
@@ -237,25 +237,25 @@ def test_a_killed_stage_is_resumed_as_the_same_run(home: Path, store: Any) -> No
     assert after.data.tags["resumed"] == "1"
     assert points(home, after, "loss") == [(1, 2.0), (2, 1.0)]
 
-    anew = spooled(me(home, "train", "resumed"))  # a finished run is not continued
+    anew = begun(me(home, "train", "resumed"))  # a finished run is not continued
     assert store.deliver(anew.path, over=True)
     assert len(runs(home, "tags.`stage.fp` = 'resumed-train'")) == 2
 
 
 def test_runs_left_by_dead_processes_are_closed(home: Path, store: Any) -> None:
-    left = spooled(me(home, "train", "left"), pid=dead_pid())
-    alive = spooled(me(home, "train", "alive"))
+    left = begun(me(home, "train", "left"), pid=dead_pid())
+    alive = begun(me(home, "train", "alive"))
     store.deliver(alive.path, over=False)
     store.deliver(left.path, over=False)  # and then its uploader died as well
     assert runs(home, "tags.`stage.fp` = 'left-train'")[0].info.status == "RUNNING"
-    store.deliver(spooled(me(home, "train", "next")).path, over=True)
+    store.deliver(begun(me(home, "train", "next")).path, over=True)
     assert runs(home, "tags.`stage.fp` = 'left-train'")[0].info.status == "FAILED"
     assert runs(home, "tags.`pipeline.fp` = 'left'")[0].info.status == "FAILED"
     assert runs(home, "tags.`stage.fp` = 'alive-train'")[0].info.status == "RUNNING"
 
 
 def test_what_is_sent_twice_is_kept_once(home: Path, store: Any) -> None:
-    told = spooled(me(home, "train", "twice"))
+    told = begun(me(home, "train", "twice"))
     for step in range(2500):  # more than MLflow takes in one batch
         told.write("metrics", step=step, values={"loss": step / 4, "rate": 1.0})
     store.deliver(told.path, over=False)
@@ -278,13 +278,13 @@ def run_trainer(home: Path, fingerprint: str, seconds: float, **environment: str
     )
 
 
-def spools(home: Path, fingerprint: str) -> list[Path]:
+def run_logs(home: Path, fingerprint: str) -> list[Path]:
     return [path for path in paths.run_logs(home).iterdir() if fingerprint in path.name]
 
 
 def wait_until_delivered(home: Path, fingerprint: str) -> None:
     deadline = time.monotonic() + 120  # the uploader is nice to whatever else this machine does
-    while spools(home, fingerprint):
+    while run_logs(home, fingerprint):
         assert time.monotonic() < deadline, "the uploader did not deliver"
         time.sleep(0.1)
 
@@ -317,7 +317,7 @@ def test_runs_left_by_a_kill_of_trainer_and_uploader_are_closed_at_the_next_star
     trainer.communicate()
     uploader_.wait()
     assert runs(home, "tags.`stage.fp` = 'kill99'")[0].info.status == "RUNNING"
-    store.deliver(spooled(me(home, "train", "successor")).path, over=True)
+    store.deliver(begun(me(home, "train", "successor")).path, over=True)
     assert runs(home, "tags.`stage.fp` = 'kill99'")[0].info.status == "FAILED"
     uploader.sync(home)  # and what the dead could not send is not lost
     [run] = runs(home, "tags.`stage.fp` = 'kill99'")
@@ -334,7 +334,7 @@ def test_without_a_server_the_run_is_kept_and_sync_delivers_it(
     out, err = trainer.communicate(timeout=60)
     assert (trainer.returncode, out) == (0, "told\n")
     assert err.startswith("warning: train: tracking: ") and err.count("\n") == 1
-    [kept] = spools(home, "absent")
+    [kept] = run_logs(home, "absent")
     deadline = time.monotonic() + 60
     while uploader.sync(home):  # on a slow machine the uploader may still be at its last attempt
         assert time.monotonic() < deadline
@@ -353,7 +353,7 @@ def test_without_a_server_the_run_is_kept_and_sync_delivers_it(
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 def test_two_processes_may_create_the_store_at_once(tmp_path: Path, store: Any) -> None:
     for name in ("train", "evaluate@one", "evaluate@two", "report"):
-        told = spooled(me(tmp_path, name, "race"))
+        told = begun(me(tmp_path, name, "race"))
         told.write("end", status="FINISHED")
     fork = multiprocessing.get_context("fork")  # this process has MLflow imported already
     both = [fork.Process(target=uploader.sync, args=(tmp_path,)) for _ in range(2)]
@@ -390,7 +390,7 @@ def test_a_copied_workspace_writes_into_itself(home: Path, store: Any, tmp_path:
 
 
 def test_sync_leaves_the_living_alone(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    told = spooled(me(home, "train", "living"))
+    told = begun(me(home, "train", "living"))
     told.write("metrics", step=1, values={"loss": 1.0})
     assert run_log.running(told.path)
     assert uploader.sync(home) == 0
@@ -470,7 +470,7 @@ def test_every_name_is_made_acceptable_to_mlflow(values: dict[str, Any]) -> None
 def test_events_are_read_as_written_whatever_the_block_size(
     tmp_path_factory: pytest.TempPathFactory, contents: list[dict[str, Any]]
 ) -> None:
-    told = RunLog(tmp_path_factory.getbasetemp() / "spools" / str(time.monotonic_ns()))
+    told = RunLog(tmp_path_factory.getbasetemp() / "run_logs" / str(time.monotonic_ns()))
     for content in contents:
         told.write("metrics", values=content)
     told.close()

@@ -80,7 +80,7 @@ def store(home: Path) -> Any:
 
 
 def trained(home: Path, name: str, recall: float, data: str = "a") -> RunLog:
-    """The spool of a finished run."""
+    """The run log of a finished run."""
     me = Identity(
         name="evaluate_similarity",
         home=home,
@@ -112,7 +112,7 @@ def champion(home: Path) -> str:
 
 def test_versions_link_their_run_and_the_champion_moves_beyond_the_spread(home: Path, store: Any) -> None:
     expected = []
-    for name, recall, data, holder, verdict in [
+    for name, recall, data, holder, decision in [
         ("first", 0.25, "a", "1", "yes: recall 0.25, the first"),
         ("same", 0.28125, "a", "1", "no: recall 0.28125 after 0.25, a gain of 0.03125, not more than the spread 0.05"),
         ("better", 0.375, "a", "3", "yes: recall 0.375 after 0.25, a gain of 0.125, more than the spread 0.05"),
@@ -120,7 +120,7 @@ def test_versions_link_their_run_and_the_champion_moves_beyond_the_spread(home: 
     ]:
         assert store.deliver(trained(home, name, recall, data).path, over=True)
         assert champion(home) == holder, name
-        expected.append((name, verdict))
+        expected.append((name, decision))
     versions = sorted(client(home).search_model_versions("name = 'roformer_sim'"), key=lambda each: int(each.version))
     assert [(each.tags["stage.fp"], each.tags["champion"]) for each in versions] == expected
     for each in versions:
@@ -131,10 +131,15 @@ def test_versions_link_their_run_and_the_champion_moves_beyond_the_spread(home: 
 
 
 def test_a_model_delivered_twice_is_one_version(home: Path, store: Any) -> None:
+    """Also where an older version of ours had made it."""
     before = len(client(home).search_model_versions("name = 'roformer_sim'"))
     told = trained(home, "twice", 0.0)
     for _ in range(2):  # the answer to the first attempt was lost
         assert store.deliver(told.path, over=True)
+    [made] = client(home).search_model_versions(f"name = 'roformer_sim' and tags.run_log = '{told.path.name}'")
+    client(home).delete_model_version_tag("roformer_sim", made.version, "run_log")
+    client(home).set_model_version_tag("roformer_sim", made.version, "spool", told.path.name)
+    assert store.deliver(told.path, over=True)
     assert len(client(home).search_model_versions("name = 'roformer_sim'")) == before + 1
 
 

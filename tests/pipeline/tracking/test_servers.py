@@ -79,7 +79,7 @@ with tracked(me, ()) as tracker:
 def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(REPOSITORY), os.environ.get("PYTHONPATH", "")])))
-    monkeypatch.setenv("ROSPHERE_COURIER_NICENESS", "0")
+    monkeypatch.setenv("ROSPHERE_UPLOADER_NICENESS", "0")
     monkeypatch.setenv("ROSPHERE_SYSTEM_METRICS", "0")
     for name in ("MLFLOW_TRACKING_URI", "MLFLOW_DEFAULT_ARTIFACT_ROOT", "ROSPHERE_TRACKING"):
         monkeypatch.delenv(name, raising=False)

@@ -58,7 +58,7 @@ def test_the_answer_of_nvidia_smi() -> None:
 
 @pytest.mark.parametrize(("seconds", "samples"), [(0, 0), (1000, 1)])
 def test_the_uploader_samples_as_often_as_it_is_told(tmp_path: Path, seconds: float, samples: int) -> None:
-    told = RunLog(tmp_path / "spool")
+    told = RunLog(tmp_path / "run_log")
     told.write("start", system_metrics=seconds, devices=[])
     watch = Watch(told.path, os.getppid())
     for _ in range(3):

@@ -1,4 +1,4 @@
-"""Where a workspace begins, and what its rooms call the same place."""
+"""Where a workspace begins, and what its parts call the same place."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_the_workspace_is_found_from_the_current_directory(tmp_path: Path, monke
 def test_an_experiment_s_clone_keeps_its_state_at_home(tmp_path: Path) -> None:
     clone = paths.experiment(tmp_path, "kappa50-c0ffee")
     assert paths.checkpoints(paths.home(clone)) == tmp_path / ".run" / "ckpt"
-    assert paths.run_logs(paths.home(clone)) == tmp_path / ".run" / "spool"
+    assert paths.run_logs(paths.home(clone)) == tmp_path / ".run" / "run_logs"
 
 
 def test_an_experiment_has_a_lock_of_its_own(tmp_path: Path) -> None:

@@ -1,0 +1,149 @@
+"""What a stage asks of the stage runner and leaves with it: settings, progress, curves, reports, checkpoints."""
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pipeline.run import settings as config
+from pipeline.run.progress import Progress
+from pipeline.run.report_values import plain, rounded
+from pipeline.run.signals import StopRequests
+from pipeline.run.speed import Speed
+from pipeline.tracking import recording
+from rosphere import files
+
+if TYPE_CHECKING:  # which imports torch, and that must wait for the lease of a GPU
+    from rosphere.encoder.precision import Precision
+
+T = TypeVar("T")
+
+PARAMS = Path("params.yaml")
+
+
+class Job:
+    """One execution of one stage."""
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        checkpoint: Path,
+        requests: StopRequests,
+        tracker: recording.Tracker,
+        run: str = "",
+        main: bool = True,
+    ) -> None:
+        self.name = name  # "evaluate@sentiment"
+        self.stage, _, item = name.partition("@")  # "evaluate"
+        self.item = item or None  # "sentiment", or None
+        self.checkpoint = checkpoint  # a folder that survives kills and is deleted after success
+        self.cache = checkpoint.parents[1] / "cache"  # what is named by its content, kept for later runs
+        self.run = run  # the beginning of the tag `stage.fp` of its run in MLflow
+        self.main = main  # False in a process that only helps to train: it shows and writes nothing
+        self._requests = requests
+        self._tracker = tracker
+        self._progress = Progress(name)
+        self._speed = Speed()
+        self._report: dict[str, Any] = {}
+        self._precision: dict[str, str] = {}
+
+    def section(self, cls: type[T], name: str | None = None) -> T:
+        """The section `name` (this stage's own by default) of params.yaml as the dataclass `cls`."""
+        return config.load(PARAMS, name or self.stage, cls)
+
+    def scalar(self, key: str, cls: type[T]) -> T:
+        """The one value `key` of params.yaml, such as `seed` or `widen.size`."""
+        return config.scalar(PARAMS, key, cls)
+
+    def precision(self, width: int) -> "Precision":
+        """What a model of the hidden size `width` is trained in here, by `precision` of params.yaml; logged."""
+        from rosphere.encoder.precision import Requested, for_training  # imports torch
+
+        requested: Requested = self.scalar("precision", Requested)  # type: ignore[arg-type]  # a Literal is no class
+        decision = for_training(requested, width)
+        before, self._precision = (
+            self._precision,
+            {"precision": decision.precision, "precision_reason": decision.reason},
+        )
+        if self.main and before != self._precision:
+            print(f"{self.name}: training in {decision.precision} ({decision.reason})", flush=True)
+        return decision.precision
+
+    def stopping(self) -> bool:
+        """Whether SIGINT or SIGTERM came: the loop then saves to `checkpoint` and raises Stopped."""
+        return self._requests.pending()
+
+    def progress(self, step: int, total: int, metrics: Mapping[str, float]) -> None:
+        """Show that `step` of `total` steps are done, and track `metrics` at that step."""
+        if not self.main:
+            return
+        self._speed.reached(step)
+        self._tracker.metrics(step, metrics)
+        self._progress.show(step, total, metrics)
+
+    def curve(self, rows: Sequence[Mapping[str, float]]) -> Path:
+        """Write `rows` to reports/curves/<stage>.csv, 6 significant digits, and track the file.
+
+        Columns are the rows' keys in the order they first appear; a value a row lacks stays empty.
+        """
+        columns = list(dict.fromkeys(key for row in rows for key in row))
+        if not columns:
+            raise ValueError(f"{self.name}: curve: expected at least one row with values, got none")
+        path = Path("reports/curves") / f"{self.name.replace('@', '-')}.csv"
+        if not self.main:
+            return path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(path, "w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, columns, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows({key: rounded(value) for key, value in row.items()} for row in rows)
+        self.artifact(path)
+        return path
+
+    def artifact(self, path: Path) -> None:
+        """Track the file or folder `path` as it is now."""
+        self._tracker.artifact(path)
+
+    def report(self, values: Mapping[str, Any]) -> None:
+        """Remember `values` for the report file; later values replace earlier ones of the same key.
+
+        Raises:
+            ValueError: a number is NaN or infinite.
+            TypeError: a value is no number, text, truth value, None, sequence or mapping.
+        """
+        self._report.update(plain(values, self.name))
+
+    def examples(self, values: Mapping[str, Any]) -> None:
+        """Write texts to look at to reports/examples/<stage>.json, and track the file.
+
+        Apart from the report, because DVC takes a file that begins with Chinese for binary and refuses it as metrics.
+        """
+        if not self.main:
+            return
+        path = self._beside("examples")
+        text = json.dumps(plain(values, self.name), indent=1, ensure_ascii=False, sort_keys=True)
+        files.write_text(path, text + "\n")
+        self.artifact(path)
+
+    def _beside(self, folder: str) -> Path:
+        return Path("reports") / folder / f"{self.name.replace('@', '-')}.json"
+
+    @property
+    def report_path(self) -> Path:
+        """reports/<stage>.json; of an item reports/<stage>/<item>.json, of a task reports/tasks/<task>.json."""
+        if self.item is None:
+            return Path("reports") / f"{self.stage}.json"
+        return Path("reports") / ("tasks" if self.stage == "evaluate" else self.stage) / f"{self.item}.json"
+
+    def close(self) -> None:
+        """End of the work: final metrics to the tracker, then the report file, atomically."""
+        self._progress.close()
+        speed = plain({**self._speed.measured(), "run": self.run, **self._precision}, self.name)
+        files.write_text(self._beside("speed"), json.dumps(speed, sort_keys=True, indent=1) + "\n")
+        if self._report:
+            self._tracker.final(self._speed.step, self._report)
+            text = json.dumps(self._report, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False)
+            files.write_text(self.report_path, text + "\n")
+        self._tracker.models(Path("models"))
