@@ -25,6 +25,8 @@ from torch import Tensor, nn
 from rosphere.encoder.config import EncoderConfig
 from rosphere.encoder.model import MaskedLanguageModel
 from rosphere.pretraining import masked
+from rosphere.pretraining.batch import Batch, prediction_loss
+from rosphere.pretraining.dev_set import DevSet
 from rosphere.pretraining.packing import PackedRows
 from rosphere.randomness.state import seed_everything
 from rosphere.text.corpus import Corpus
@@ -62,10 +64,8 @@ def shape(options: argparse.Namespace, activation: str, vocabulary: int) -> Enco
     )
 
 
-def objective(
-    model: MaskedLanguageModel, _: nn.Module, batch: masked.Batch, backward: loop.Backward
-) -> dict[str, Tensor]:
-    value, accuracy = masked.loss(model, batch)
+def objective(model: MaskedLanguageModel, _: nn.Module, batch: Batch, backward: loop.Backward) -> dict[str, Tensor]:
+    value, accuracy = prediction_loss(model, batch)
     backward(value)
     return {"loss": value.detach(), "accuracy": accuracy}
 
@@ -93,7 +93,7 @@ def run(options: argparse.Namespace, activation: str, seed: int) -> Row:
         Schedule(steps=options.steps, learning_rate=options.rate, log_every=50, checkpoint_every=200),
         seed=seed,
         folder=place / "state",
-        callbacks=Callbacks(evaluate=partial(masked.DevSet(held, size=ROWS, limit=96, rate=RATE), model)),
+        callbacks=Callbacks(evaluate=partial(DevSet(held, size=ROWS, limit=96, rate=RATE), model)),
     )
     widths = [float(p.detach().exp()) for n, p in model.named_parameters() if n.endswith("log_width")]
     found = {"activation": activation, "seed": seed, "dev_loss": history[-1]["dev_loss"], "learned_widths": widths}

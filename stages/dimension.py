@@ -19,6 +19,8 @@ from rosphere.dimension.sizes import Size, encoder_config
 from rosphere.encoder.config import EncoderConfig
 from rosphere.encoder.model import MaskedLanguageModel
 from rosphere.pretraining import masked
+from rosphere.pretraining.batch import Batch, prediction_loss
+from rosphere.pretraining.dev_set import DevSet
 from rosphere.pretraining.packing import PackedRows
 from rosphere.randomness.state import seed_everything
 from rosphere.text.corpus import Corpus
@@ -106,7 +108,7 @@ def heads(settings: Dimension, tokenizer: Tokenizer, job: runner.Job, seed: int)
         PackedRows(Corpus(DATA / "corpus" / split), tokenizer, length=asked.sequence, seed=seed)
         for split in ("train", "dev")
     )
-    measured = masked.DevSet(dev, size=asked.batch_size, limit=asked.dev_rows, rate=MASK_RATE)
+    measured = DevSet(dev, size=asked.batch_size, limit=asked.dev_rows, rate=MASK_RATE)
     for turn, count in enumerate(asked.counts):
         seed_everything(seed)
         model = MaskedLanguageModel(_encoder(asked, count, len(tokenizer)))
@@ -123,10 +125,8 @@ def heads(settings: Dimension, tokenizer: Tokenizer, job: runner.Job, seed: int)
         yield row
 
 
-def _objective(
-    model: MaskedLanguageModel, _: nn.Module, batch: masked.Batch, backward: loop.Backward
-) -> dict[str, Tensor]:
-    value, accuracy = masked.loss(model, batch)
+def _objective(model: MaskedLanguageModel, _: nn.Module, batch: Batch, backward: loop.Backward) -> dict[str, Tensor]:
+    value, accuracy = prediction_loss(model, batch)
     backward(value)
     return {"loss": value.detach(), "accuracy": accuracy}
 

@@ -1,4 +1,4 @@
-"""pretrain_wide: the widened model, trained on."""
+"""pretrain_wide: the widened model, trained on where the narrow run ended."""
 
 from __future__ import annotations
 
@@ -41,6 +41,7 @@ def spent(narrow: Narrow, sizes: dict[str, Size], vocabulary: int) -> float:
 def main() -> None:
     with runner.stage("pretrain_wide", divides=True) as job:
         settings, tokenizer = job.section(Wide), Tokenizer(TOKENIZER)
+        narrow = job.section(Narrow, "pretrain")
         model = folder.load(SOURCE, dropout=settings.dropout)
         tokenizer.require(model.config.vocab_size, model=SOURCE)
         history = training.pretrain(
@@ -53,7 +54,8 @@ def main() -> None:
             folder=job.checkpoint,
             progress=job.progress,
             stopping=job.stopping,
-            spent=spent(job.section(Narrow, "pretrain"), job.scalar("sizes", dict[str, Size]), len(tokenizer)),
+            spent=spent(narrow, job.scalar("sizes", dict[str, Size]), len(tokenizer)),
+            first=settings.after(narrow),
             optimizer=optimizer(model, settings),
         )
         folder.save(model, TARGET, tokenizer=TOKENIZER)

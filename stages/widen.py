@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from pipeline.run import runner
 from rosphere.dimension.sizes import Size, encoder_config
 from rosphere.encoder import folder, masks
+from rosphere.encoder.model import MaskedLanguageModel
 from rosphere.pretraining import masked
 from rosphere.pretraining.packing import PackedRows
 from rosphere.randomness.streams import Stream
@@ -53,12 +55,18 @@ def grow(settings: Widen, sizes: dict[str, Size], *, seed: int) -> dict[str, Any
     state, steps = checkpoint.read_moments(SOURCE / checkpoint.MOMENTS_FILE)
     grown = grow_moments(state, model.config, wide.config, seed=seed)
     checkpoint.write_moments(TARGET / checkpoint.MOMENTS_FILE, grown, steps)
+    proof = certified(model, wide, tokenizer, seed)
+    (TARGET / "widening.json").write_text(json.dumps(proof, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    return proof
+
+
+def certified(model: MaskedLanguageModel, wide: MaskedLanguageModel, tokenizer: Tokenizer, seed: int) -> dict[str, Any]:
+    """The certificate over rows of the dev split, under both masks of pretraining: each row once under each."""
     rows = PackedRows(Corpus(DATA / "corpus" / "dev"), tokenizer, length=128, seed=seed)
     batch = masked.batch(rows, np.arange(min(4, len(rows))), rate=0.15, generator=stream(seed, Stream.CERTIFICATE))
     documents = batch.documents_BL
-    proof = certificate(model, wide, batch.ids_BL, masks.packed(documents), positions=masks.positions(documents))
-    (TARGET / "widening.json").write_text(json.dumps(proof, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    return proof
+    both = torch.cat((masks.packed(documents), masks.causal(documents)))
+    return certificate(model, wide, batch.ids_BL.repeat(2, 1), both, positions=masks.positions(documents).repeat(2, 1))
 
 
 def main() -> None:

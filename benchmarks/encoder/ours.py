@@ -14,6 +14,7 @@ from rosphere.encoder.config import EncoderConfig
 from rosphere.encoder.model import MaskedLanguageModel
 from rosphere.encoder.precision import Requested, for_training
 from rosphere.pretraining import masked
+from rosphere.pretraining.batch import Batch, prediction_loss
 from rosphere.pretraining.packing import PackedRows
 from rosphere.randomness.state import seed_everything
 from rosphere.text import corpus, tokenizer
@@ -46,11 +47,11 @@ class Training:
         size = len(rows) // steps
         times: list[float] = []
 
-        def objective(model: nn.Module, batch: masked.Batch, backward: loop.Backward) -> dict[str, Tensor]:
+        def objective(model: nn.Module, batch: Batch, backward: loop.Backward) -> dict[str, Tensor]:
             if torch.cuda.is_available() and len(times) in (0, steps):
                 torch.cuda.synchronize()
             times.append(time.perf_counter())
-            value, accuracy = masked.loss(self.model, batch)
+            value, accuracy = prediction_loss(self.model, batch)
             backward(value)
             return {"loss": value.detach(), "accuracy": accuracy}
 
@@ -67,6 +68,4 @@ class Training:
 
 def flops_per_token(config: EncoderConfig, sequence: int) -> float:
     """Forward and backward as really computed: the head, and the end of the last block, on masked tokens only."""
-    h, f = config.hidden_size, config.intermediate_size
-    head = h * config.embedding_size + config.embedding_size * config.vocab_size
-    return config.flops_per_token(sequence) + 6.0 * (RATE * head - (1 - RATE) * (h * h + 2 * h * f))
+    return config.flops_per_token(sequence, predicted=RATE)

@@ -17,6 +17,8 @@ from rosphere.encoder import folder
 from rosphere.encoder.config import EncoderConfig
 from rosphere.encoder.model import MaskedLanguageModel
 from rosphere.pretraining import masked
+from rosphere.pretraining.batch import Batch, prediction_loss
+from rosphere.pretraining.dev_set import DevSet
 from rosphere.pretraining.packing import PackedRows
 from rosphere.randomness.state import seed_everything
 from rosphere.text.corpus import Corpus
@@ -62,7 +64,7 @@ class Text:
     """One seed's view of a prepared corpus."""
 
     rows: PackedRows
-    dev: masked.DevSet
+    dev: DevSet
     vocabulary: int
     seed: int
 
@@ -73,7 +75,7 @@ class Text:
             PackedRows(Corpus(data / "corpus" / split), tokenizer, length=LENGTH, seed=seed)
             for split in ("train", "dev")
         )
-        measured = masked.DevSet(dev, size=ROWS, limit=64, rate=RATE)
+        measured = DevSet(dev, size=ROWS, limit=64, rate=RATE)
         return cls(rows=rows, dev=measured, vocabulary=len(tokenizer), seed=seed)
 
 
@@ -116,8 +118,8 @@ def train(
     )
     optimizer = optimizer or adamw(model, schedule)
 
-    def objective(trained: nn.Module, batch: masked.Batch, backward: loop.Backward) -> dict[str, Tensor]:
-        value, accuracy = masked.loss(model, batch)
+    def objective(trained: nn.Module, batch: Batch, backward: loop.Backward) -> dict[str, Tensor]:
+        value, accuracy = prediction_loss(model, batch)
         backward(value)
         return {"loss": value.detach(), "accuracy": accuracy}
 
@@ -142,7 +144,7 @@ def train(
 
 
 def flops_of_a_step(config: EncoderConfig) -> float:
-    return config.flops_per_token(LENGTH) * ROWS * LENGTH
+    return config.flops_per_token(LENGTH, predicted=RATE) * ROWS * LENGTH
 
 
 def seconds_of_a_step(text: Text, plan: Plan, rounds: int = 40) -> tuple[float, float]:
@@ -154,7 +156,7 @@ def seconds_of_a_step(text: Text, plan: Plan, rounds: int = 40) -> tuple[float, 
         batch = masked.training_batch(text.rows, step, size=ROWS, rate=RATE)
         for model, optimizer, times in zip(models, optimizers, taken, strict=True):
             begin = time.perf_counter()
-            masked.loss(model, batch)[0].backward()
+            prediction_loss(model, batch)[0].backward()
             optimizer.step()
             optimizer.zero_grad()
             times.append(time.perf_counter() - begin)

@@ -69,16 +69,19 @@ class EncoderConfig:
     def factorised(self) -> bool:
         return self.embedding_size != self.hidden_size
 
-    def flops_per_token(self, sequence: int) -> float:
-        """Matrix-product FLOPs of one forward and backward pass per token of a packed row.
+    def flops_per_token(self, sequence: int, *, predicted: float = 1.0) -> float:
+        """Matrix-product FLOPs of one forward and backward pass per token of a packed row, as training computes them.
 
-        6 x (parameters of the layers) + 12 x layers x hidden x sequence for the two attention products
-        (Kaplan et al. 2020, arXiv 2001.08361, appendix; a multiply-add is two FLOPs, backward twice forward).
-        The vocabulary head runs on masked positions only and is left out, as is the embedding look-up.
+        6 x (weights that the token meets) + 12 x layers x hidden x sequence for the two attention products
+        (Kaplan et al. 2020, arXiv 2001.08361, appendix; a multiply-add is two FLOPs, backward twice forward). The
+        vocabulary head, and what the last block does after its attention, run on the share ``predicted`` of the tokens.
+        The embedding look-up multiplies nothing.
         """
-        h, f, n = self.hidden_size, self.intermediate_size, self.num_hidden_layers
-        weights = n * (4 * h * h + 2 * h * f) + self.embedding_size * h
-        return 6.0 * weights + 12.0 * n * h * sequence
+        h, e, n = self.hidden_size, self.embedding_size, self.num_hidden_layers
+        mixing, feeding = 4 * h * h, 2 * h * self.intermediate_size
+        head = e * self.vocab_size + (h * e if self.biased or self.factorised else 0)
+        every = (n - 1) * (mixing + feeding) + 3 * h * h + (e * h if self.factorised else 0)
+        return 6.0 * (every + predicted * (h * h + feeding + head)) + 12.0 * n * h * sequence
 
 
 def to_json(config: EncoderConfig) -> dict[str, Any]:

@@ -14,6 +14,13 @@ def packed(documents_BL: Tensor) -> Tensor:
     return documents_BL[:, None, :, None] == documents_BL[:, None, None, :]
 
 
+def causal(documents_BL: Tensor) -> Tensor:
+    """As ``packed``, and each token sees no token behind itself."""
+    length = documents_BL.shape[1]
+    past = torch.ones(length, length, dtype=torch.bool, device=documents_BL.device).tril()
+    return packed(documents_BL) & past
+
+
 def padded(keep_BL: Tensor) -> Tensor:
     """One text in each row: ``keep_BL`` is true at real tokens."""
     return packed(keep_BL.long())

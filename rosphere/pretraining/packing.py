@@ -42,6 +42,11 @@ class PackedRows:
         orders = {int(epoch): self.order(int(epoch)) for epoch in np.unique(places // len(self.rows))}
         return np.array([orders[int(p // len(self.rows))][p % len(self.rows)] for p in places])
 
+    def stacked(self, numbers: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
+        """(ids, document numbers, word starts) of these rows, [B, L] each."""
+        ids, documents, starts = zip(*(self.row(int(number)) for number in numbers), strict=True)
+        return np.stack(ids), np.stack(documents), np.stack(starts)
+
     def row(self, number: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
         """(ids, document numbers, word starts) of one row."""
         ids = np.full(self.length, self.tokenizer.pad, dtype=np.int64)

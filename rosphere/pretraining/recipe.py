@@ -1,4 +1,4 @@
-"""How a masked language model is pretrained, and what that costs."""
+"""How a language model is pretrained, and what that costs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ class Recipe:
 
     sequence: int
     batch_size: int  # packed rows a step
-    mask_rate: float
+    mask_rate: float  # of the words of a masked step
+    causal_share: float  # of the steps: the next token is predicted under a causal mask; 0: masked steps only
+    causal_rate: float  # of the positions of a causal step: those that predict
     dev_rows: int
     dropout: float
     gradient_checkpointing: bool  # less memory for a third more time
@@ -27,13 +29,21 @@ class Recipe:
         for name, least in (("sequence", 8), ("batch_size", 1), ("dev_rows", 1)):
             if getattr(self, name) < least:
                 raise InputError(f"{name}: expected {least} or more, got {getattr(self, name)}")
-        if not (0 < self.mask_rate < 1 and 0 <= self.dropout < 1):
-            got = f"{self.mask_rate} and {self.dropout}"
-            raise InputError(f"mask_rate and dropout: expected shares in (0, 1) and [0, 1), got {got}")
+        for name in ("mask_rate", "causal_rate"):
+            if not 0 < getattr(self, name) <= 1:
+                raise InputError(f"{name}: expected a share above 0 and at most 1, got {getattr(self, name)}")
+        for name in ("causal_share", "dropout"):
+            if not 0 <= getattr(self, name) < 1:
+                raise InputError(f"{name}: expected a share in [0, 1), got {getattr(self, name)}")
 
     def flops(self, config: EncoderConfig) -> float:
-        """Of one step."""
-        return config.flops_per_token(self.sequence) * self.batch_size * self.sequence
+        """Of one step, the mean over masked and causal ones."""
+        predicted = (1 - self.causal_share) * self.mask_rate + self.causal_share * self.causal_rate
+        return config.flops_per_token(self.sequence, predicted=predicted) * self.batch_size * self.sequence
+
+    def after(self, before: Recipe) -> int:
+        """How many batches of this run hold the rows that ``before`` has had: where this run's rows go on."""
+        return -(-before.schedule.steps * before.batch_size // self.batch_size)
 
     def total_flops(self, config: EncoderConfig) -> float:
         """Of the whole run."""

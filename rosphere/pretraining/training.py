@@ -1,4 +1,4 @@
-"""A masked language model trained by the one loop on a prepared corpus."""
+"""A language model trained by the one loop on a prepared corpus, masked and causal steps in turn."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from torch import Tensor, nn
 from rosphere.encoder.model import MaskedLanguageModel
 from rosphere.encoder.precision import Precision
 from rosphere.errors import InputError
-from rosphere.pretraining import masked
+from rosphere.pretraining import hybrid
+from rosphere.pretraining.batch import Batch, prediction_loss
+from rosphere.pretraining.dev_set import DevSet
 from rosphere.pretraining.packing import PackedRows
 from rosphere.pretraining.recipe import Recipe
 from rosphere.text.corpus import Corpus
@@ -33,9 +35,12 @@ def pretrain(
     progress: loop.Progress,
     stopping: Callable[[], bool],
     spent: float = 0.0,
+    first: int = 0,
     optimizer: torch.optim.AdamW | None = None,
 ) -> History:
     """Trains ``model`` on ``corpus``/train; each row of the history carries FLOPs, from what was ``spent`` before on.
+
+    ``first``: batches that another run has had; this one goes on in the same order after them.
 
     Raises:
         InputError: the model has no position embeddings for rows of ``recipe.sequence`` tokens.
@@ -49,16 +54,23 @@ def pretrain(
     rows, dev_rows = (
         PackedRows(Corpus(corpus / split), tokenizer, length=recipe.sequence, seed=seed) for split in ("train", "dev")
     )
-    dev = masked.DevSet(dev_rows, size=recipe.batch_size, limit=recipe.dev_rows, rate=recipe.mask_rate)
+    dev = DevSet(
+        dev_rows,
+        size=recipe.batch_size,
+        limit=recipe.dev_rows,
+        rate=recipe.mask_rate,
+        causal=recipe.causal_share > 0,
+    )
 
-    def objective(trained: nn.Module, batch: masked.Batch, backward: loop.Backward) -> dict[str, Tensor]:
-        value, accuracy = masked.loss(model, batch)
+    def objective(trained: nn.Module, batch: Batch, backward: loop.Backward) -> dict[str, Tensor]:
+        value, accuracy = prediction_loss(model, batch)
         backward(value)
-        return {"loss": value.detach(), "accuracy": accuracy}
+        before = "causal_" if batch.causal else ""
+        return {f"{before}loss": value.detach(), f"{before}accuracy": accuracy}
 
     history = loop.fit(
         model,
-        lambda step: masked.training_batch(rows, step, size=recipe.batch_size, rate=recipe.mask_rate),
+        lambda step: hybrid.training_batch(rows, first + step, recipe),
         objective,
         recipe.schedule,
         seed=seed,
@@ -76,8 +88,7 @@ def summary(history: History, model: MaskedLanguageModel, recipe: Recipe) -> dic
     """What a finished run reports."""
     dev = [row for row in history if "dev_loss" in row]
     return {
-        "dev_loss": dev[-1]["dev_loss"],
-        "dev_accuracy": dev[-1]["dev_accuracy"],
+        **{name: value for name, value in dev[-1].items() if name.startswith("dev_")},
         "dev_loss_at_start": dev[0]["dev_loss"],
         "steps": recipe.schedule.steps,
         "tokens": recipe.schedule.steps * recipe.batch_size * recipe.sequence,

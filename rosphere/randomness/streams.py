@@ -21,6 +21,8 @@ class Stream(IntEnum):
     LABELLED_PAIRS = 9
     CERTIFICATE = 10  # words that are masked where widening is proven
     MIN_HASH = 11
+    NEXT_TOKENS = 12  # positions of a training batch that predict the next token
+    DEV_NEXT_TOKENS = 13
 
 
 def generator(seed: int, stream: Stream, step: int | None = None) -> np.random.Generator:

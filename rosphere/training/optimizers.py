@@ -25,5 +25,6 @@ def adamw(model: nn.Module, schedule: Schedule, *, rates: Mapping[str, float] | 
             for (decays, scale), found in groups.items()
         ],
         lr=schedule.learning_rate,
+        betas=(0.9, schedule.beta2),
         fused=True,
     )

@@ -18,6 +18,7 @@ class Schedule:
     warmup: float = 0.1
     decay: Literal["linear", "cosine", "constant"] = "linear"
     weight_decay: float = 0.01
+    beta2: float = 0.999  # of AdamW: its memory of squared gradients is about 1 / (1 - beta2) steps long
     clip: float = 1.0  # bound on the norm of the gradient
     log_every: int = 20
     evaluate_every: int = 0  # 0: only at the end
@@ -27,6 +28,8 @@ class Schedule:
         for name, least in (("steps", 1), ("log_every", 1), ("evaluate_every", 0), ("checkpoint_every", 0)):
             if getattr(self, name) < least:
                 raise InputError(f"{name}: expected {least} or more, got {getattr(self, name)}")
+        if not 0 <= self.beta2 < 1:
+            raise InputError(f"beta2: expected a share in [0, 1), got {self.beta2}")
         if not self.learning_rate >= 0:
             raise InputError(f"learning_rate: expected 0 or more, got {self.learning_rate}")
         if not self.clip > 0:

@@ -15,7 +15,7 @@ from torch.nn.utils.rnn import pad_sequence
 from rosphere.encoder import masks
 from rosphere.encoder.config import EncoderConfig
 from rosphere.encoder.model import MaskedLanguageModel
-from rosphere.pretraining import masked
+from rosphere.pretraining.batch import Batch, prediction_loss
 
 SIZES: dict[str, Any] = {
     "vocab_size": 40,
@@ -36,7 +36,7 @@ def model(kind: Any) -> MaskedLanguageModel:
     return made
 
 
-def packed(documents: list[Tensor], chosen: list[Tensor], length: int) -> masked.Batch:
+def packed(documents: list[Tensor], chosen: list[Tensor], length: int) -> Batch:
     """Rows of ``length``: a document goes into the first row that has room for it."""
     rows: list[list[int]] = []
     for number, document in enumerate(documents):
@@ -55,7 +55,7 @@ def packed(documents: list[Tensor], chosen: list[Tensor], length: int) -> masked
             ids[where, here], owners[where, here], hidden[where, here] = documents[number], order, chosen[number]
             place = here.stop
     positions = hidden.flatten().nonzero().squeeze(1)
-    return masked.Batch(
+    return Batch(
         ids_BL=ids,
         documents_BL=owners,
         positions_M=positions,
@@ -73,7 +73,7 @@ def test_packed_and_padded_training_agree(kind: str, lengths: list[int], seed: i
     chosen = [torch.rand(n, generator=generator) < 0.4 for n in lengths]
     chosen[0][0] = True
     trained = model(kind)
-    loss, _ = masked.loss(trained, packed(documents, chosen, 32))
+    loss, _ = prediction_loss(trained, packed(documents, chosen, 32))
     loss.backward()
     found = {name: p.grad.clone() for name, p in trained.named_parameters()}
     trained.zero_grad()

@@ -20,7 +20,8 @@ from rosphere.encoder.config import EncoderConfig
 from rosphere.encoder.model import MaskedLanguageModel
 from rosphere.errors import InputError
 from rosphere.pretraining import masked
-from rosphere.pretraining.masked import DevSet
+from rosphere.pretraining.batch import Batch, _hits, prediction_loss
+from rosphere.pretraining.dev_set import DevSet
 from rosphere.pretraining.packing import SHORTEST, PackedRows, pack
 from rosphere.text import corpus, tokenizer
 from rosphere.text.corpus import Corpus, Document
@@ -128,7 +129,7 @@ def test_refuses_rows_and_documents_that_are_too_short(tokens: Tokenizer, tmp_pa
 # --- the loss
 
 
-def unpacked(batch: masked.Batch, tokens: Tokenizer) -> masked.Batch:
+def unpacked(batch: Batch, tokens: Tokenizer) -> Batch:
     """The same documents, one per row and padded, with the same predictions in the same order."""
     length = batch.ids_BL.shape[1]
     row_of, place_of = batch.positions_M // length, batch.positions_M % length
@@ -147,7 +148,7 @@ def unpacked(batch: masked.Batch, tokens: Tokenizer) -> masked.Batch:
         for row in range(len(batch.ids_BL))
         for document in range(1, int(batch.documents_BL[row].max()) + 1)
     ]
-    return masked.Batch(
+    return Batch(
         ids_BL=stacked,
         documents_BL=(torch.arange(length) < torch.tensor(kept)[:, None]).long(),
         positions_M=torch.tensor(positions),
@@ -163,15 +164,17 @@ def test_the_packed_loss_is_that_of_one_document_a_row(step: int, rows: PackedRo
     alone = unpacked(batch, rows.tokenizer)
     assert len(alone.ids_BL) > len(batch.ids_BL)
     with torch.no_grad():
-        value, hits = masked.loss(model, batch)
+        value, hits = prediction_loss(model, batch)
         expected = F.cross_entropy(
             model(alone.ids_BL, masks.padded(alone.documents_BL)).flatten(0, 1)[alone.positions_M],
             alone.labels_M,
         )
-        leaking = masked.loss(model, dataclasses.replace(batch, documents_BL=torch.ones_like(batch.documents_BL)))[0]
+        leaking = prediction_loss(model, dataclasses.replace(batch, documents_BL=torch.ones_like(batch.documents_BL)))[
+            0
+        ]
     assert abs(float(value - expected)) <= 1e-5
     assert abs(float(leaking - expected)) >= 1e-3
-    assert float(masked.loss(model, alone)[1]) == float(hits)
+    assert float(prediction_loss(model, alone)[1]) == float(hits)
 
 
 @pytest.mark.parametrize("processes", [1, 2, 3, 5])
@@ -183,9 +186,9 @@ def test_shares_add_up_to_the_batch(processes: int, rate: float, rows: PackedRow
     assert sorted(len(share.ids_BL) for share in shares)[0] == 5 // processes
     assert torch.equal(torch.cat([share.ids_BL for share in shares]), batch.ids_BL)
     assert torch.equal(torch.cat([share.labels_M for share in shares]), batch.labels_M)
-    mean, accuracy = masked.loss(model, batch)
+    mean, accuracy = prediction_loss(model, batch)
     whole = torch.autograd.grad(mean, list(model.parameters()))
-    parts = [masked.loss(model, share) for share in shares]
+    parts = [prediction_loss(model, share) for share in shares]
     torch.testing.assert_close(torch.stack([value for value, _ in parts]).sum(), mean, rtol=1e-6, atol=0)
     torch.testing.assert_close(torch.stack([hits for _, hits in parts]).sum(), accuracy, rtol=1e-6, atol=0)
     gradients = [torch.autograd.grad(value, list(model.parameters())) for value, _ in parts]
@@ -205,7 +208,7 @@ def test_the_loss_of_a_whole_batch_is_the_mean_to_the_last_bit(
     head = model.logits
     monkeypatch.setattr(model, "logits", lambda hidden: seen.append(head(hidden)) or seen[-1])
     batch = masked.training_batch(rows, 1, size=5, rate=0.3)
-    value, hits = masked.loss(model, batch)
+    value, hits = prediction_loss(model, batch)
     expected = F.cross_entropy(seen[0], batch.labels_M)
     assert torch.equal(value, expected)
     assert torch.equal(*(torch.autograd.grad(each, seen[0], retain_graph=True)[0] for each in (value, expected)))
@@ -216,12 +219,12 @@ def test_the_loss_of_a_whole_batch_is_the_mean_to_the_last_bit(
 def test_a_hit_is_the_largest_logit_and_in_bf16_no_equal_of_it(dtype: torch.dtype) -> None:
     logits = torch.tensor([[1.0, 3.0, 2.0], [5.0, 1.0, 1.0], [0.0, 1.0, 1.001]]).to(dtype)
     expected = 1 if dtype == torch.bfloat16 else 2  # 1.001 is 1 in bf16: of equals one is the answer, the first
-    assert masked._hits(logits, torch.tensor([1, 2, 2])).item() == expected
+    assert _hits(logits, torch.tensor([1, 2, 2])).item() == expected
 
 
 def test_the_gradient_reaches_every_parameter_that_a_pass_uses(rows: PackedRows) -> None:
     model = perturbed(len(rows.tokenizer))
-    masked.loss(model, masked.training_batch(rows, 0, size=4, rate=0.3))[0].backward()
+    prediction_loss(model, masked.training_batch(rows, 0, size=4, rate=0.3))[0].backward()
     assert [name for name, weight in model.named_parameters() if weight.grad is None or not weight.grad.any()] == []
 
 
@@ -230,7 +233,7 @@ def test_the_gradient_reaches_every_parameter_that_a_pass_uses(rows: PackedRows)
 
 def masked_batch(
     tokens: Tokenizer, *, count: int = 400, rate: float = 0.15, seed: int = 0
-) -> tuple[masked.Batch, NDArray[np.int64], NDArray[np.bool_]]:
+) -> tuple[Batch, NDArray[np.int64], NDArray[np.bool_]]:
     generator = np.random.default_rng(seed)
     ids = generator.integers(FIRST, len(tokens), (count, 128))
     ids[:, 0], ids[:, 60], ids[:, 61], ids[:, 120] = tokens.cls, tokens.sep, tokens.cls, tokens.sep
@@ -289,7 +292,7 @@ def test_at_rates_0_and_1_one_token_and_all_are_predicted(tokens: Tokenizer) -> 
 # --- batches
 
 
-def same(one: masked.Batch, other: masked.Batch) -> bool:
+def same(one: Batch, other: Batch) -> bool:
     names = ("ids_BL", "documents_BL", "positions_M", "labels_M")
     return one.predictions == other.predictions and all(
         torch.equal(getattr(one, name), getattr(other, name)) for name in names
@@ -319,17 +322,17 @@ def test_each_epoch_visits_each_row_once_in_another_order(size: int, rows: Packe
 
 def test_the_dev_set_is_the_mean_over_all_predictions_and_stays_the_same(rows: PackedRows) -> None:
     model, dev = perturbed(len(rows.tokenizer)), DevSet(rows, size=3, limit=7, rate=0.3)
-    assert sum(len(batch.ids_BL) for batch in dev.batches) == 7
-    assert len({len(batch.labels_M) for batch in dev.batches}) > 1  # a mean of means would be another number
+    assert sum(len(batch.ids_BL) for batch in dev.masked) == 7
+    assert len({len(batch.labels_M) for batch in dev.masked}) > 1  # a mean of means would be another number
     with torch.no_grad():
         found = dev(model)
         logits = torch.cat(
             [
                 model(batch.ids_BL, masks.packed(batch.documents_BL)).flatten(0, 1)[batch.positions_M]
-                for batch in dev.batches
+                for batch in dev.masked
             ]
         )
-        labels = torch.cat([batch.labels_M for batch in dev.batches])
+        labels = torch.cat([batch.labels_M for batch in dev.masked])
         assert found["dev_loss"] == pytest.approx(float(F.cross_entropy(logits, labels)), abs=1e-5)
         assert found["dev_accuracy"] == pytest.approx(float((logits.argmax(-1) == labels).float().mean()), abs=1e-6)
         assert DevSet(rows, size=3, limit=7, rate=0.3)(model) == found

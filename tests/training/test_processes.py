@@ -28,6 +28,7 @@ from rosphere.encoder.config import EncoderConfig
 from rosphere.encoder.model import MaskedLanguageModel
 from rosphere.errors import InputError, Interrupted
 from rosphere.pretraining import masked
+from rosphere.pretraining.batch import Batch, prediction_loss
 from rosphere.pretraining.packing import PackedRows
 from rosphere.similarity import gradient_cache
 from rosphere.text import corpus, tokenizer
@@ -117,14 +118,14 @@ def all_against_all(model: nn.Module, batch: Rows, backward: Backward) -> Metric
     return {"loss": own, "contrast": contrast}
 
 
-def predictions(model: nn.Module, batch: masked.Batch, backward: Backward) -> Metrics:
+def predictions(model: nn.Module, batch: Batch, backward: Backward) -> Metrics:
     assert isinstance(model, MaskedLanguageModel)
-    value, accuracy = masked.loss(model, batch)
+    value, accuracy = prediction_loss(model, batch)
     backward(value)
     return {"loss": value.detach(), "accuracy": accuracy}
 
 
-def language(folder: Path, size: int, rate: float = 0.3) -> tuple[MaskedLanguageModel, Callable[[int], masked.Batch]]:
+def language(folder: Path, size: int, rate: float = 0.3) -> tuple[MaskedLanguageModel, Callable[[int], Batch]]:
     """A small model, and batches of ``size`` packed rows of random words."""
     words = Tokenizer(folder / "tokenizer")
     torch.manual_seed(1)

@@ -68,7 +68,10 @@ def test_a_vocabulary_may_be_a_folder_or_a_hub_name(changed: Callable[..., Path]
         (("teacher: models/simbert", "teacher: my/typo"), "roformer_sim.teacher: no such file or folder: my/typo"),
         (("files: []", "files: [my/typo.jsonl]"), "roformer_sim.supervised.files: no such file or folder: my/typo"),
         (("  batch_size: 8 ", "  batch_size: 0 "), "pretrain: batch_size: expected 1 or more, got 0"),
-        (("  mask_rate: 0.3 ", "  mask_rate: 1.5 "), "pretrain: mask_rate and dropout: expected shares"),
+        (
+            ("  mask_rate: 0.3 ", "  mask_rate: 1.5 "),
+            "pretrain: mask_rate: expected a share above 0 and at most 1, got 1.5",
+        ),
         (("log_every: 25, evaluate_every: 250", "log_every: 0, evaluate_every: 250"), "log_every: expected 1 or more"),
         (("counts: [", "counts: [0, "), "counts: expected 1 or more, got \\[0, "),
     ],
