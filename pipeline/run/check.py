@@ -160,6 +160,7 @@ def sources(sections: Mapping[str, Any]) -> dict[str, dict[str, str]]:
         read["prepare"] = [*read["prepare"], *own.text, *own.pairs, *own.answers, own.tasks, *own.graded.values()]
     read["pretrain"] = [sections["pretrain"].init]
     read["roformer_sim"] = student.supervised.files
+    read["evaluate_paraphrases"] = [sections["evaluate_paraphrases"].teacher]
     made = dvc_yaml.outs(Path())  # DVC itself sees when that changes, and it may not be there yet
     own = {stage: [name for name in names if name and not _lies_in(name, made)] for stage, names in read.items()}
     return {stage: {name: mark for name in names if (mark := _mark(name))} for stage, names in own.items()}

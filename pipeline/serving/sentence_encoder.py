@@ -12,6 +12,7 @@ from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 from rosphere.errors import InputError
+from rosphere.similarity.defaults import KEEP
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -69,7 +70,7 @@ class Served(PythonModel):
 
         from rosphere.similarity import generation
 
-        found = generation.paraphrases_of_each(self.model, self.tokenizer, texts, keep=wish.get("count", 5), **how)
+        found = generation.paraphrases_of_each(self.model, self.tokenizer, texts, keep=wish.get("count", KEEP), **how)
         return pandas.DataFrame(
             {
                 "paraphrases": [[sentence for sentence, _ in each] for each in found],
