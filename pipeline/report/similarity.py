@@ -7,12 +7,12 @@ from typing import Any
 
 from markupsafe import Markup
 
-from pipeline.report import html
+from pipeline.report import html, writing
 from pipeline.report.declaration import Declaration, Metric
 from pipeline.report.run_data import RunData
 from pipeline.report.tables import Table
 
-STAGE, WRITING = "evaluate_similarity", "evaluate_paraphrases"
+STAGE, WRITING = "evaluate_similarity", writing.STAGE
 # Of every encoder, in the columns of one table.
 MEASURES = (
     Metric(key="recall_at_1", label="recall@1", better="higher", format=".3f"),
@@ -49,12 +49,12 @@ UNLISTED = (
     Metric(key="negation.negation_cosine", label="mean cosine with the negation", better="lower", format=".3f"),
 )
 DECLARATION = Declaration(
-    title="Sentence similarity", figures=("recall", "spearman"), metrics=(*MEASURES, *WRITTEN, *UNLISTED)
+    title="Sentence similarity", figures=("recall", "spearman"), metrics=(*MEASURES, *WRITTEN, *UNLISTED, *writing.OWN)
 )
 
 
 def section(run_data: RunData, addresses: Mapping[str, str]) -> list[Markup]:
-    report, near, written = run_data.report(STAGE), run_data.examples(STAGE), run_data.examples(WRITING)
+    report, near = run_data.report(STAGE), run_data.examples(STAGE)
     return [
         html.table(retrieval(report), addresses),
         *_graded(report, addresses),
@@ -63,10 +63,7 @@ def section(run_data: RunData, addresses: Mapping[str, str]) -> list[Markup]:
             "nearest held-out sentences, for the first one of the first held-out groups",
             html.beside(near["neighbours"], "sentence", "nearest"),
         ),
-        html.folded(
-            "paraphrases written by the model for the same sentences, best first by its own similarity",
-            html.beside(written["paraphrases"], "sentence", "output"),
-        ),
+        *writing.parts(run_data, addresses),
         html.folded("how varied the paraphrases are", html.table(generation(run_data.report(WRITING)), addresses)),
     ]
 
