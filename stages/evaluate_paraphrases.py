@@ -1,7 +1,7 @@
 """evaluate_paraphrases: what the paraphrase generator writes for held-out sentences, beside what people wrote for them.
 
-The judge of fluency counts text that nothing was trained on: the corpus's held-out documents and the dev rows of the
-tasks, without any sentence of the held-out groups.
+The judge of fluency counts text that nothing was trained on: held-out documents of the corpus, dev rows of the tasks,
+and the held-out groups of other families than those of the sources.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ EXAMPLES, KEPT, ORDER = 20, 5, 5
 @dataclass(frozen=True, kw_only=True)
 class EvaluateParaphrases:
     samples: int  # drawn per sentence, before ranking
-    sources: int  # held-out sentences that are paraphrased, at most
+    sources: int  # held-out groups whose first sentence is paraphrased, at most
     teacher: str | None  # a folder whose cosines say what is near in meaning; null: overlap of TF-IDF instead
 
     def __post_init__(self) -> None:
@@ -71,10 +71,19 @@ def rows_of_tasks(folder: Path, held: set[bytes]) -> Iterator[str]:
                 yield text
 
 
+def of_other_families(groups: Groups, first: int) -> Iterator[str]:
+    """The sentences of the groups after the ``first`` ones that have no family with these in common."""
+    families = set(groups.families[:first])
+    for members, family in zip(groups.members[first:], groups.families[first:], strict=True):
+        if family not in families or not family:
+            yield from (groups.texts[member] for member in members)
+
+
 def judge(settings: EvaluateParaphrases, tokenizer: Tokenizer, train: Groups, dev: Groups) -> tuple[Judge, int]:
     """Fitted on text not trained on, and of how many tokens."""
     held = {fingerprint(text) for text in dev.texts}
-    rows = [np.array(ids, np.int64) for ids in tokenizer.ids(list(rows_of_tasks(DATA / "tasks", held)))]
+    texts = [*rows_of_tasks(DATA / "tasks", held), *of_other_families(dev, settings.sources)]
+    rows = [np.array(ids, np.int64) for ids in tokenizer.ids(texts)]
     own = [*counting.documents(Corpus(DATA / "corpus" / "dev")), *rows]
     size = len(tokenizer)
     text: list[NDArray[np.int64]] = list(counting.sentences(own, tokenizer))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from rosphere.similarity.pairs import Groups
 from rosphere.text import ngrams
 from rosphere.text.corpus import Corpus
-from rosphere.text.ngrams import NGrams
+from rosphere.text.mixture import Mixture
 from rosphere.text.tokenizer import Tokenizer
 
 STOPS = "。！？；!?;…"
@@ -20,17 +21,16 @@ STOPS = "。！？；!?;…"
 @dataclass(frozen=True, kw_only=True)
 class Counting:
     order: int
-    tokens: int  # of the corpus, at most: a file of some 10 bytes each
-    groups: int  # how often the similar groups, which are what is to be written, are counted
+    tokens: int  # of the corpus, at most: each takes some 10 bytes of a file
+    groups: float  # share of the similar groups, which are what is to be written
 
 
-def counted(settings: Counting, corpus: Corpus, groups: Groups, tokenizer: Tokenizer) -> NGrams:
-    """Of the sentences of a corpus, from its first document on, and of the groups."""
-    written = [ids.astype(np.int64) for ids, _ in groups.tokens] * settings.groups
-    text = _first(sentences(documents(corpus), tokenizer), settings.tokens)
-    return ngrams.fit(
-        [*text, *written], order=settings.order, vocabulary=len(tokenizer), begin=tokenizer.cls, end=tokenizer.sep
-    )
+def counted(settings: Counting, corpus: Corpus, groups: Groups, tokenizer: Tokenizer) -> Mixture:
+    """Of the groups, and of the sentences of a corpus from its first document on."""
+    fit = partial(ngrams.fit, order=settings.order, vocabulary=len(tokenizer), begin=tokenizer.cls, end=tokenizer.sep)
+    text = list(_first(sentences(documents(corpus), tokenizer), settings.tokens))
+    shares = (settings.groups, 1 - settings.groups)
+    return Mixture(parts=[fit([ids for ids, _ in groups.tokens]), fit(text)], shares=shares)
 
 
 def documents(corpus: Corpus) -> Iterator[NDArray[np.int64]]:

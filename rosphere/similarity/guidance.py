@@ -21,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from rosphere.text.ngrams import NGrams
+from rosphere.text.mixture import Mixture
 
 MODEL, COUNTS = 0.5, 0.5
 COPY, AHEAD, REPEAT = 1.0, 1.5, 2.0
@@ -30,7 +30,7 @@ COPY, AHEAD, REPEAT = 1.0, 1.5, 2.0
 class Guide:
     """Of one batch: ``sources`` are the token ids of each row's text."""
 
-    def __init__(self, counts: NGrams, sources: Sequence[Sequence[int]]) -> None:
+    def __init__(self, counts: Mixture, sources: Sequence[Sequence[int]]) -> None:
         self.counts, self.sources = counts, sources
 
     def __call__(self, logits_NV: Tensor, rows: Sequence[int], written: Sequence[Sequence[int]]) -> Tensor:

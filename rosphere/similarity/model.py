@@ -20,8 +20,8 @@ from rosphere.encoder import masks
 from rosphere.encoder.model import MaskedLanguageModel
 from rosphere.errors import InputError
 from rosphere.similarity.pairs import Batch
-from rosphere.text import ngrams
-from rosphere.text.ngrams import NGrams
+from rosphere.text import mixture
+from rosphere.text.mixture import Mixture
 
 DENSE = "2_Dense"
 COUNTS = "ngrams.safetensors"  # in a folder that writes by them too
@@ -37,7 +37,7 @@ class SimilarityModel(nn.Module):
         self.pooler = nn.Linear(language.config.hidden_size, language.config.hidden_size)
         nn.init.eye_(self.pooler.weight)
         nn.init.zeros_(self.pooler.bias)
-        self.counts: NGrams | None = None  # of text like that it shall write; no weights
+        self.counts: Mixture | None = None  # of text like that it shall write; no weights
 
     def forward(self, batch: Batch) -> tuple[Tensor, Callable[[], Tensor]]:
         """Sentence vectors [N, H] of the sources, and what works out the rows' share of the batch's mean LM loss.
@@ -99,7 +99,7 @@ def save(model: SimilarityModel, folder: Path, *, tokenizer: Path) -> None:
     weights = {f"linear.{name}": tensor.contiguous() for name, tensor in model.pooler.state_dict().items()}
     save_file(weights, folder / DENSE / "model.safetensors", metadata={"format": "pt"})
     if model.counts:
-        ngrams.save(model.counts, folder / COUNTS)
+        mixture.save(model.counts, folder / COUNTS)
 
 
 def _write(path: Path, value: object) -> None:
@@ -114,7 +114,7 @@ def load(folder: Path, *, dropout: float | None = None) -> SimilarityModel:
     model = SimilarityModel(folders.load(folder, dropout=dropout))
     model.pooler.load_state_dict({n.removeprefix("linear."): t for n, t in load_file(weights).items()})
     if (folder / COUNTS).is_file():
-        model.counts = ngrams.load(folder / COUNTS)
+        model.counts = mixture.load(folder / COUNTS)
     return model
 
 

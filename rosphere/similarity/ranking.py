@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from rosphere.text.ngrams import NGrams
+from rosphere.text.mixture import Mixture
 
 LEXICAL = 0.5  # how much of relevance is the share of the source's information that is said again; the rest is cosine
 FLUENCY = 1.0  # exponent
@@ -22,7 +22,7 @@ DIFFERENT = 0.35  # of the tokens: from here on different enough, as in ParaScor
 
 
 def scores(
-    counts: NGrams, source: Sequence[int], sentences: Sequence[Sequence[int]], cosines: Sequence[float]
+    counts: Mixture, source: Sequence[int], sentences: Sequence[Sequence[int]], cosines: Sequence[float]
 ) -> NDArray[np.float64]:
     """One score for each sentence, given the cosines of their vectors with the source's."""
     said = np.array([coverage(counts, source, each) for each in sentences])
@@ -31,27 +31,19 @@ def scores(
     return relevance * fluency(counts, source, sentences) ** FLUENCY * different
 
 
-def fluency(counts: NGrams, source: Sequence[int], sentences: Sequence[Sequence[int]]) -> NDArray[np.float64]:
+def fluency(counts: Mixture, source: Sequence[int], sentences: Sequence[Sequence[int]]) -> NDArray[np.float64]:
     """The source's perplexity by that of the sentence, 1 at most: nothing is gained by more common words."""
     means = np.array([each.mean() for each in counts.log_probabilities([source, *sentences])])
     found: NDArray[np.float64] = np.exp(np.minimum(0.0, means[1:] - means[0]))
     return found
 
 
-def coverage(counts: NGrams, source: Sequence[int], sentence: Sequence[int]) -> float:
+def coverage(counts: Mixture, source: Sequence[int], sentence: Sequence[int]) -> float:
     """Share of the source's tokens, each by -log p of its own, that stand in the sentence; 1 for an empty source."""
-    weight = -np.log(counts.distribution([])) if counts.order == 1 else -np.log(unigrams(counts))
+    weight = -np.log(counts.unigrams())
     wanted, there = Counter(source), Counter(sentence)
     whole = sum(weight[token] * count for token, count in wanted.items())
     return float(sum(weight[token] * count for token, count in (wanted & there).items()) / whole) if whole else 1.0
-
-
-def unigrams(counts: NGrams) -> NDArray[np.float64]:
-    """p [V] without a context."""
-    first = counts.levels[1]
-    found = np.full(counts.vocabulary, counts.levels[0].rest[0] / counts.vocabulary, np.float64)
-    found[first.keys] += first.share
-    return found
 
 
 def distance(one: Sequence[int], other: Sequence[int]) -> float:

@@ -24,7 +24,7 @@ from rosphere.errors import InputError
 from rosphere.similarity.drawing import key, nucleus, uniforms
 from rosphere.similarity.guidance import Guide
 from rosphere.text import batching
-from rosphere.text.ngrams import NGrams
+from rosphere.text.mixture import Mixture
 from rosphere.text.tokenizer import SPECIALS, UNUSED, Tokenizer
 
 TOKENS_A_BATCH = 8192  # of all rows at their longest: what bounds the memory of keys and values
@@ -72,7 +72,7 @@ def _batch(
     *,
     max_length: int,
     top_p: float,
-    counts: NGrams | None,
+    counts: Mixture | None,
 ) -> list[list[int]]:
     """For each row up to ``max_length`` tokens after source ``owners[row]``; those after a first [SEP] mean nothing."""
     rows, numbers = _Rows(model, sources, tokenizer), np.arange(len(owners))
@@ -111,7 +111,7 @@ def sample(
     max_length: int,
     top_p: float,
     seed: int,
-    counts: NGrams | None = None,
+    counts: Mixture | None = None,
 ) -> list[list[list[int]]]:
     """For each source ``count`` continuations of [CLS] source [SEP], guided where there are ``counts``.
 

@@ -14,16 +14,13 @@ vocabulary + last token: so any order and vocabulary fit in 64 bits, and what ma
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
-from rosphere import files
 from rosphere.errors import InputError
 
 Ids = NDArray[np.int64]
@@ -76,6 +73,13 @@ class NGrams:
             chances *= shorter.rest[context]
             first, last = np.searchsorted(level.keys, [context * self.vocabulary, (context + 1) * self.vocabulary])
             chances[level.keys[first:last] - context * self.vocabulary] += level.share[first:last]
+        return chances
+
+    def unigrams(self) -> NDArray[np.float64]:
+        """p [V] without a context."""
+        first = self.levels[1]
+        chances = np.full(self.vocabulary, self.levels[0].rest[0] / self.vocabulary, np.float64)
+        chances[first.keys] += first.share
         return chances
 
     def followers(self, written: Sequence[int], length: int) -> Ids:
@@ -177,27 +181,20 @@ def _joined(sequences: Sequence[Sequence[int]], begin: int, end: int) -> tuple[I
     return tokens, starts
 
 
-def save(found: NGrams, path: Path) -> None:
-    """A safetensors file. The numbers are a tensor too: the order of metadata changes from one process to the next."""
-    tensors = {
+def tensors(found: NGrams) -> dict[str, NDArray[Any]]:
+    """Everything, by name, for a file. The numbers are a tensor too: metadata has no fixed order in safetensors."""
+    levels = {
         f"{name}.{number}": getattr(level, name)
         for number, level in enumerate(found.levels)
         for name in ("keys", "share", "rest")
     }
-    numbers = np.array([found.vocabulary, found.begin, found.end, found.order], np.int64)
-    with files.replacing(path) as fresh:
-        save_file({NUMBERS: numbers, **tensors}, fresh)
+    return {NUMBERS: np.array([found.vocabulary, found.begin, found.end, found.order], np.int64), **levels}
 
 
-def load(path: Path) -> NGrams:
-    """What ``save`` wrote. Raises InputError where the file is another."""
-    try:
-        with safe_open(path, framework="np") as file:
-            vocabulary, begin, end, order = map(int, file.get_tensor(NUMBERS))
-            levels = [
-                Level(**{name: file.get_tensor(f"{name}.{number}") for name in ("keys", "share", "rest")})
-                for number in range(order + 1)
-            ]
-    except (SafetensorError, FileNotFoundError) as error:
-        raise InputError(f"{path}: expected counted n-grams ({error})") from error
+def of_tensors(tensor: Callable[[str], NDArray[Any]]) -> NGrams:
+    """The model whose ``tensors`` these are."""
+    vocabulary, begin, end, order = map(int, tensor(NUMBERS))
+    levels = [
+        Level(**{name: tensor(f"{name}.{number}") for name in ("keys", "share", "rest")}) for number in range(order + 1)
+    ]
     return NGrams(vocabulary=vocabulary, begin=begin, end=end, levels=levels)

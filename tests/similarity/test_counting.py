@@ -35,7 +35,7 @@ def test_the_first_sentences_of_the_corpus_and_the_groups_are_counted(tokens: To
     groups = Groups(tmp_path / "groups.jsonl", tokens, max_length=8)
 
     def begins(limit: int) -> str:
-        settings = Counting(order=3, tokens=limit, groups=2)
+        settings = Counting(order=3, tokens=limit, groups=0.5)
         model = counting.counted(settings, Corpus(tmp_path / "corpus"), groups, tokens)
         return tokens.decode(model.followers([], 1).tolist())
 

@@ -9,10 +9,11 @@ import torch
 from rosphere.similarity import guidance
 from rosphere.similarity.guidance import Guide, following
 from rosphere.text import ngrams
+from rosphere.text.mixture import Mixture
 
 BEGIN, END, A, B, C, D, E = range(7)
 TEXT = [[A, B, C], [A, C, B], [C, A, B, D]]
-COUNTS = ngrams.fit(TEXT, order=3, vocabulary=7, begin=BEGIN, end=END)
+COUNTS = Mixture(parts=[ngrams.fit(TEXT, order=3, vocabulary=7, begin=BEGIN, end=END)], shares=[1.0])
 
 
 def test_what_follows_in_the_source() -> None:

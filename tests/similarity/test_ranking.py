@@ -11,9 +11,13 @@ from hypothesis import strategies as st
 
 from rosphere.similarity import ranking
 from rosphere.text import ngrams
+from rosphere.text.mixture import Mixture
 
 BEGIN, END, A, B, C, D, E = range(7)
-COUNTS = ngrams.fit([[A, B, C], [A, C, B], [C, A, B, D], [A, B]], order=3, vocabulary=7, begin=BEGIN, end=END)
+COUNTS = Mixture(
+    parts=[ngrams.fit([[A, B, C], [A, C, B], [C, A, B, D], [A, B]], order=3, vocabulary=7, begin=BEGIN, end=END)],
+    shares=[1.0],
+)
 TOKENS = st.lists(st.integers(2, 4), max_size=7).map(tuple)
 
 
@@ -38,18 +42,18 @@ def test_coverage_is_the_information_said_again() -> None:
     assert rare > common
     assert rare + common == pytest.approx(1)
     assert ranking.coverage(COUNTS, [B, D], [D, B, A]) == 1 == ranking.coverage(COUNTS, [], [A])
-    weights = -np.log(ranking.unigrams(COUNTS))
+    weights = -np.log(COUNTS.unigrams())
     assert rare == pytest.approx(weights[D] / (weights[B] + weights[D]))
 
 
-def test_unigrams_sum_to_one() -> None:
-    assert ranking.unigrams(COUNTS).sum() == pytest.approx(1, abs=1e-6)
+def perplexity(tokens: list[int]) -> float:
+    return float(np.exp(-COUNTS.log_probabilities([tokens])[0].mean()))
 
 
 def test_fluency_is_the_ratio_of_perplexities_and_never_above_one() -> None:
     found = ranking.fluency(COUNTS, [C, A, B], [[A, B], [D, D, D]])
     assert found[0] == 1.0
-    assert found[1] == pytest.approx(COUNTS.perplexity([[C, A, B]]) / COUNTS.perplexity([[D, D, D]]))
+    assert found[1] == pytest.approx(perplexity([C, A, B]) / perplexity([D, D, D]))
 
 
 def test_a_copy_is_worth_nothing_and_each_part_counts() -> None:
