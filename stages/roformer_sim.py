@@ -33,11 +33,13 @@ from rosphere.similarity import (
     whitening,
 )
 from rosphere.similarity import model as similarity
+from rosphere.similarity.counting import Counting, counted
 from rosphere.similarity.model import SimilarityModel
 from rosphere.similarity.pairs import Groups
 from rosphere.similarity.training import dev_batch, dev_losses
 from rosphere.similarity.unlabelled import Unlabelled, of_corpus
 from rosphere.similarity.vectors import Vectors
+from rosphere.text.corpus import Corpus
 from rosphere.text.tokenizer import Tokenizer
 from rosphere.training import loop, processes
 from rosphere.training.checkpoint import History
@@ -74,6 +76,7 @@ class RoformerSim:
     mask_rate: float
     dropout: float
     partial_whitening: float
+    ngrams: Counting
     schedule: Schedule
     supervised: Supervised
 
@@ -259,6 +262,7 @@ def main() -> None:
         whitening.whiten_partially(
             model, tokenizer, training.texts, settings.partial_whitening, max_length=training.max_length
         )
+        model.counts = counted(settings.ngrams, Corpus(DATA / "corpus" / "train"), training.train, tokenizer)
         similarity.save(model, TARGET, tokenizer=DATA / "tokenizer")
         job.curve(history)
         job.report({name: history[-1][name] for name in ("dev_contrastive", "dev_lm")})

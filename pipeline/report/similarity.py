@@ -7,11 +7,11 @@ from typing import Any
 
 from markupsafe import Markup
 
-from pipeline.report import html
+from pipeline.report import html, writing
 from pipeline.report.run_data import RunData
 from pipeline.report.tables import Table
 
-STAGE, WRITING = "evaluate_similarity", "evaluate_paraphrases"
+STAGE, WRITING = "evaluate_similarity", writing.STAGE
 # RoFormer-Sim small and its supervised successor on the test sets (kexue.fm/archives/8541).
 PUBLISHED = {
     "atec test": "0.371 / 0.512",
@@ -23,7 +23,7 @@ PUBLISHED = {
 
 
 def section(run_data: RunData, addresses: Mapping[str, str]) -> list[Markup]:
-    report, near, written = run_data.report(STAGE), run_data.examples(STAGE), run_data.examples(WRITING)
+    report, near = run_data.report(STAGE), run_data.examples(STAGE)
     return [
         html.table(retrieval(run_data), addresses),
         *_graded(report, addresses),
@@ -32,10 +32,7 @@ def section(run_data: RunData, addresses: Mapping[str, str]) -> list[Markup]:
             "nearest held-out sentences, for the first one of the first held-out groups",
             html.beside(near["neighbours"], "sentence", "nearest"),
         ),
-        html.folded(
-            "paraphrases written by the model for the same sentences, best first by its own similarity",
-            html.beside(written["paraphrases"], "sentence", "output"),
-        ),
+        *writing.parts(run_data, addresses),
         html.folded("how varied the paraphrases are", html.table(generation(run_data), addresses)),
     ]
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rosphere.errors import InputError
+from rosphere.similarity.defaults import KEEP, SAMPLES, TOP_P
 
 if TYPE_CHECKING:
     from mlflow.models import ModelSignature
@@ -65,7 +66,7 @@ def _signature(mark: str) -> ModelSignature:
     inputs: list[Any] = [ColSpec(text, "text")]
     outputs: list[Any] = [ColSpec(Array(number), "vector", required=False)]
     defaults: dict[str, dict[str, Any]] = {
-        "modules.json": {"task": "similar", "samples": 50, "count": 5, "top_p": 0.95, "seed": 0},
+        "modules.json": {"task": "similar", "samples": SAMPLES, "count": KEEP, "top_p": TOP_P, "seed": 0},
         "vae.json": {"task": "encode", "steps": 7},
         "config.json": {"task": "encode"},
     }

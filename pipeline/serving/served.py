@@ -60,10 +60,11 @@ def _cosines(loaded: Loaded, given: DataFrame, requested: Requested) -> dict[str
 
 def _paraphrases(loaded: Loaded, given: DataFrame, requested: Requested) -> dict[str, list[Any]]:
     from rosphere.similarity import generation
+    from rosphere.similarity.defaults import KEEP
 
     how = {key: requested[key] for key in ("samples", "top_p", "seed") if key in requested}
     found = generation.paraphrases_of_each(
-        loaded.model, loaded.tokenizer, list(given["text"]), keep=requested.get("count", 5), **how
+        loaded.model, loaded.tokenizer, list(given["text"]), keep=requested.get("count", KEEP), **how
     )
     return {
         "paraphrases": [[sentence for sentence, _ in each] for each in found],

@@ -12,6 +12,7 @@ import typer
 from rosphere.cli import models, options
 from rosphere.cli.texts import given
 from rosphere.errors import InputError
+from rosphere.similarity.defaults import KEEP, SAMPLES, TOP_P
 
 TEXTS_AT_ONCE = 1024  # results appear after so many
 
@@ -24,9 +25,9 @@ def generate(
     texts: options.Texts = None,
     file: options.File = None,
     model: options.Model = models.SENTENCES,
-    samples: Samples = 50,
-    count: options.Count = 5,
-    top_p: TopP = 0.95,
+    samples: Samples = SAMPLES,
+    count: options.Count = KEEP,
+    top_p: TopP = TOP_P,
     max_length: options.MaxLength = 40,
     longest: options.Longest = None,
     seed: options.Seed = 0,

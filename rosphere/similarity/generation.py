@@ -1,12 +1,19 @@
-"""Paraphrases: similar sentences by nucleus sampling, ranked by the model's own similarity."""
+"""Paraphrases: similar sentences by nucleus sampling, best first.
+
+Where a model's folder holds counted n-grams, they and the source have a say in every token (guidance.py) and in the
+ranking (ranking.py). Without them the model writes alone, and its own similarity ranks.
+"""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
 from rosphere.errors import InputError
-from rosphere.similarity import encoding
+from rosphere.similarity import encoding, ranking
+from rosphere.similarity.defaults import KEEP, SAMPLES, TOP_P
 from rosphere.similarity.model import SimilarityModel
 from rosphere.similarity.sampling import sample
 from rosphere.text.tokenizer import Tokenizer
@@ -21,9 +28,9 @@ def paraphrases(
     text: str,
     *,
     mask: Sequence[int] = (),
-    samples: int = 50,
-    keep: int = 5,
-    top_p: float = 0.95,
+    samples: int = SAMPLES,
+    keep: int = KEEP,
+    top_p: float = TOP_P,
     max_length: int = 40,
     seed: int = 0,
 ) -> Ranked:
@@ -50,9 +57,9 @@ def paraphrases_of_each(
     texts: Sequence[str],
     *,
     mask: Sequence[Sequence[int]] | None = None,
-    samples: int = 50,
-    keep: int = 5,
-    top_p: float = 0.95,
+    samples: int = SAMPLES,
+    keep: int = KEEP,
+    top_p: float = TOP_P,
     max_length: int = 40,
     seed: int = 0,
     progress: Callable[[int, int], None] = lambda done, total: None,
@@ -74,6 +81,7 @@ def paraphrases_of_each(
             max_length=max_length,
             top_p=top_p,
             seed=seed,
+            counts=model.counts,
         )
         others = [_others(tokenizer, plain[number], rows) for number, rows in zip(chosen, drawn, strict=True)]
         ranked = _ranked(model, tokenizer, [texts[number] for number in chosen], others, max_length)
@@ -104,11 +112,13 @@ def _ranked(
     sentences: Sequence[Sequence[str]],
     max_length: int,
 ) -> list[Ranked]:
-    """Each text's sentences by cosine, highest first."""
+    """Each text's sentences with their cosines, best first: by ranking's score, without counts by cosine."""
     place = {each: number for number, each in enumerate(dict.fromkeys(itertools.chain(texts, *sentences)))}
     vectors = encoding.encode(model, tokenizer, list(place), max_length=max(64, max_length + 2))
     found = []
     for text, own in zip(texts, sentences, strict=True):
-        scores = vectors[[place[each] for each in own]] @ vectors[place[text]]
-        found.append(sorted(zip(own, map(float, scores), strict=True), key=lambda item: -item[1]))
+        cosines = vectors[[place[each] for each in own]] @ vectors[place[text]]
+        ids = tokenizer.ids([text, *own])
+        scores = ranking.scores(model.counts, ids[0], ids[1:], cosines) if model.counts else cosines
+        found.append([(own[n], float(cosines[n])) for n in np.argsort(-scores, kind="stable")])
     return found

@@ -21,9 +21,12 @@ from rosphere.encoder import masks
 from rosphere.encoder.model import MaskedLanguageModel
 from rosphere.errors import InputError
 from rosphere.similarity.pairs import Batch
+from rosphere.text import mixture
+from rosphere.text.mixture import Mixture
 
 Pooling = Literal["cls", "mean"]
 DENSE = "2_Dense"
+COUNTS = "ngrams.safetensors"  # in a folder that writes by them too
 AS_TRAINED = "pooler_as_trained.safetensors"  # in a folder whose saved pooler was whitened
 
 
@@ -38,6 +41,7 @@ class SimilarityModel(nn.Module):
         self.pooler = nn.Linear(language.config.hidden_size, language.config.hidden_size)
         nn.init.eye_(self.pooler.weight)
         nn.init.zeros_(self.pooler.bias)
+        self.counts: Mixture | None = None  # of text like that it shall write; no weights
 
     def forward(self, batch: Batch) -> tuple[Tensor, Callable[[], Tensor]]:
         """Sentence vectors [N, H] of the sources, and what works out the rows' share of the batch's mean LM loss.
@@ -122,6 +126,8 @@ def save(model: SimilarityModel, folder: Path, *, tokenizer: Path) -> None:
     _write(folder / "3_Normalize" / "config.json", {})
     weights = {f"linear.{name}": tensor.contiguous() for name, tensor in model.pooler.state_dict().items()}
     save_file(weights, folder / DENSE / "model.safetensors", metadata={"format": "pt"})
+    if model.counts:
+        mixture.save(model.counts, folder / COUNTS)
 
 
 def _write(path: Path, value: object) -> None:
@@ -135,6 +141,8 @@ def load(folder: Path, *, dropout: float | None = None) -> SimilarityModel:
         raise InputError(f"{folder}: not a sentence encoder, {DENSE}/model.safetensors is missing")
     model = SimilarityModel(folders.load(folder, dropout=dropout), pooling_of(folder))
     model.pooler.load_state_dict({n.removeprefix("linear."): t for n, t in load_file(weights).items()})
+    if (folder / COUNTS).is_file():
+        model.counts = mixture.load(folder / COUNTS)
     return model
 
 

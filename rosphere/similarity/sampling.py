@@ -21,7 +21,9 @@ from torch.nn import functional as F
 from rosphere.encoder import masks
 from rosphere.encoder.model import Cache, MaskedLanguageModel
 from rosphere.errors import InputError
+from rosphere.similarity.guidance import Guide
 from rosphere.text import batching
+from rosphere.text.mixture import Mixture
 from rosphere.text.nucleus import key, nucleus, uniforms
 from rosphere.text.tokenizer import SPECIALS, UNUSED, Tokenizer
 
@@ -70,6 +72,7 @@ def _batch(
     *,
     max_length: int,
     top_p: float,
+    counts: Mixture | None,
 ) -> list[list[int]]:
     """For each row up to ``max_length`` tokens after source ``owners[row]``; those after a first [SEP] mean nothing."""
     rows, numbers = _Rows(model, sources, tokenizer), np.arange(len(owners))
@@ -77,10 +80,13 @@ def _batch(
     rows.select(torch.tensor(owners, device=device))
     known = map(tokenizer.backend.token_to_id, (*SPECIALS, *UNUSED))
     banned = torch.tensor([n for n in known if n is not None and n != tokenizer.sep], device=device)
+    guide = Guide(counts, [sources[owner] for owner in owners]) if counts else None
     written: list[list[int]] = [[] for _ in owners]
     ended = np.zeros(len(owners), bool)
     for step in range(max_length):
         logits = model.logits(rows.hidden_NH).index_fill_(-1, banned, -torch.inf)
+        if guide:
+            logits = guide(logits, numbers.tolist(), written)
         token = nucleus(logits, top_p, partial(uniforms, keys_N[numbers], step))
         drawn = token.tolist()
         for number, each in zip(numbers, drawn, strict=True):
@@ -105,8 +111,9 @@ def sample(
     max_length: int,
     top_p: float,
     seed: int,
+    counts: Mixture | None = None,
 ) -> list[list[list[int]]]:
-    """For each source ``count`` continuations of [CLS] source [SEP].
+    """For each source ``count`` continuations of [CLS] source [SEP], guided where there are ``counts``.
 
     Those that do not end within ``max_length`` tokens are left out. Raises InputError for a ``top_p`` outside [0, 1], a
     count below 1, or more tokens than BERT has positions.
@@ -131,6 +138,7 @@ def sample(
                 keys,
                 max_length=max_length,
                 top_p=top_p,
+                counts=counts,
             )
         for (number, _), ids in zip(batch, written, strict=True):
             if tokenizer.sep in ids:

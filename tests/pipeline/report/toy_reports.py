@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from pipeline.report import writing
 from pipeline.report.run_data import RunData
 from pipeline.workspace import declaration, paths
 
@@ -118,7 +119,11 @@ def write(folder: Path) -> RunData:
             },
             "negation": {"paraphrase_nearer": 0.75, "paraphrase_cosine": 0.9, "negation_cosine": 0.8},
         },
-        "evaluate_paraphrases": {each.key: 0.25 for each in DECLARED["evaluate_paraphrases"].metrics},
+        "evaluate_paraphrases": {
+            **{each.key: 0.25 for each in DECLARED["evaluate_paraphrases"].metrics if "." not in each.key},
+            "writing": {row: {each.key: 0.5 for each in writing.MEASURES} for row in writing.ROWS},
+            "judge": {"tokens": 163570, "order": 5, "relevance": "TF-IDF"},
+        },
         "vmf_vae/vmf": {},
         "vmf_vae/gaussian": {},
         "evaluate_vae/vmf": measures(7.0),
@@ -144,7 +149,7 @@ def write(folder: Path) -> RunData:
     put(folder / "examples" / "evaluate_vae-vmf.json", vmf)
     near = [{"input": "怎么退货", "nearest": ["如何退货", "退货流程"]}]
     put(folder / "examples" / "evaluate_similarity.json", {"neighbours": near})
-    written = [{"input": "怎么退货", "output": []}]
+    written = [{"input": "怎么退货", "output": [], "people": ["如何退货"], "nearest": ["怎么换货"]}]
     put(folder / "examples" / "evaluate_paraphrases.json", {"paraphrases": written})
     spent = {"seconds": 60.0, "steps_per_second": 2.5, "peak_memory_mib": 1234.5}
     in_fp32 = {"precision": "fp32", "precision_reason": "no bf16 matrix unit"}
