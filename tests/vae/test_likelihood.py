@@ -22,7 +22,8 @@ from rosphere.vae.measures import reconstruction_bleu
 from rosphere.vae.model import SentenceVAE
 from rosphere.vae.objective import elbo
 from rosphere.vae.sentences import Batch
-from tests.vae.models import CLS, KINDS, SEP, model, parts, sentences, shaken
+from tests.tiny import shaken
+from tests.vae.models import CLS, KINDS, SEP, model, parts, sentences
 
 # --- x = W z + b + noise, z ~ N(0, I): log p(x) = log N(x; b, W W' + s² I)
 
