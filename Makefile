@@ -78,7 +78,7 @@ clean:
 $(INSTALLED): pyproject.toml constraints.txt
 	@echo "installing into $(VENV) (once) ..."
 	@$(venv)
-	@$(install) -e .
+	@$(install) -e '.[pipeline]'
 	@touch "$@"
 
 $(TESTED): $(INSTALLED)

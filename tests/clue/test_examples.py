@@ -15,17 +15,15 @@ from rosphere.clue.examples import collate, examples
 from rosphere.clue.gold.entities import gold_spans
 from rosphere.clue.sequences import Example, Tokens
 from rosphere.clue.tasks import TASKS
-from rosphere.text import tokenizer
 from rosphere.text.tokenizer import Tokenizer
+from tests import tiny
 
 ALPHABET = "甲乙丙丁戊，。"
 
 
 @pytest.fixture(scope="module")
 def pieces(tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
-    folder = tmp_path_factory.mktemp("tokenizer")
-    tokenizer.save(tokenizer.train([ALPHABET, "abc 123 hello"], size=500, minimum=1), folder)
-    return Tokenizer(folder)
+    return tiny.tokenizer(tmp_path_factory.mktemp("tokenizer"), [ALPHABET, "abc 123 hello"])
 
 
 def one(target: Any, ids: list[int]) -> Example:

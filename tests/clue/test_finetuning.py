@@ -21,15 +21,13 @@ from rosphere.clue.model import TaskModel
 from rosphere.clue.predicting import predict
 from rosphere.clue.sequences import Example, Tokens
 from rosphere.clue.tasks import TASKS, Row
-from rosphere.encoder.config import EncoderConfig
 from rosphere.encoder.model import Encoder
 from rosphere.errors import Interrupted
-from rosphere.randomness.state import seed_everything
-from rosphere.text import tokenizer as tokenizers
 from rosphere.text.tokenizer import Tokenizer
 from rosphere.training.checkpoint import History
 from rosphere.training.loop import Callbacks
 from rosphere.training.schedule import Schedule
+from tests import tiny
 
 FAQ = TASKS["faq"]
 TEXTS = [f"{one}{other}" for one in "甲乙丙丁" for other in "子丑寅卯"]
@@ -49,26 +47,13 @@ ROWS: dict[str, list[Row]] = {
 
 
 def encoder(vocabulary: int, blocks: int = 1, dropout: float = 0.1) -> Encoder:
-    seed_everything(0)
-    return Encoder(
-        EncoderConfig(
-            vocab_size=vocabulary,
-            embedding_size=8,
-            hidden_size=16,
-            num_hidden_layers=blocks,
-            num_attention_heads=2,
-            intermediate_size=32,
-            hidden_dropout_prob=dropout,
-            attention_probs_dropout_prob=dropout,
-        )
-    )
+    shape = {"num_hidden_layers": blocks, "hidden_dropout_prob": dropout, "attention_probs_dropout_prob": dropout}
+    return tiny.encoder(vocabulary, **shape)
 
 
 @pytest.fixture(scope="module")
 def pieces(tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
-    folder = tmp_path_factory.mktemp("tokenizer")
-    tokenizers.save(tokenizers.train([*TEXTS, "戊。？"], size=100, minimum=1), folder)
-    return Tokenizer(folder)
+    return tiny.tokenizer(tmp_path_factory.mktemp("tokenizer"), [*TEXTS, "戊。？"])
 
 
 def small(name: str) -> Any:

@@ -15,10 +15,8 @@ from rosphere.clue import global_pointer, predicting
 from rosphere.clue.examples import collate, examples
 from rosphere.clue.model import TaskModel
 from rosphere.clue.tasks import TASKS
-from rosphere.encoder.config import EncoderConfig
-from rosphere.encoder.model import Encoder
-from rosphere.text import tokenizer
 from rosphere.text.tokenizer import Tokenizer
+from tests import tiny
 
 FAR = global_pointer.FAR
 
@@ -112,23 +110,12 @@ TEXTS = ["甲乙丙", "丁", "甲丁 hello 乙丙", "乙乙乙乙乙", ""]
 
 @pytest.fixture(scope="module")
 def pieces(tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
-    folder = tmp_path_factory.mktemp("tokenizer")
-    tokenizer.save(tokenizer.train([*TEXTS], size=100, minimum=1), folder)
-    return Tokenizer(folder)
+    return tiny.tokenizer(tmp_path_factory.mktemp("tokenizer"), TEXTS)
 
 
 @pytest.fixture
 def model(pieces: Tokenizer) -> TaskModel:
-    torch.manual_seed(3)
-    config = EncoderConfig(
-        vocab_size=len(pieces),
-        embedding_size=8,
-        hidden_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=16,
-    )
-    return TaskModel(Encoder(config), TASKS["entities"]).eval()
+    return TaskModel(tiny.encoder(len(pieces), seed=3), TASKS["entities"]).eval()
 
 
 def test_decoding_against_brute_force(model: TaskModel, pieces: Tokenizer) -> None:

@@ -26,15 +26,12 @@ from rosphere.clue.predicting import predict
 from rosphere.clue.sequences import Batch, Example, Tokens
 from rosphere.clue.softmax import divergence, loss
 from rosphere.clue.tasks import TASKS, Row, Task
-from rosphere.encoder.config import EncoderConfig
-from rosphere.encoder.model import Encoder
 from rosphere.errors import InputError
 from rosphere.preparation import writing
-from rosphere.randomness.state import seed_everything
-from rosphere.text import tokenizer as tokenizers
 from rosphere.text.tokenizer import Tokenizer
 from rosphere.training.loop import Callbacks
 from rosphere.training.schedule import Schedule
+from tests import tiny
 
 
 def read_place(task: Task, row: Row, where: str, counts: Counter[str]) -> Row:
@@ -156,18 +153,8 @@ def test_a_new_kind_goes_from_released_files_to_a_submission(task: Task, r_drop:
     written = writing.write_task(task.name, splits, tmp_path / "data")
     assert written == {"train": 16, "dev": 18, "test": 3, "train_dropped_overlap": 2}
 
-    tokenizers.save(tokenizers.train([MARKS, REST], size=50, minimum=1), tmp_path / "tokenizer")
-    pieces = Tokenizer(tmp_path / "tokenizer")
-    seed_everything(1)
-    config = EncoderConfig(
-        vocab_size=len(pieces),
-        embedding_size=8,
-        hidden_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=32,
-    )
-    model = TaskModel(Encoder(config), task, means=True)
+    pieces = tiny.tokenizer(tmp_path / "tokenizer", [MARKS, REST])
+    model = TaskModel(tiny.encoder(len(pieces), seed=1), task, means=True)
     recipe = Recipe(
         epochs=40, batch_size=9, schedule=lambda steps: Schedule(steps=steps, learning_rate=1e-2), r_drop=r_drop
     )

@@ -13,13 +13,10 @@ from rosphere.clue.finetuning import Recipe
 from rosphere.clue.model import TaskModel
 from rosphere.clue.predicting import predict
 from rosphere.clue.tasks import TASKS, Task
-from rosphere.encoder.config import EncoderConfig
-from rosphere.encoder.model import Encoder
 from rosphere.preparation import writing
-from rosphere.randomness.state import seed_everything
-from rosphere.text import tokenizer as tokenizers
 from rosphere.training.loop import Callbacks
 from rosphere.training.schedule import Schedule
+from tests import tiny
 
 QUIZ = "甲乙丙丁"
 
@@ -65,18 +62,8 @@ def test_one_declaration_is_enough(task: Task, tmp_path: Path, monkeypatch: pyte
     written = writing.write_task(task.name, splits, tmp_path / "data")
     assert written == {"train": 6, "dev": 8, "test": 3, "train_dropped_overlap": 2}, "its test set has answers"
 
-    tokenizers.save(tokenizers.train([QUIZ, "戊"], size=50, minimum=1), tmp_path / "tokenizer")
-    pieces = tokenizers.Tokenizer(tmp_path / "tokenizer")
-    seed_everything(1)
-    config = EncoderConfig(
-        vocab_size=len(pieces),
-        embedding_size=8,
-        hidden_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=32,
-    )
-    model = TaskModel(Encoder(config), task, means=True)
+    pieces = tiny.tokenizer(tmp_path / "tokenizer", [QUIZ, "戊"])
+    model = TaskModel(tiny.encoder(len(pieces), seed=1), task, means=True)
     recipe = Recipe(epochs=60, batch_size=8, schedule=lambda steps: Schedule(steps=steps, learning_rate=1e-2))
     train, dev = list(splits["train"]), list(splits["dev"])
     finetuning.finetune(model, train, pieces, recipe, seed=0, folder=None, callbacks=Callbacks())

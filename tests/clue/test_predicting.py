@@ -19,10 +19,8 @@ from rosphere.clue.global_pointer import FAR
 from rosphere.clue.kinds.choices import assigned
 from rosphere.clue.model import TaskModel
 from rosphere.clue.tasks import TASKS
-from rosphere.encoder.config import EncoderConfig
-from rosphere.encoder.model import Encoder
-from rosphere.text import tokenizer
 from rosphere.text.tokenizer import Tokenizer
+from tests import tiny
 
 CHID = TASKS["chid"]
 ALPHABET = "甲乙丙丁戊，。abc"
@@ -30,23 +28,12 @@ ALPHABET = "甲乙丙丁戊，。abc"
 
 @pytest.fixture(scope="module")
 def pieces(tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
-    folder = tmp_path_factory.mktemp("tokenizer")
-    tokenizer.save(tokenizer.train([ALPHABET, "hello"], size=100, minimum=1), folder)
-    return Tokenizer(folder)
+    return tiny.tokenizer(tmp_path_factory.mktemp("tokenizer"), [ALPHABET, "hello"])
 
 
 def model(name: str, pieces: Tokenizer, **changes: Any) -> TaskModel:
-    torch.manual_seed(1)
-    config = EncoderConfig(
-        vocab_size=len(pieces),
-        embedding_size=8,
-        hidden_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=16,
-        initializer_range=0.5,
-    )
-    made = TaskModel(Encoder(config), replace(TASKS[name], **changes), means=True)
+    encoder = tiny.encoder(len(pieces), seed=1, initializer_range=0.5)
+    made = TaskModel(encoder, replace(TASKS[name], **changes), means=True)
     torch.nn.init.normal_(next(made.head.parameters()))  # scores far apart, so that every choice occurs
     return made.eval()
 

@@ -14,17 +14,8 @@ from torch.nn import functional as F
 from rosphere import smoothing
 from rosphere.encoder import folder
 from rosphere.encoder.activations import PLAIN, LearnedWidth, activation
-from rosphere.encoder.config import EncoderConfig
-from rosphere.encoder.model import MaskedLanguageModel
+from tests import tiny
 
-SMALL: dict[str, Any] = {
-    "vocab_size": 30,
-    "embedding_size": 12,
-    "hidden_size": 24,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 3,
-    "intermediate_size": 40,
-}
 X = torch.linspace(-5, 5, 41)
 LEARNED = "smooth_relu_gaussian:0.5:learned"
 
@@ -53,8 +44,7 @@ def test_a_smooth_activation_by_its_name(name: str, expected: torch.Tensor) -> N
 @pytest.mark.parametrize("name", ["smooth_leaky_relu_gaussian:0.3:0.25", LEARNED])
 @pytest.mark.parametrize("kind", ["roformer", "bert", "roformer_v2"])
 def test_a_folder_brings_the_same_model_back(tmp_path: Path, kind: Any, name: str) -> None:
-    sizes = SMALL | ({"embedding_size": 24} if kind == "bert" else {})
-    model = MaskedLanguageModel(EncoderConfig(**sizes, model_type=kind, hidden_act=name)).eval()
+    model = tiny.language(30, model_type=kind, hidden_act=name).eval()
     learned = [module for module in model.modules() if isinstance(module, LearnedWidth)]
     assert len(learned) == (0 if name != LEARNED else 2 if kind == "roformer_v2" else 3)
     for number, module in enumerate(learned):
@@ -71,7 +61,7 @@ def test_a_folder_brings_the_same_model_back(tmp_path: Path, kind: Any, name: st
 def test_transformers_does_not_take_another_activation_for_it(tmp_path: Path) -> None:
     from transformers import AutoModelForMaskedLM
 
-    model = MaskedLanguageModel(EncoderConfig(**SMALL, hidden_act="smooth_relu_gaussian:0.5"))
+    model = tiny.language(30, hidden_act="smooth_relu_gaussian:0.5")
     folder.save(model, tmp_path / "one", tokenizer=tmp_path)
     with pytest.raises(KeyError, match="smooth_relu_gaussian:0.5"):
         AutoModelForMaskedLM.from_pretrained(tmp_path / "one")
@@ -79,7 +69,7 @@ def test_transformers_does_not_take_another_activation_for_it(tmp_path: Path) ->
 
 def test_widths_are_learned() -> None:
     torch.manual_seed(0)
-    model = MaskedLanguageModel(EncoderConfig(**SMALL, hidden_act=LEARNED))
+    model = tiny.language(30, hidden_act=LEARNED)
     model(torch.arange(1, 13).view(2, 6)).square().mean().backward()
     slopes = [p.grad for name, p in model.named_parameters() if name.endswith("log_width")]
     assert len(slopes) == 3 and all(slope is not None and slope != 0 for slope in slopes)

@@ -11,46 +11,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from rosphere.encoder import config as configs
-from rosphere.encoder import folder, masks, rotary
+from rosphere.encoder import folder, masks
 from rosphere.encoder.model import MaskedLanguageModel
-
-SIZES: dict[str, Any] = {
-    "vocab_size": 60,
-    "hidden_size": 24,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 3,
-    "intermediate_size": 40,
-    "max_position_embeddings": 32,
-    "hidden_dropout_prob": 0.0,
-    "attention_probs_dropout_prob": 0.0,
-    "layer_norm_eps": 1e-3,
-}
+from tests import tiny
 
 
-def theirs(kind: str, act: str) -> nn.Module:
-    """A model built by transformers, every parameter away from its initial value."""
-    from transformers import BertConfig, BertForMaskedLM, RoFormerConfig, RoFormerForMaskedLM
-
-    torch.manual_seed(0)
-    if kind == "bert":
-        model: nn.Module = BertForMaskedLM(BertConfig(**SIZES, hidden_act=act))
-    else:
-        model = RoFormerForMaskedLM(RoFormerConfig(**SIZES, hidden_act=act, embedding_size=16))
-    for parameter in model.parameters():
-        if parameter.requires_grad:  # their table of angles is a parameter too
-            parameter.data += 0.2 * torch.randn_like(parameter)
-    return model.eval()
-
-
-def in_float64(model: nn.Module) -> nn.Module:
-    """Their table of angles was rounded to float32; everything is compared with an exact one."""
-    model = model.double()
-    for module in model.modules():
-        if type(module).__name__ == "RoFormerSinusoidalPositionalEmbedding":
-            rows, size = module.weight.shape
-            cos, sin = rotary.cos_sin(size, rows, like=module.weight).unbind(-1)
-            module.weight.data = torch.cat((sin, cos), dim=-1)
-    return model
+def theirs(kind: Any, act: str) -> nn.Module:
+    shape = {"embedding_size": 16, "max_position_embeddings": 32, "layer_norm_eps": 1e-3, **tiny.NO_DROPOUT}
+    return tiny.theirs(tiny.config(60, model_type=kind, hidden_act=act, **shape))
 
 
 def batch() -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -69,7 +37,7 @@ def test_loss_and_every_gradient(tmp_path: Path, kind: str, act: str) -> None:
     oracle.save_pretrained(tmp_path)
     ours = folder.load(tmp_path).double()
     ids, keep, segments, labels = batch()
-    expected = in_float64(oracle)(ids, attention_mask=keep, token_type_ids=segments, labels=labels).loss
+    expected = tiny.in_float64(oracle)(ids, attention_mask=keep, token_type_ids=segments, labels=labels).loss
     expected.backward()
     chosen = labels.flatten() != -100
     hidden = ours.encoder(ids, masks.padded(keep), segments).flatten(0, 1)[chosen]
@@ -169,7 +137,7 @@ def test_missing_shards_and_weights_are_named(tmp_path: Path) -> None:
 def test_transformers_refuses_a_roformer_v2_rather_than_misread_it(tmp_path: Path) -> None:
     from transformers import AutoConfig
 
-    model = MaskedLanguageModel(configs.EncoderConfig(**SIZES, embedding_size=24, model_type="roformer_v2"))
+    model = tiny.language(60, model_type="roformer_v2")
     folder.save(model, tmp_path, tokenizer=tmp_path)
     with pytest.raises(ValueError, match="roformer_v2"):
         AutoConfig.from_pretrained(tmp_path)
@@ -180,7 +148,7 @@ def test_transformers_refuses_a_roformer_v2_rather_than_misread_it(tmp_path: Pat
 
 def test_a_roformer_v2_as_its_first_package_wrote_it(tmp_path: Path) -> None:
     """model_type roformer, norm_type rms_norm: against the block's formulas, written out."""
-    values = {**SIZES, "embedding_size": 24, "model_type": "roformer", "norm_type": "rms_norm", "use_bias": False}
+    values = {**tiny.SIZES, "vocab_size": 60, "model_type": "roformer", "norm_type": "rms_norm", "use_bias": False}
     config = configs.from_json(values, origin="here")
     assert config.model_type == "roformer_v2"
     torch.manual_seed(2)

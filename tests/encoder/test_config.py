@@ -12,15 +12,9 @@ import pytest
 from rosphere.encoder import config as configs
 from rosphere.encoder.config import EncoderConfig
 from rosphere.errors import InputError
+from tests import tiny
 
-SMALL: dict[str, Any] = {
-    "vocab_size": 50,
-    "embedding_size": 12,
-    "hidden_size": 24,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 3,
-    "intermediate_size": 40,
-}
+SMALL: dict[str, Any] = {"vocab_size": 50, **tiny.SIZES}
 
 
 def test_a_config_survives_the_round_trip(tmp_path: Path) -> None:

@@ -9,37 +9,20 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from rosphere.encoder import folder, masks
-from rosphere.encoder.config import EncoderConfig
 from rosphere.encoder.model import MaskedLanguageModel
 from rosphere.errors import InputError
+from tests import tiny
 
 
-def small(**changes: int) -> EncoderConfig:
-    sizes = {
-        "vocab_size": 50,
-        "embedding_size": 12,
-        "hidden_size": 24,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 3,
-        "intermediate_size": 40,
-    }
-    return EncoderConfig(**{**sizes, **changes})
-
-
-def perturbed(config: EncoderConfig, seed: int = 0) -> MaskedLanguageModel:
-    """Every parameter away from its initial value, LayerNorm gains and biases included."""
-    torch.manual_seed(seed)
-    model = MaskedLanguageModel(config)
-    for parameter in model.parameters():
-        parameter.data += 0.3 * torch.randn_like(parameter)
-    return model.eval()
+def perturbed(seed: int = 0, **changes: int) -> MaskedLanguageModel:
+    return tiny.shaken(tiny.language(50, seed=seed, **changes), 0.3)
 
 
 @pytest.mark.parametrize("embedding_size", [12, 24])
 def test_transformers_reads_our_folder_with_the_same_logits(tmp_path: Path, embedding_size: int) -> None:
     from transformers import RoFormerForMaskedLM
 
-    model = perturbed(small(embedding_size=embedding_size))
+    model = perturbed(embedding_size=embedding_size)
     folder.save(model, tmp_path, tokenizer=tmp_path)
     theirs = RoFormerForMaskedLM.from_pretrained(tmp_path).eval()
     ids = torch.randint(1, 50, (3, 17))
@@ -55,14 +38,14 @@ def test_transformers_reads_our_folder_with_the_same_logits(tmp_path: Path, embe
 
 
 def test_a_round_trip_changes_no_bit(tmp_path: Path) -> None:
-    model = perturbed(small())
+    model = perturbed()
     folder.save(model, tmp_path, tokenizer=tmp_path)
     again = folder.load(tmp_path).state_dict()
     assert all(torch.equal(tensor, again[name]) for name, tensor in model.state_dict().items())
 
 
 def test_the_cache_gives_the_logits_of_one_pass() -> None:
-    model = perturbed(small())
+    model = perturbed()
     ids = torch.randint(1, 50, (2, 11))
     segments = (torch.arange(11) >= 5).long().expand(2, -1)
     whole = model(ids, masks.seq2seq(segments, torch.ones_like(ids)), segments)
@@ -73,7 +56,7 @@ def test_the_cache_gives_the_logits_of_one_pass() -> None:
 
 
 def test_packed_documents_do_not_see_each_other() -> None:
-    model = perturbed(small())
+    model = perturbed()
     ids = torch.randint(1, 50, (1, 12))
     documents = torch.tensor([[1] * 5 + [2] * 7])
     together = model(ids, masks.packed(documents))
@@ -83,7 +66,7 @@ def test_packed_documents_do_not_see_each_other() -> None:
 
 
 def test_a_missing_or_misshapen_tensor_is_named(tmp_path: Path) -> None:
-    folder.save(perturbed(small()), tmp_path, tokenizer=tmp_path)
+    folder.save(perturbed(), tmp_path, tokenizer=tmp_path)
     weights = load_file(tmp_path / "model.safetensors")
     shrunk = {**weights, "cls.predictions.bias": torch.zeros(49)}
     save_file(shrunk, tmp_path / "model.safetensors")
@@ -97,4 +80,4 @@ def test_a_missing_or_misshapen_tensor_is_named(tmp_path: Path) -> None:
 
 def test_refuses_a_width_that_the_heads_do_not_divide() -> None:
     with pytest.raises(InputError, match="25 is not a multiple of num_attention_heads 3"):
-        small(hidden_size=25)
+        tiny.config(50, hidden_size=25)

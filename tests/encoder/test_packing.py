@@ -13,27 +13,13 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
 from rosphere.encoder import masks
-from rosphere.encoder.config import EncoderConfig
 from rosphere.encoder.model import MaskedLanguageModel
 from rosphere.pretraining.batch import Batch, prediction_loss
-
-SIZES: dict[str, Any] = {
-    "vocab_size": 40,
-    "embedding_size": 24,
-    "hidden_size": 24,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 3,
-    "intermediate_size": 32,
-    "max_position_embeddings": 64,
-}
+from tests import tiny
 
 
 def model(kind: Any) -> MaskedLanguageModel:
-    torch.manual_seed(0)
-    made = MaskedLanguageModel(EncoderConfig(**SIZES, model_type=kind)).eval()
-    for parameter in made.parameters():
-        parameter.data += 0.2 * torch.randn_like(parameter)
-    return made
+    return tiny.shaken(tiny.language(40, embedding_size=24, model_type=kind))
 
 
 def packed(documents: list[Tensor], chosen: list[Tensor], length: int) -> Batch:

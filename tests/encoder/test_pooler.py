@@ -3,34 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
 from rosphere.encoder import folder
-from rosphere.encoder.config import EncoderConfig
 from rosphere.encoder.model import MaskedLanguageModel
-
-SIZES: dict[str, Any] = {
-    "vocab_size": 60,
-    "hidden_size": 24,
-    "num_hidden_layers": 1,
-    "num_attention_heads": 3,
-    "intermediate_size": 40,
-    "max_position_embeddings": 32,
-}
+from tests import tiny
 
 
 def theirs(head: str) -> torch.nn.Module:
-    import transformers
+    return tiny.theirs(tiny.config(60, model_type="bert", max_position_embeddings=32), head)
 
-    torch.manual_seed(0)
-    model: torch.nn.Module = getattr(transformers, head)(transformers.BertConfig(**SIZES)).eval()
-    for parameter in model.parameters():
-        parameter.data += 0.2 * torch.randn_like(parameter)
-    return model
+
+def model(*, pooler: bool) -> MaskedLanguageModel:
+    return MaskedLanguageModel(tiny.config(60), pooler=pooler).eval()
 
 
 @pytest.mark.parametrize("head", ["BertModel", "BertForPreTraining"])
@@ -62,8 +50,7 @@ def test_no_pooler_is_made_up(tmp_path: Path) -> None:
 
 def test_a_roformer_keeps_one_that_transformers_does_not_know(tmp_path: Path) -> None:
     """Sentence models of the package that first had RoFormer in PyTorch have one."""
-    config = EncoderConfig(**SIZES, embedding_size=12)
-    folder.save(MaskedLanguageModel(config, pooler=True), tmp_path, tokenizer=tmp_path)
+    folder.save(model(pooler=True), tmp_path, tokenizer=tmp_path)
     weight = load_file(tmp_path / "model.safetensors")["roformer.pooler.dense.weight"]
     again = folder.load(tmp_path)
     assert again.pooler is not None
@@ -71,14 +58,14 @@ def test_a_roformer_keeps_one_that_transformers_does_not_know(tmp_path: Path) ->
 
 
 def test_our_forward_does_not_look_at_it() -> None:
-    model = MaskedLanguageModel(EncoderConfig(**SIZES, embedding_size=12), pooler=True).eval()
-    assert model.pooler is not None
+    made = model(pooler=True)
+    assert made.pooler is not None
     ids = torch.randint(1, 60, (2, 5))
-    before = model(ids)
-    model.pooler.weight.data.fill_(torch.nan)
-    assert torch.equal(model(ids), before)
-    model(ids).sum().backward()
-    assert model.pooler.weight.grad is None
+    before = made(ids)
+    made.pooler.weight.data.fill_(torch.nan)
+    assert torch.equal(made(ids), before)
+    made(ids).sum().backward()
+    assert made.pooler.weight.grad is None
 
 
 def test_what_is_not_taken_is_named(tmp_path: Path) -> None:
@@ -100,5 +87,5 @@ def test_what_is_not_taken_is_named(tmp_path: Path) -> None:
 
 
 def test_of_our_own_folder_everything_is_taken(tmp_path: Path) -> None:
-    folder.save(MaskedLanguageModel(EncoderConfig(**SIZES, embedding_size=12)), tmp_path, tokenizer=tmp_path)
+    folder.save(model(pooler=False), tmp_path, tokenizer=tmp_path)
     assert folder.not_taken(tmp_path) == []

@@ -9,9 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from prefect.server.schemas.actions import WorkPoolCreate
-from prefect.utilities.schema_tools import validate
-from prefect.utilities.templating import apply_values
 from pydantic import ValidationError
 
 POOLS = Path(__file__).resolve().parents[2] / "flows" / "pools"
@@ -88,6 +85,8 @@ def settings(template: dict[str, Any]) -> dict[str, Any]:
 
 
 def rendered(kind: str, **values: Any) -> dict[str, Any]:
+    from prefect.utilities.templating import apply_values
+
     template = ours(kind)
     configuration: dict[str, Any] = apply_values(template["job_configuration"], defaults(template) | values)
     return configuration
@@ -102,11 +101,15 @@ def test_this_is_all_that_differs_from_prefects_own(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_prefect_accepts_it(kind: str) -> None:
+    from prefect.server.schemas.actions import WorkPoolCreate
+
     WorkPoolCreate(name="cluster", type=kind, base_job_template=ours(kind))
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_undeclared_placeholder_is_refused(kind: str) -> None:
+    from prefect.server.schemas.actions import WorkPoolCreate
+
     template = ours(kind)
     del template["variables"]["properties"]["gpus"]
     with pytest.raises(ValidationError, match=r"undeclared variable\(s\): gpus"):
@@ -115,6 +118,8 @@ def test_an_undeclared_placeholder_is_refused(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_defaults_fit_the_schema_and_nonsense_does_not(kind: str) -> None:
+    from prefect.utilities.schema_tools import validate
+
     template = ours(kind)
     assert validate(defaults(template), template["variables"]) == []
     assert validate({"gpus": -2}, template["variables"]) and validate({"gpus": "two"}, template["variables"])

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from rosphere.errors import InputError
 from rosphere.preparation import writing
 from rosphere.preparation.source import Group
-from rosphere.text import tokenizer
 from rosphere.text.cleaning import fingerprint
 from rosphere.text.corpus import Corpus
 from rosphere.text.tokenizer import Tokenizer
+from tests import tiny
 
 
 def read(path: Path) -> list[dict[str, Any]]:
@@ -63,8 +63,7 @@ def test_a_source_without_usable_text_is_refused_with_the_counts() -> None:
 
 
 def pieces(folder: Path) -> Tokenizer:
-    tokenizer.save(tokenizer.train(["一二三四五"], size=100, minimum=1), folder)
-    return Tokenizer(folder)
+    return tiny.tokenizer(folder, ["一二三四五"])
 
 
 def test_a_corpus_is_counted_and_empty_documents_dropped(tmp_path: Path) -> None:

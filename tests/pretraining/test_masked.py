@@ -16,60 +16,31 @@ from numpy.typing import NDArray
 from torch.nn import functional as F
 
 from rosphere.encoder import masks
-from rosphere.encoder.config import EncoderConfig
 from rosphere.encoder.model import MaskedLanguageModel
 from rosphere.errors import InputError
 from rosphere.pretraining import masked
 from rosphere.pretraining.batch import Batch, _hits, prediction_loss
 from rosphere.pretraining.dev_set import DevSet
 from rosphere.pretraining.packing import SHORTEST, PackedRows, pack
-from rosphere.text import corpus, tokenizer
-from rosphere.text.corpus import Corpus, Document
-from rosphere.text.tokenizer import SPECIALS, UNUSED, Tokenizer
+from rosphere.text.tokenizer import Tokenizer
+from tests import tiny
 
-FIRST = len(SPECIALS) + len(UNUSED)  # the first token of text
 LENGTHS = (3, 8, 9, 17, 40, 25, 7, 12, 60, 11, 8, 30)
 
 
 @pytest.fixture(scope="module")
 def tokens(tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
-    folder = tmp_path_factory.mktemp("tokenizer")
-    tokenizer.save(tokenizer.train(["春眠不觉晓处处闻啼鸟夜来风雨声花落知多少床前明月光"], size=99, minimum=1), folder)
-    return Tokenizer(folder)
-
-
-def documents(lengths: tuple[int, ...], vocabulary: int, seed: int = 0) -> list[Document]:
-    """Random tokens in words of one to four."""
-    generator = np.random.default_rng(seed)
-    return [(generator.integers(FIRST, vocabulary, n), generator.random(n) < 0.5) for n in lengths]
-
-
-def written(found: list[Document], folder: Path, vocabulary: int) -> Corpus:
-    corpus.write(found, folder, vocab_size=vocabulary, shard_tokens=50)
-    return Corpus(folder)
+    return tiny.tokenizer(tmp_path_factory.mktemp("tokenizer"), [tiny.POEM])
 
 
 @pytest.fixture
 def rows(tokens: Tokenizer, tmp_path: Path) -> PackedRows:
-    found = documents(LENGTHS, len(tokens))
-    return PackedRows(written(found, tmp_path / "corpus", len(tokens)), tokens, length=24, seed=5)
+    found = tiny.documents(LENGTHS, len(tokens))
+    return PackedRows(tiny.shards(found, tmp_path / "corpus", len(tokens)), tokens, length=24, seed=5)
 
 
 def perturbed(vocabulary: int) -> MaskedLanguageModel:
-    torch.manual_seed(0)
-    model = MaskedLanguageModel(
-        EncoderConfig(
-            vocab_size=vocabulary,
-            embedding_size=12,
-            hidden_size=24,
-            num_hidden_layers=2,
-            num_attention_heads=3,
-            intermediate_size=40,
-        )
-    )
-    for parameter in model.parameters():
-        parameter.data += 0.2 * torch.randn_like(parameter)
-    return model.eval()
+    return tiny.shaken(tiny.language(vocabulary))
 
 
 # --- packing
@@ -103,9 +74,9 @@ def test_every_token_stands_in_one_row_save_for_short_tails(lengths: list[int], 
 def test_a_row_is_its_documents_one_after_the_other(
     tokens: Tokenizer, lengths: list[int], length: int, seed: int
 ) -> None:
-    found = documents(tuple(lengths), len(tokens), seed)
+    found = tiny.documents(tuple(lengths), len(tokens), seed)
     with tempfile.TemporaryDirectory() as folder:
-        rows = PackedRows(written(found, Path(folder), len(tokens)), tokens, length=length, seed=seed)
+        rows = PackedRows(tiny.shards(found, Path(folder), len(tokens)), tokens, length=length, seed=seed)
         for number, row in enumerate(rows.rows):
             ids, owner, starts = rows.row(number)
             assert len(ids) == len(owner) == len(starts) == length
@@ -119,7 +90,7 @@ def test_a_row_is_its_documents_one_after_the_other(
 
 
 def test_refuses_rows_and_documents_that_are_too_short(tokens: Tokenizer, tmp_path: Path) -> None:
-    short = written(documents((7, 3), len(tokens)), tmp_path / "short", len(tokens))
+    short = tiny.shards(tiny.documents((7, 3), len(tokens)), tmp_path / "short", len(tokens))
     with pytest.raises(InputError, match="no document of 8 tokens or more"):
         PackedRows(short, tokens, length=24, seed=0)
     with pytest.raises(InputError, match="expected rows of 10 tokens or more, got 9"):
@@ -235,7 +206,7 @@ def masked_batch(
     tokens: Tokenizer, *, count: int = 400, rate: float = 0.15, seed: int = 0
 ) -> tuple[Batch, NDArray[np.int64], NDArray[np.bool_]]:
     generator = np.random.default_rng(seed)
-    ids = generator.integers(FIRST, len(tokens), (count, 128))
+    ids = generator.integers(tiny.FIRST, len(tokens), (count, 128))
     ids[:, 0], ids[:, 60], ids[:, 61], ids[:, 120] = tokens.cls, tokens.sep, tokens.cls, tokens.sep
     ids[:, 121:] = tokens.pad
     owner = np.repeat([[1] * 61 + [2] * 60 + [0] * 7], count, axis=0)

@@ -14,8 +14,9 @@ from rosphere.similarity import evaluators, retrieval
 from rosphere.similarity.evaluators import Benchmark
 from rosphere.similarity.pairs import Groups
 from rosphere.similarity.vectors import unit
-from rosphere.text import reading, tokenizer
+from rosphere.text import reading
 from rosphere.text.tokenizer import Tokenizer
+from tests import tiny
 
 # jieba's own source, where it is compiled for the first time.
 pytestmark = pytest.mark.filterwarnings("ignore:invalid escape sequence")
@@ -27,9 +28,9 @@ GOLD = [("怎么退货", "如何退货", 5.0), ("办信用卡", "天气如何", 
 
 def groups(folder: Path, name: str, rows: list[tuple[str, list[str]]]) -> Groups:
     texts = [text for one, others in rows for text in (one, *others)]
-    tokenizer.save(tokenizer.train(texts, size=200, minimum=1), folder)
+    pieces = tiny.tokenizer(folder, texts)
     reading.write_rows(folder / name, [{"text": one, "synonyms": others} for one, others in rows])
-    return Groups(folder / name, Tokenizer(folder), max_length=20)
+    return Groups(folder / name, pieces, max_length=20)
 
 
 def gold(folder: Path, rows: list[tuple[str, str, float]]) -> Path:

@@ -20,7 +20,7 @@ from torch import Tensor
 from rosphere.cli import app as command_line
 from rosphere.cli import generate
 from rosphere.encoder import masks
-from rosphere.encoder.config import EncoderConfig, Kind
+from rosphere.encoder.config import Kind
 from rosphere.encoder.model import MaskedLanguageModel
 from rosphere.errors import InputError
 from rosphere.similarity import encoding, generation, sampling
@@ -28,9 +28,9 @@ from rosphere.similarity import model as similarity
 from rosphere.similarity.generation import paraphrases, paraphrases_of_each
 from rosphere.similarity.model import SimilarityModel
 from rosphere.similarity.sampling import sample
-from rosphere.text import tokenizer
 from rosphere.text.nucleus import nucleus
 from rosphere.text.tokenizer import SPECIALS, UNUSED, Tokenizer
+from tests import tiny
 
 TEXT = "今天天气很好"
 TEXTS = [TEXT, "好", "明天不错吗", "今天很好很好很好很好", "明天", "天气不错", "今天好吗"]
@@ -39,27 +39,13 @@ KINDS: list[Kind] = ["roformer", "roformer_v2", "bert"]
 
 @pytest.fixture(scope="module")
 def tokens(tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
-    folder = tmp_path_factory.mktemp("tokenizer")
-    tokenizer.save(tokenizer.train(TEXTS, size=200, minimum=1), folder)
-    return Tokenizer(folder)
+    return tiny.tokenizer(tmp_path_factory.mktemp("tokenizer"), TEXTS)
 
 
 def model(tokens: Tokenizer, kind: Kind = "roformer", *, ending: float = 0.0, positions: int = 64) -> SimilarityModel:
     """Random weights (of a seed whose greedy sentences have many lengths); ``ending`` is added to [SEP]'s logit."""
-    found = SimilarityModel(
-        MaskedLanguageModel(
-            EncoderConfig(
-                model_type=kind,
-                vocab_size=len(tokens),
-                embedding_size=24 if kind == "bert" else 12,
-                hidden_size=24,
-                num_hidden_layers=2,
-                num_attention_heads=3,
-                intermediate_size=40,
-                max_position_embeddings=positions,
-            )
-        )
-    )
+    shape = tiny.language(len(tokens), model_type=kind, max_position_embeddings=positions)
+    found = SimilarityModel(shape)
     torch.manual_seed(10)
     for parameter in found.parameters():
         if parameter.ndim > 1:

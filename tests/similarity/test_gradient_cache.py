@@ -18,37 +18,20 @@ from scipy.special import rel_entr, softmax
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from rosphere.encoder.config import EncoderConfig
-from rosphere.encoder.model import MaskedLanguageModel
 from rosphere.randomness.state import RandomState
 from rosphere.similarity.distillation import neighbour_distillation, similarity_distillation
 from rosphere.similarity.gradient_cache import accumulate, gradient_error
 from rosphere.similarity.losses import cosent, info_nce
 from rosphere.similarity.model import SimilarityModel
 from rosphere.similarity.pairs import Batch
+from tests import tiny
 
 ROWS, VOCABULARY = 8, 23
 LOSS = partial(info_nce, temperature=0.05)
 
 
 def language(dtype: torch.dtype) -> SimilarityModel:
-    torch.manual_seed(0)
-    model = SimilarityModel(
-        MaskedLanguageModel(
-            EncoderConfig(
-                vocab_size=VOCABULARY,
-                embedding_size=12,
-                hidden_size=16,
-                num_hidden_layers=2,
-                num_attention_heads=2,
-                intermediate_size=24,
-                hidden_dropout_prob=0.1,
-                attention_probs_dropout_prob=0.1,
-            )
-        )
-    )
-    for parameter in model.parameters():
-        parameter.data += 0.2 * torch.randn_like(parameter)
+    model = tiny.shaken(SimilarityModel(tiny.language(VOCABULARY)))
     return model.to(dtype).train()
 
 

@@ -21,7 +21,7 @@ from torch.nn import functional as F
 
 from rosphere.encoder import folder as folders
 from rosphere.encoder import masks
-from rosphere.encoder.config import EncoderConfig, Kind
+from rosphere.encoder.config import Kind
 from rosphere.encoder.model import MaskedLanguageModel
 from rosphere.errors import InputError
 from rosphere.similarity import encoding, whitening
@@ -30,6 +30,7 @@ from rosphere.similarity.model import SimilarityModel
 from rosphere.similarity.pairs import Batch
 from rosphere.text import batching, tokenizer
 from rosphere.text.tokenizer import Tokenizer
+from tests import tiny
 
 HOUSE = Path(__file__).resolve().parents[2]
 TEXTS = [
@@ -46,29 +47,11 @@ TEXTS = [
 
 @pytest.fixture(scope="module")
 def tokens(tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
-    folder = tmp_path_factory.mktemp("tokenizer")
-    tokenizer.save(tokenizer.train(TEXTS, size=200, minimum=1), folder)
-    return Tokenizer(folder)
+    return tiny.tokenizer(tmp_path_factory.mktemp("tokenizer"), TEXTS)
 
 
 def random_model(tokens: Tokenizer, kind: Kind) -> SimilarityModel:
-    torch.manual_seed(0)
-    found = SimilarityModel(
-        MaskedLanguageModel(
-            EncoderConfig(
-                model_type=kind,
-                vocab_size=len(tokens),
-                embedding_size=24 if kind == "bert" else 12,
-                hidden_size=24,
-                num_hidden_layers=2,
-                num_attention_heads=3,
-                intermediate_size=40,
-            )
-        )
-    )
-    for parameter in found.parameters():
-        parameter.data += 0.2 * torch.randn_like(parameter)
-    return found.eval()
+    return tiny.shaken(SimilarityModel(tiny.language(len(tokens), model_type=kind)))
 
 
 @pytest.fixture(scope="module", params=["cls", "mean"])
@@ -147,15 +130,7 @@ def test_rows_share_the_mean_by_their_tokens(model: SimilarityModel, tokens: Tok
 
 
 def test_the_pooler_starts_as_the_identity() -> None:
-    config = EncoderConfig(
-        vocab_size=20,
-        embedding_size=8,
-        hidden_size=8,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=8,
-    )
-    fresh = SimilarityModel(MaskedLanguageModel(config))
+    fresh = SimilarityModel(tiny.language(20, hidden_size=8, num_attention_heads=2))
     x = torch.randn(3, 8)
     assert torch.equal(fresh.pooler(x), x)
 

@@ -13,18 +13,15 @@ import torch
 from rosphere.errors import InputError
 from rosphere.similarity import pairs
 from rosphere.similarity.pairs import Batch, Groups
-from rosphere.text import tokenizer
 from rosphere.text.tokenizer import Tokenizer
+from tests import tiny
 
 SENTENCES = [["怎么退货", "如何退货", "退货流程是什么"], ["开发票", "怎么开发票"], ["北京大学", "北大"]]
 
 
 @pytest.fixture(scope="module")
 def pieces(tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
-    folder = tmp_path_factory.mktemp("tokenizer")
-    texts = [text for group in SENTENCES for text in group]
-    tokenizer.save(tokenizer.train(texts, size=200, minimum=1), folder)
-    return Tokenizer(folder)
+    return tiny.tokenizer(tmp_path_factory.mktemp("tokenizer"), [text for group in SENTENCES for text in group])
 
 
 def made(path: Path, pieces: Tokenizer, max_length: int = 32) -> Groups:

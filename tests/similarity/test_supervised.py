@@ -9,13 +9,11 @@ from typing import Any
 import pytest
 import torch
 
-from rosphere.encoder.config import EncoderConfig
-from rosphere.encoder.model import MaskedLanguageModel
 from rosphere.errors import InputError
 from rosphere.similarity.model import SimilarityModel
 from rosphere.similarity.supervised import ALIKE, CLASSES, INFERENCE, LabelledPair, PairClassifier, Pairs, read
-from rosphere.text import tokenizer
 from rosphere.text.tokenizer import Tokenizer
+from tests import tiny
 
 WORDS = "怎么退货款天气好不"
 ROWS = [
@@ -27,24 +25,11 @@ ROWS = [
 
 @pytest.fixture(scope="module")
 def pieces(tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
-    folder = tmp_path_factory.mktemp("tokenizer")
-    tokenizer.save(tokenizer.train([WORDS], size=99, minimum=1), folder)
-    return Tokenizer(folder)
+    return tiny.tokenizer(tmp_path_factory.mktemp("tokenizer"), [WORDS])
 
 
 def model(pieces: Tokenizer) -> SimilarityModel:
-    torch.manual_seed(0)
-    config = EncoderConfig(
-        vocab_size=len(pieces),
-        embedding_size=12,
-        hidden_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=20,
-        hidden_dropout_prob=0.0,
-        attention_probs_dropout_prob=0.0,
-    )
-    return SimilarityModel(MaskedLanguageModel(config))
+    return SimilarityModel(tiny.language(len(pieces), **tiny.ONE_BLOCK, **tiny.NO_DROPOUT))
 
 
 def written(tmp_path: Path, rows: list[dict[str, Any]]) -> Path:

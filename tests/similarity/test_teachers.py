@@ -11,15 +11,13 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from rosphere.encoder.config import EncoderConfig
-from rosphere.encoder.model import MaskedLanguageModel
 from rosphere.errors import InputError
 from rosphere.similarity import encoding, teachers
 from rosphere.similarity import model as similarity
 from rosphere.similarity.model import SimilarityModel
 from rosphere.similarity.vectors import unit
-from rosphere.text import tokenizer
 from rosphere.text.tokenizer import Tokenizer
+from tests import tiny
 
 # jieba's own source, where it is compiled for the first time.
 pytestmark = pytest.mark.filterwarnings("ignore:invalid escape sequence")
@@ -30,17 +28,8 @@ TEXTS = ["怎么退货", "如何退货？", "今天天气不错", "卡"]
 @pytest.fixture(scope="module")
 def ours(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("teacher")
-    tokenizer.save(tokenizer.train(TEXTS, size=99, minimum=1), folder / "pieces")
-    torch.manual_seed(0)
-    config = EncoderConfig(
-        vocab_size=len(Tokenizer(folder / "pieces")),
-        embedding_size=12,
-        hidden_size=16,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=20,
-    )
-    model = SimilarityModel(MaskedLanguageModel(config))
+    pieces = tiny.tokenizer(folder / "pieces", TEXTS)
+    model = SimilarityModel(tiny.language(len(pieces), **tiny.ONE_BLOCK))
     model.pooler.weight.data += torch.randn(16, 16)
     similarity.save(model, folder / "model", tokenizer=folder / "pieces")
     return folder / "model"

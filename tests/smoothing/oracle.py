@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import mpmath as mp
@@ -65,6 +66,7 @@ CLOSED: dict[str, Callable[[Any, Any, str], Any]] = {
 }
 
 
+@cache
 def exact(name: str, x: float, w: float, kernel: str) -> Any:
     """f * k_w at x, with digits enough for values of 1e-308 that are differences of ones."""
     for digits in (60, 420):

@@ -102,7 +102,7 @@ def test_at_zero():
 
 
 @pytest.mark.parametrize("function", FUNCTIONS, ids=lambda f: f.__name__)
-@pytest.mark.parametrize("order", [0.0, 0.5, 3.0, 31.0, torch.tensor([[0.0], [40.0]])], ids=str)
+@pytest.mark.parametrize("order", [0.5, 3.0, torch.tensor([[0.0], [31.0], [40.0]])], ids=str)
 def test_differentiates_twice(function, order):
     x = torch.tensor([0.03, 0.5, 3.0, 40.0, 200.0], dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(lambda z: function(order, z), x)

@@ -12,12 +12,9 @@ import pytest
 
 from pipeline.run import settings as config
 from rosphere.encoder import folder
-from rosphere.encoder.config import EncoderConfig
-from rosphere.encoder.model import MaskedLanguageModel
 from rosphere.errors import InputError
-from rosphere.randomness.state import seed_everything
-from rosphere.text import tokenizer as tokenizers
 from stages.evaluate import EpochSchedule, Evaluate
+from tests import tiny
 from tests.stages.test_dag import environment
 
 pytestmark = pytest.mark.integration
@@ -71,18 +68,9 @@ def test_options_that_make_no_sense_are_refused(changes: dict[str, Any], complai
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What the stage reads: a tiny encoder, its tokenizer, rows of three tasks."""
     place = tmp_path_factory.mktemp("workspace")
-    tokenizers.save(tokenizers.train([*TEXTS, "。"], size=80, minimum=1), place / "data/tokenizer")
-    vocabulary = len(tokenizers.Tokenizer(place / "data/tokenizer"))
-    seed_everything(1)
-    shape = EncoderConfig(
-        vocab_size=vocabulary,
-        embedding_size=8,
-        hidden_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=16,
-    )
-    folder.save(MaskedLanguageModel(shape), place / "models/pretrain_wide", tokenizer=place / "data/tokenizer")
+    pieces = tiny.tokenizer(place / "data/tokenizer", [*TEXTS, "。"])
+    model = tiny.language(len(pieces), seed=1, **tiny.ONE_BLOCK)
+    folder.save(model, place / "models/pretrain_wide", tokenizer=pieces.folder)
     for name, rows in ROWS.items():
         for split in ("train", "dev", "test" if name == "cmrc2018" else "test1.1"):
             path = place / "data/tasks" / name / f"{split}.jsonl"

@@ -13,6 +13,7 @@ from rosphere.errors import InputError
 from rosphere.text import tokenizer
 from rosphere.text.cleaning import clean
 from rosphere.text.tokenizer import SPECIALS, UNUSED, Tokenizer
+from tests import tiny
 
 TEXTS = [
     "房间36℃很热，★★★推荐，3～5天。",
@@ -27,19 +28,11 @@ BLOCKS = ((0x20, 0x5FF), (0x2010, 0x2E42), (0x3000, 0x9FFF), (0xFF00, 0xFFEF), (
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("tokenizer")
-    tokenizer.save(tokenizer.train(TEXTS, size=1000, minimum=1), folder)
-    return folder
+    return tiny.tokenizer(tmp_path_factory.mktemp("tokenizer"), TEXTS).folder
 
 
 @pytest.fixture(scope="module")
 def pieces(folder: Path) -> Tokenizer:
-    return Tokenizer(folder)
-
-
-def made(folder: Path, texts: list[str], *, lowercase: bool = True) -> Tokenizer:
-    vocabulary = tokenizer.train(texts, size=1000, minimum=1, lowercase=lowercase)
-    tokenizer.save(vocabulary, folder, lowercase=lowercase)
     return Tokenizer(folder)
 
 
@@ -84,7 +77,7 @@ def test_chinese_text_survives_a_round_trip(pieces: Tokenizer, text: str) -> Non
 @pytest.mark.parametrize("text", ["36℃", "★★★", "3～5天", "😀😀", "a→b", "12×3", "さよなら"])
 def test_signs_inside_words_are_no_unknowns(tmp_path: Path, text: str) -> None:
     """BERT splits at punctuation only: "36℃" is one word, unknown as a whole if "##℃" is missing."""
-    pieces = made(tmp_path, [text, "0123456789"])
+    pieces = tiny.tokenizer(tmp_path, [text, "0123456789"])
     assert pieces.unk not in pieces.ids([text])[0]
     assert pieces.decode(pieces.ids([text])[0]) == text
 
@@ -93,20 +86,20 @@ def test_signs_inside_words_are_no_unknowns(tmp_path: Path, text: str) -> None:
 @settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_every_text_is_known_to_a_tokenizer_trained_on_it(tmp_path: Path, text: str) -> None:
     text = clean(text)
-    pieces = made(tmp_path, [text])
+    pieces = tiny.tokenizer(tmp_path, [text])
     assert pieces.unk not in pieces.ids([text])[0]
 
 
 @pytest.mark.parametrize("lowercase", [True, False])
 def test_capitals_are_known_whether_kept_or_folded(tmp_path: Path, lowercase: bool) -> None:
-    pieces = made(tmp_path, ["Hello NLP"], lowercase=lowercase)
+    pieces = tiny.tokenizer(tmp_path, ["Hello NLP"], lowercase=lowercase)
     assert pieces.unk not in pieces.ids(["Hello NLP"])[0]
     assert pieces.decode(pieces.ids(["Hello NLP"])[0]) == ("hello nlp" if lowercase else "Hello NLP")
 
 
 @pytest.mark.parametrize("special", SPECIALS)
 def test_a_special_token_in_a_users_text_is_text(tmp_path: Path, special: str) -> None:
-    pieces = made(tmp_path, [f"前{special}后"])
+    pieces = tiny.tokenizer(tmp_path, [f"前{special}后"])
     ids = pieces.ids([f"前{special}后"])[0]
     assert pieces.decode(ids) == f"前{special.lower()}后" and not set(ids) & {pieces.identity(s) for s in SPECIALS}
     assert pieces.ids([f"前{special}后"], marks=True)[0][1] == pieces.identity(special)

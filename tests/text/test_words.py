@@ -6,18 +6,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rosphere.text import tokenising, tokenizer
+from rosphere.text import tokenising
 from rosphere.text.tokenizer import Tokenizer
 from rosphere.text.words import word_starts
+from tests import tiny
 
 TEXT = "北京大学的学生用iPhone打电话，ありがとう。"
 
 
 @pytest.fixture(scope="module")
 def pieces(tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
-    folder = tmp_path_factory.mktemp("tokenizer")
-    tokenizer.save(tokenizer.train([TEXT], size=500, minimum=1), folder)
-    return Tokenizer(folder)
+    return tiny.tokenizer(tmp_path_factory.mktemp("tokenizer"), [TEXT])
 
 
 def characters(text: str) -> list[tuple[int, int]]:

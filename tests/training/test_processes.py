@@ -24,21 +24,20 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from rosphere.encoder.config import EncoderConfig
 from rosphere.encoder.model import MaskedLanguageModel
 from rosphere.errors import InputError, Interrupted
 from rosphere.pretraining import masked
 from rosphere.pretraining.batch import Batch, prediction_loss
 from rosphere.pretraining.packing import PackedRows
 from rosphere.similarity import gradient_cache
-from rosphere.text import corpus, tokenizer
 from rosphere.text.corpus import Corpus
-from rosphere.text.tokenizer import SPECIALS, UNUSED, Tokenizer
+from rosphere.text.tokenizer import Tokenizer
 from rosphere.training import loop, processes
 from rosphere.training.checkpoint import History
 from rosphere.training.loop import Backward, Callbacks, Objective, Released
 from rosphere.training.processes import Processes, join
 from rosphere.training.schedule import Schedule
+from tests import tiny
 
 pytestmark = pytest.mark.integration
 
@@ -128,19 +127,9 @@ def predictions(model: nn.Module, batch: Batch, backward: Backward) -> Metrics:
 def language(folder: Path, size: int, rate: float = 0.3) -> tuple[MaskedLanguageModel, Callable[[int], Batch]]:
     """A small model, and batches of ``size`` packed rows of random words."""
     words = Tokenizer(folder / "tokenizer")
-    torch.manual_seed(1)
-    config = EncoderConfig(
-        vocab_size=len(words),
-        embedding_size=12,
-        hidden_size=24,
-        num_hidden_layers=2,
-        num_attention_heads=3,
-        intermediate_size=40,
-        hidden_dropout_prob=0.0,
-        attention_probs_dropout_prob=0.0,
-    )
     packed = PackedRows(Corpus(folder / "corpus"), words, length=24, seed=5)
-    return MaskedLanguageModel(config), lambda step: masked.training_batch(packed, step, size=size, rate=rate)
+    model = tiny.language(len(words), seed=1, **tiny.NO_DROPOUT)
+    return model, lambda step: masked.training_batch(packed, step, size=size, rate=rate)
 
 
 # --- runs
@@ -314,13 +303,8 @@ def told(folder: Path, scenario: Callable[[int, Path], Outcome], rank: int) -> O
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where two processes have lived through all scenarios."""
     folder = tmp_path_factory.mktemp("pair")
-    vocabulary = tokenizer.train(["春眠不觉晓处处闻啼鸟夜来风雨声花落知多少床前明月光"], size=99, minimum=1)
-    tokenizer.save(vocabulary, folder / "tokenizer")
-    size = len(Tokenizer(folder / "tokenizer"))
-    generator = np.random.default_rng(0)
-    lengths = (30, 8, 9, 17, 40, 25, 12, 60, 11, 8, 30)
-    words = [(generator.integers(len(SPECIALS) + len(UNUSED), size, n), generator.random(n) < 0.5) for n in lengths]
-    corpus.write(words, folder / "corpus", vocab_size=size, shard_tokens=50)
+    size = len(tiny.tokenizer(folder / "tokenizer", [tiny.POEM]))
+    tiny.shards(tiny.documents((30, 8, 9, 17, 40, 25, 12, 60, 11, 8, 30), size), folder / "corpus", size)
     spawn = multiprocessing.get_context("spawn")
     pair = [spawn.Process(target=live, args=(rank, folder), daemon=True) for rank in (0, 1)]
     for process in pair:

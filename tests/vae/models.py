@@ -6,12 +6,11 @@ from typing import Any
 
 import torch
 
-from rosphere.encoder.config import EncoderConfig
-from rosphere.encoder.model import MaskedLanguageModel
 from rosphere.text import batching
 from rosphere.vae.decoder import FreshDecoder
 from rosphere.vae.model import SentenceVAE, Shape
 from rosphere.vae.sentences import Batch
+from tests import tiny
 
 PAD, CLS, SEP, MASK = 0, 2, 3, 4
 VOCABULARY = 26
@@ -22,29 +21,11 @@ PLACES = ("input", "every_layer")
 def model(
     kind: Any = "vmf", *, latent: int = 6, kappa: Any = 20.0, model_type: Any = "roformer", **changes: Any
 ) -> SentenceVAE:
-    torch.manual_seed(0)
-    language = MaskedLanguageModel(
-        EncoderConfig(
-            model_type=model_type,
-            vocab_size=VOCABULARY,
-            embedding_size=12,
-            hidden_size=24,
-            num_hidden_layers=1,
-            num_attention_heads=2,
-            intermediate_size=32,
-            hidden_dropout_prob=0.0,
-            attention_probs_dropout_prob=0.0,
-        )
+    language = tiny.language(
+        VOCABULARY, num_hidden_layers=1, num_attention_heads=2, model_type=model_type, **tiny.NO_DROPOUT
     )
     shape = {"fresh_decoder": FreshDecoder(layers=2, width=32), "word_dropout": 0.0, **changes}
     return SentenceVAE(language, Shape(kind=kind, latent=latent, kappa=kappa, **shape), mask_token=MASK)
-
-
-def shaken(found: SentenceVAE) -> SentenceVAE:
-    """Every weight away from its start."""
-    for parameter in found.parameters():
-        parameter.data += 0.2 * torch.randn_like(parameter)
-    return found.eval()
 
 
 def sentences(count: int = 20, seed: int = 0) -> Batch:

@@ -15,14 +15,15 @@ from torch.nn import functional as F
 
 from rosphere.cli.app import main
 from rosphere.errors import InputError
-from rosphere.text import tokenizer as tokenizers
 from rosphere.text.tokenizer import Tokenizer
 from rosphere.vae import decoding, folder, latents
 from rosphere.vae.latents import geodesic, modes, neighbours
 from rosphere.vae.sentences import Sentences
-from tests.vae.models import CLS, KINDS, PAD, SEP, VOCABULARY, model, sentences, shaken
+from tests import tiny
+from tests.tiny import shaken
+from tests.vae.models import CLS, KINDS, PAD, SEP, VOCABULARY, model, sentences
 
-CHARACTERS = [chr(0x4E00 + n) for n in range(VOCABULARY - 15)]
+CHARACTERS = tiny.ideographs(VOCABULARY - tiny.FIRST)
 
 
 def units(*shape: int, seed: int = 0) -> Tensor:
@@ -149,8 +150,8 @@ def test_modes_come_in_the_order_of_the_sentences_whatever_the_batches(
 
 @pytest.fixture
 def saved(tmp_path: Path) -> Path:
-    tokenizers.save([*tokenizers.SPECIALS, *tokenizers.UNUSED, *CHARACTERS], tmp_path / "tokenizer")
-    folder.save(shaken(model(latent=6)), tmp_path / "vmf_vae", tokenizer=tmp_path / "tokenizer")
+    pieces = tiny.of_characters(tmp_path / "tokenizer", len(CHARACTERS))
+    folder.save(shaken(model(latent=6)), tmp_path / "vmf_vae", tokenizer=pieces.folder)
     return tmp_path / "vmf_vae"
 
 

@@ -20,7 +20,8 @@ from rosphere.vae.likelihood import effective_draws, log_marginal, log_weights, 
 from rosphere.vae.model import SentenceVAE
 from rosphere.vae.objective import elbo
 from rosphere.vae.sentences import Batch
-from tests.vae.models import CLS, KINDS, SEP, model, parts, sentences, shaken
+from tests.tiny import shaken
+from tests.vae.models import CLS, KINDS, SEP, model, parts, sentences
 
 # --- x = W z + b + noise, z ~ N(0, I): log p(x) = log N(x; b, W W' + s² I)
 

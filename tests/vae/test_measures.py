@@ -19,7 +19,8 @@ from rosphere.sphere.distributions import VonMisesFisher
 from rosphere.vae import measures
 from rosphere.vae.measures import active_directions, active_units, mutual_information
 from rosphere.vae.objective import elbo
-from tests.vae.models import KINDS, model, parts, sentences, shaken
+from tests.tiny import shaken
+from tests.vae.models import KINDS, model, parts, sentences
 
 
 @pytest.mark.parametrize(("latent", "kappa"), [(4, 20.0), (16, 5.0), (32, 100.0)])

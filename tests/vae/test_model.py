@@ -20,7 +20,8 @@ from rosphere.vae import heads, training
 from rosphere.vae.decoding import decode
 from rosphere.vae.objective import ELBO, Objective, elbo
 from rosphere.vae.sentences import Batch, Sentences
-from tests.vae.models import CLS, KINDS, MASK, PAD, PLACES, SEP, VOCABULARY, model, sentences, shaken
+from tests.tiny import shaken
+from tests.vae.models import CLS, KINDS, MASK, PAD, PLACES, SEP, VOCABULARY, model, sentences
 
 # --- posterior and prior
 

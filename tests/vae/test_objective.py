@@ -16,7 +16,8 @@ from rosphere.vae.model import Shape
 from rosphere.vae.objective import ELBO, Objective, elbo
 from rosphere.vae.sentences import Sentences
 from rosphere.vae.variants import Regularizers, Variant, variant
-from tests.vae.models import KINDS, model, sentences, shaken
+from tests.tiny import shaken
+from tests.vae.models import KINDS, model, sentences
 
 
 def test_the_closed_form_kl_literal() -> None:

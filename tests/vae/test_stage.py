@@ -16,12 +16,13 @@ from pipeline.report.run_data import RunData
 from pipeline.run import settings as config
 from rosphere.errors import InputError
 from rosphere.text import reading
-from rosphere.text import tokenizer as tokenizers
 from rosphere.vae.decoder import FreshDecoder
 from rosphere.vae.latents import encode, view
 from stages import evaluate_vae, report, vmf_vae
+from tests import tiny
 from tests.pipeline.report import toy_reports
-from tests.vae.models import model, shaken
+from tests.tiny import shaken
+from tests.vae.models import model
 
 PARAMS = Path(__file__).resolve().parents[2] / "params.yaml"
 
@@ -161,9 +162,7 @@ def test_the_table_has_means_and_spreads() -> None:
 def test_the_view_is_of_the_held_out_along_the_means_of_the_training_rows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    characters = [chr(0x4E00 + n) for n in range(11)]
-    tokenizers.save([*tokenizers.SPECIALS, *tokenizers.UNUSED, *characters], tmp_path / "tokenizer")
-    tokenizer, found = tokenizers.Tokenizer(tmp_path / "tokenizer"), shaken(model())
+    tokenizer, found = tiny.of_characters(tmp_path / "tokenizer", 11), shaken(model())
     train = {"0": ["一丁丂", "七丄"], "1": ["丆万", "丈三上"]}
     rows = [{"sentence": text, "label": label} for label, texts in train.items() for text in texts]
     long = {"sentence": "一" * 30, "label": "0"}

@@ -9,30 +9,14 @@ import torch
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from rosphere.encoder import folder, masks, rotary
-from rosphere.encoder.config import EncoderConfig, to_json
+from rosphere.encoder import folder, masks
+from rosphere.encoder.config import EncoderConfig
 from rosphere.encoder.model import MaskedLanguageModel
+from tests import tiny
 
 VOCABULARY = 37
-SMALL = EncoderConfig(
-    vocab_size=VOCABULARY,
-    embedding_size=10,
-    hidden_size=24,
-    num_hidden_layers=2,
-    num_attention_heads=3,
-    intermediate_size=40,
-    max_position_embeddings=16,
-)
-BERT = EncoderConfig(
-    model_type="bert",
-    vocab_size=VOCABULARY,
-    embedding_size=24,
-    hidden_size=24,
-    num_hidden_layers=2,
-    num_attention_heads=3,
-    intermediate_size=40,
-    max_position_embeddings=16,
-)
+SMALL = tiny.config(VOCABULARY, embedding_size=10, max_position_embeddings=16)
+BERT = tiny.config(VOCABULARY, model_type="bert", max_position_embeddings=16)
 
 
 def perturbed(config: EncoderConfig, seed: int = 0, dtype: torch.dtype = torch.float64) -> MaskedLanguageModel:
@@ -48,28 +32,7 @@ def perturbed(config: EncoderConfig, seed: int = 0, dtype: torch.dtype = torch.f
 
 def theirs(config: EncoderConfig, seed: int = 0, *, head: str = "ForMaskedLM") -> nn.Module:
     """Transformers' model of this shape, in float64 with weights that float32 holds too."""
-    import transformers
-
-    name = {"bert": "Bert", "roformer": "RoFormer"}[config.model_type]
-    values = {key: value for key, value in to_json(config).items() if key != "architectures"}
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        model: nn.Module = getattr(transformers, name + head)(getattr(transformers, name + "Config")(**values))
-        for parameter in model.parameters():
-            if parameter.requires_grad:  # their table of angles is a parameter too
-                parameter.data += 0.3 * torch.randn_like(parameter)
-    return in_float64(model.eval())
-
-
-def in_float64(model: nn.Module) -> nn.Module:
-    """Their table of angles was rounded to float32; everything is compared with an exact one."""
-    model = model.double()
-    for module in model.modules():
-        if type(module).__name__ == "RoFormerSinusoidalPositionalEmbedding":
-            rows, size = module.weight.shape
-            cos, sin = rotary.cos_sin(size, rows, like=module.weight).unbind(-1)
-            module.weight.data = torch.cat((sin, cos), dim=-1)
-    return model
+    return tiny.in_float64(tiny.theirs(config, head, seed=seed, by=0.3))
 
 
 def read(model: nn.Module, place: Path) -> MaskedLanguageModel:

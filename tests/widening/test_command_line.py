@@ -10,29 +10,13 @@ import pytest
 import torch
 
 from rosphere.cli.app import main
-from rosphere.text import tokenizer
-
-VOCABULARY = [*tokenizer.SPECIALS, *tokenizer.UNUSED, *(chr(0x4E00 + n) for n in range(40))]
-SIZES: dict[str, Any] = {
-    "vocab_size": len(VOCABULARY),
-    "hidden_size": 24,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 3,
-    "intermediate_size": 32,
-    "max_position_embeddings": 40,
-}
+from tests import tiny
 
 
-def source(folder: Path, kind: str) -> Path:
-    from transformers import BertConfig, BertForPreTraining, RoFormerConfig, RoFormerForMaskedLM
-
-    torch.manual_seed(0)
-    model = BertForPreTraining(BertConfig(**SIZES)) if kind == "bert" else RoFormerForMaskedLM(RoFormerConfig(**SIZES))
-    for name, parameter in model.named_parameters():
-        if "LayerNorm" in name:
-            parameter.data += 0.3 * torch.randn_like(parameter)
-    model.save_pretrained(folder / kind)
-    tokenizer.save(VOCABULARY, folder / kind)
+def source(folder: Path, kind: Any) -> Path:
+    pieces = tiny.of_characters(folder / kind, 40)
+    config = tiny.config(len(pieces), model_type=kind, max_position_embeddings=40)
+    tiny.theirs(config, "ForPreTraining" if kind == "bert" else "ForMaskedLM").save_pretrained(folder / kind)
     return folder / kind
 
 

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from rosphere.encoder import folder
 from rosphere.encoder.config import EncoderConfig
 from rosphere.widening import certificate, widen
-from tests.widening.models import BERT, SMALL, batch, growths, in_float64, perturbed, read, shapes, theirs
+from tests.tiny import in_float64
+from tests.widening.models import BERT, SMALL, batch, growths, perturbed, read, shapes, theirs
 
 Growth = tuple[EncoderConfig, dict[str, Any]]
 

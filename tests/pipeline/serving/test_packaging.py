@@ -11,17 +11,16 @@ import torch
 
 from pipeline.serving import packaging
 from rosphere.encoder import folder as encoder_folder
-from rosphere.encoder.config import EncoderConfig
 from rosphere.encoder.model import MaskedLanguageModel
 from rosphere.errors import InputError
 from rosphere.similarity import encoding, generation
 from rosphere.similarity import model as similarity
 from rosphere.similarity.model import SimilarityModel
-from rosphere.text import tokenizer
 from rosphere.text.tokenizer import Tokenizer
 from rosphere.vae import folder, latents
 from rosphere.vae.decoding import interpolate
 from rosphere.vae.model import SentenceVAE, Shape
+from tests import tiny
 
 pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.integration]  # of MLflow
 TEXTS, OTHERS = ["怎么退货", "今天天气不错"], ["如何退货", "卡"]
@@ -29,23 +28,12 @@ TEXTS, OTHERS = ["怎么退货", "今天天气不错"], ["如何退货", "卡"]
 
 @pytest.fixture(scope="module")
 def pieces(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    pieces = tmp_path_factory.mktemp("pieces")
-    tokenizer.save(tokenizer.train([*TEXTS, *OTHERS], size=99, minimum=1), pieces)
-    return pieces
+    return tiny.tokenizer(tmp_path_factory.mktemp("pieces"), [*TEXTS, *OTHERS]).folder
 
 
 @pytest.fixture(scope="module")
 def language(pieces: Path) -> MaskedLanguageModel:
-    torch.manual_seed(0)
-    config = EncoderConfig(
-        vocab_size=len(Tokenizer(pieces)),
-        embedding_size=12,
-        hidden_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=20,
-    )
-    return MaskedLanguageModel(config)
+    return tiny.language(len(Tokenizer(pieces)), **tiny.ONE_BLOCK)
 
 
 @pytest.fixture(scope="module")

@@ -16,18 +16,15 @@ from typing import Any
 import numpy as np
 import pandas
 import pytest
-import torch
 
 from pipeline.run.identity import Identity
 from pipeline.tracking import recording, run_log, uploader
 from pipeline.tracking.promotion import Champion
 from pipeline.tracking.run_log import RunLog
 from pipeline.workspace import paths
-from rosphere.encoder.config import EncoderConfig
-from rosphere.encoder.model import MaskedLanguageModel
 from rosphere.similarity import model as similarity
 from rosphere.similarity.model import SimilarityModel
-from rosphere.text import tokenizer
+from tests import tiny
 
 mlflow = pytest.importorskip("mlflow")
 pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.integration]  # of MLflow
@@ -54,17 +51,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A workspace with a model and its certificate; everything here happens in it."""
     home = tmp_path_factory.mktemp("a home")
     pieces, folder = home / "pieces", home / "models" / "roformer_sim"
-    tokenizer.save(tokenizer.train(["怎么如何退货今天天气不错"], size=99, minimum=1), pieces)
-    torch.manual_seed(0)
-    config = EncoderConfig(
-        vocab_size=len(tokenizer.Tokenizer(pieces)),
-        embedding_size=12,
-        hidden_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=20,
-    )
-    similarity.save(SimilarityModel(MaskedLanguageModel(config)), folder, tokenizer=pieces)
+    words = tiny.tokenizer(pieces, ["怎么如何退货今天天气不错"])
+    model = SimilarityModel(tiny.language(len(words), **tiny.ONE_BLOCK))
+    similarity.save(model, folder, tokenizer=pieces)
     (home / "reports").mkdir()
     (home / "stages").mkdir()
     shutil.copy(ROOT / "stages" / "widen.py", home / "stages")  # it declares what goes along with a model
