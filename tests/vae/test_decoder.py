@@ -19,7 +19,8 @@ from rosphere.vae.decoder import FreshDecoder
 from rosphere.vae.decoding import decode, drawn, sample
 from rosphere.vae.model import SentenceVAE, Shape
 from rosphere.vae.objective import elbo
-from tests.vae.models import CLS, MASK, PLACES, SEP, VOCABULARY, model, sentences, shaken
+from tests.tiny import shaken
+from tests.vae.models import CLS, MASK, PLACES, SEP, VOCABULARY, model, sentences
 
 MODELS = ("roformer", "roformer_v2", "bert")
 
