@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pipeline.report import dimension
-from pipeline.report.run_data import RunData
+from pipeline.report.run_data import CONTROLS, RunData
 from pipeline.workspace.declaration import Lines
 
 
@@ -31,8 +31,7 @@ def lines(run_data: RunData, word: str, figure: Lines) -> Caption:
 
 def pretraining(run_data: RunData) -> Caption:
     names = {"pretrain": "the narrow model", "pretrain_wide": "the widened model trained on"}
-    if run_data.scratch is not None:
-        names["pretrain_scratch"] = "the wide model from random weights"
+    names |= {name: CONTROLS[name] for name in run_data.controls}
     ends = []
     for stage, name in names.items():
         last = run_data.curve(stage).dropna(subset=["dev_loss"]).iloc[-1]

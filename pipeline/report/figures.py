@@ -15,8 +15,8 @@ from matplotlib.patches import Circle
 from pipeline.report import captions, svg
 from pipeline.report import dimension as dimension_curves
 from pipeline.report.captions import Caption
-from pipeline.report.palette import BLUE, GREY, MARKERS, SERIES, SKY, VERMILION
-from pipeline.report.run_data import RunData
+from pipeline.report.palette import BLUE, GREEN, GREY, MARKERS, SERIES, SKY, VERMILION
+from pipeline.report.run_data import CONTROLS, RunData
 from pipeline.workspace.declaration import Lines, named
 
 matplotlib.use("Agg")
@@ -48,8 +48,8 @@ def drawing(path: Path, height: float = HEIGHT) -> Iterator[Axes]:
 
 def pretraining(run_data: RunData, path: Path) -> None:
     names = [("pretrain", "narrow", SKY), ("pretrain_wide", "widened, trained on", BLUE)]
-    if run_data.scratch is not None:
-        names.append(("pretrain_scratch", "wide from random weights", VERMILION))
+    colours = {"pretrain_longer": GREEN, "pretrain_scratch": VERMILION}
+    names += [(name, CONTROLS[name].removeprefix("the "), colours[name]) for name in run_data.controls]
     with drawing(path) as axis:
         for (name, label, colour), marker in zip(names, MARKERS, strict=False):
             curve = run_data.curve(name).dropna(subset=["dev_loss"])

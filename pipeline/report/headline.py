@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from pipeline.report import html
-from pipeline.report.run_data import RunData, savings
+from pipeline.report.run_data import CONTROLS, RunData, savings
 from pipeline.workspace.declaration import Metric, Rival, value
 
 
@@ -116,10 +116,12 @@ def tiles(run_data: RunData) -> list[html.Tile]:
             stage="evaluate_similarity",
         ),
     ]
-    if run_data.scratch is not None:
-        saved = savings(run_data)
-        value, beside = ("none", "the control came out better") if saved is None else (f"{saved:.0%}", "of its FLOPs")
-        found.insert(1, html.Tile(label="saved against the control", value=value, beside=beside, stage="pretrain_wide"))
+    saved = savings(run_data)
+    if saved is not None:
+        value = "none" if saved.share is None else f"{saved.share:.0%}"
+        beside = "that control came out better" if saved.share is None else f"of its FLOPs, at most {saved.cap:.0%}"
+        label = f"saved against {CONTROLS[saved.against]}"
+        found.insert(1, html.Tile(label=label, value=value, beside=beside, stage="pretrain_wide"))
     if run_data.tasks:
         value = f"{len(run_data.above)} of {len(run_data.tasks)}"
         found.append(html.Tile(label="tasks above both baselines", value=value, beside="on dev rows", stage=""))

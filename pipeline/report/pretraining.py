@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from markupsafe import Markup
 
 from pipeline.report import html
-from pipeline.report.run_data import RunData, savings
+from pipeline.report.run_data import CONTROLS, RunData, savings
 from pipeline.report.tables import Table
 
 SIZES = {"parameters": "parameters", "flops_per_token": "flops per token"}  # before widening and after it
@@ -28,11 +28,18 @@ def certificate(run_data: RunData) -> Table:
 
 
 def savings_sentence(run_data: RunData) -> str:
-    if run_data.scratch is None:
-        return "The control (pretrain_scratch) is switched off, so nothing is said about savings."
     saved = savings(run_data)
     if saved is None:
-        return "The control from random weights ended with the lower loss: at this budget widening saved nothing."
-    begun = run_data.report("pretrain_wide")["dev_loss_at_start"] <= run_data.scratch["dev_loss"]
+        return "The controls are switched off, so nothing is said about savings."
+    control = CONTROLS[saved.against]
+    if saved.share is None:
+        return (
+            f"For the same FLOPs {control} ended with the lower loss: at this budget widening saved nothing. It begins "
+            "to pay when the narrow model has stopped improving."
+        )
+    begun = run_data.report("pretrain_wide")["dev_loss_at_start"] <= run_data.controls[saved.against]["dev_loss"]
     when = "from its first step on, so with at least" if begun else "with"
-    return f"The widened model was at the control's final dev loss {when} {saved:.0%} fewer FLOPs, narrow run included."
+    return (
+        f"The widened model was at the final dev loss of the better control, {control}, {when} {saved.share:.0%} fewer "
+        f"FLOPs, narrow run included; {saved.cap:.0%} is what could be saved at most."
+    )

@@ -14,6 +14,8 @@ from pipeline.workspace import paths
 from pipeline.workspace.declaration import Declaration
 from rosphere.errors import InputError
 
+CONTROLS = {"pretrain_longer": "the narrow model trained on", "pretrain_scratch": "the wide model from random weights"}
+
 
 @dataclass(frozen=True, kw_only=True)
 class RunData:
@@ -82,9 +84,10 @@ class RunData:
         return [name for name in self.tasks if (r := self.task(name))["score"] > max(r["baseline"], r["majority"])]
 
     @property
-    def scratch(self) -> dict[str, Any] | None:
-        """The control's report, None where it was switched off."""
-        return self.found("pretrain_scratch")
+    def controls(self) -> dict[str, dict[str, Any]]:
+        """Reports of the controls with the FLOPs of the widened run, those that were not switched off."""
+        found = {name: self.found(name) for name in CONTROLS}
+        return {name: report for name, report in found.items() if report is not None}
 
     @property
     def vae_baselines(self) -> dict[str, dict[str, Any]]:
@@ -126,14 +129,26 @@ def flops_to_reach(curve: pd.DataFrame, loss: float) -> float | None:
     return None
 
 
-def savings(run_data: RunData) -> float | None:
-    """Share of FLOPs that widening saved at the control's final loss; all FLOPs of the narrow run are counted.
+@dataclass(frozen=True, kw_only=True)
+class Savings:
+    """What widening saved at the final loss of the better control."""
 
-    A floor where the widened run begins below that loss: the narrow run could then have been shorter.
-    None where the control was switched off, or where the control came out better: then nothing was saved.
+    against: str  # the control's stage
+    share: float | None  # of the control's FLOPs; None: it came out better, and nothing was saved
+    cap: float  # what could have been saved at most: all that came after the narrow run
+
+
+def savings(run_data: RunData) -> Savings | None:
+    """All FLOPs of the narrow run are counted. None where both controls were switched off.
+
+    A floor where the widened run begins below the control's loss: the narrow run could then have been shorter.
     """
-    if run_data.scratch is None:
+    if not run_data.controls:
         return None
-    goal = run_data.scratch["dev_loss"]
-    reached = flops_to_reach(run_data.curve("pretrain_wide"), goal)
-    return None if reached is None else 1.0 - reached / run_data.scratch["flops"]
+    name, best = min(run_data.controls.items(), key=lambda item: float(item[1]["dev_loss"]))
+    reached = flops_to_reach(run_data.curve("pretrain_wide"), best["dev_loss"])
+    return Savings(
+        against=name,
+        share=None if reached is None else 1.0 - reached / best["flops"],
+        cap=1.0 - run_data.report("pretrain")["flops"] / best["flops"],
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from pipeline.report.run_data import RunData, savings
+from pipeline.report.run_data import CONTROLS, RunData, savings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,15 +59,16 @@ def _widening(run_data: RunData) -> list[Row]:
 
 
 def _control(run_data: RunData) -> list[Row]:
-    if run_data.scratch is None:
-        return []
     saved = savings(run_data)
-    said = "none: the control came out better" if saved is None else f"{saved:.0%}"
-    loss = f"{run_data.scratch['dev_loss']:.3f}"
-    return [
-        ("pretrain_wide", "pretraining", "dev loss from random weights, equal FLOPs", loss),
-        ("pretrain_wide", "pretraining", "FLOPs saved at the control's final loss", said),
+    if saved is None:
+        return []
+    losses = [
+        (name, "pretraining", f"dev loss of {CONTROLS[name]}, equal FLOPs", f"{report['dev_loss']:.3f}")
+        for name, report in run_data.controls.items()
     ]
+    value = f"none: {CONTROLS[saved.against]} came out better" if saved.share is None else f"{saved.share:.0%}"
+    measure = f"FLOPs saved at the better control's final loss (at most {saved.cap:.0%})"
+    return [*losses, ("pretrain_wide", "pretraining", measure, value)]
 
 
 def _similarity(run_data: RunData) -> list[Row]:

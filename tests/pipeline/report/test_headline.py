@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.report import headline
 from pipeline.report.headline import Comparison
-from pipeline.report.run_data import RunData
+from pipeline.report.run_data import CONTROLS, RunData
 from tests.pipeline.report import toy_reports
 from tests.pipeline.report.toy_reports import TASKS, put, write
 
@@ -47,7 +47,8 @@ def test_every_rival_is_named_and_nothing_is_hidden(run_data: RunData) -> None:
 
 
 def test_rivals_that_were_switched_off_are_not_spoken_of(run_data: RunData) -> None:
-    put(run_data.folder / "pretrain_scratch.json", {"enabled": False})
+    for name in CONTROLS:
+        put(run_data.folder / f"{name}.json", {"enabled": False})
     page = "".join(headline.section(toy_reports.run_data(run_data.folder, tasks=[], variants=["vmf"]), {}))
     assert "random weights" not in page and "Gaussian" not in page and "task" not in page.lower().replace("tasks:", "")
     assert "saved against" not in page

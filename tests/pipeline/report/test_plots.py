@@ -100,7 +100,12 @@ def test_both_revisions_stand_in_every_curve_and_every_picture(page: str) -> Non
 def test_several_runs_share_one_plot(page: str) -> None:
     spec = next(json.loads(each) for each in re.findall(r"var spec = (.*);", page) if "against compute" in each)
     values = spec["data"]["values"]
-    assert {Path(row["filename"]).stem for row in values} == {"pretrain", "pretrain_wide", "pretrain_scratch"}
+    assert {Path(row["filename"]).stem for row in values} == {
+        "pretrain",
+        "pretrain_wide",
+        "pretrain_longer",
+        "pretrain_scratch",
+    }
     first = {row["rev"]: row["dev_loss"] for row in values if row["step"] == "0" and row["filename"] == "pretrain.csv"}
     assert first == {"HEAD": "7.0", "workspace": "6.875"}
 

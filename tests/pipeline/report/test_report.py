@@ -19,7 +19,7 @@ from jinja2 import UndefinedError
 
 from pipeline.report import dimension, figures, html, pretraining, runs, similarity, tables, tasks, vae
 from pipeline.report.figures import Figure
-from pipeline.report.run_data import RunData, flops_to_reach, savings
+from pipeline.report.run_data import CONTROLS, RunData, Savings, flops_to_reach, savings
 from pipeline.report.tables import Table
 from pipeline.workspace.environment import EXPERIMENT_NAME, MLFLOW_UI, TRACKING_URI
 from rosphere.errors import InputError
@@ -94,25 +94,29 @@ def test_flops_to_reach(losses: list[float], goal: float, expected: float | None
 
 def test_savings(run_data: RunData) -> None:
     # The wide run falls from 5 at 4 TFLOP to 3 at 8: it is at the control's 4.0 after 6 of the control's 10.
-    assert savings(run_data) == pytest.approx(0.4)
+    assert savings(run_data) == Savings(against="pretrain_scratch", share=pytest.approx(0.4), cap=pytest.approx(0.6))
     assert pretraining.savings_sentence(run_data) == (
-        "The widened model was at the control's final dev loss with 40% fewer FLOPs, narrow run included."
+        "The widened model was at the final dev loss of the better control, the wide model from random weights, with "
+        "40% fewer FLOPs, narrow run included; 60% is what could be saved at most."
     )
-    assert ("pretraining", "FLOPs saved at the control's final loss", "40%") in tables.main(run_data).rows
+    measure = "FLOPs saved at the better control's final loss (at most 60%)"
+    assert ("pretraining", measure, "40%") in tables.main(run_data).rows
 
 
 def test_no_savings_are_claimed_where_the_control_came_out_better(run_data: RunData) -> None:
-    change(run_data, "pretrain_scratch", dev_loss=2.5)
-    assert savings(run_data) is None
-    assert "widening saved nothing" in pretraining.savings_sentence(run_data)
-    assert "none: the control came out better" in str(tables.main(run_data).rows)
+    change(run_data, "pretrain_longer", dev_loss=2.5)
+    assert savings(run_data) == Savings(against="pretrain_longer", share=None, cap=pytest.approx(0.6))
+    said = pretraining.savings_sentence(run_data)
+    assert "the narrow model trained on ended with the lower loss" in said and "widening saved nothing" in said
+    assert "none: the narrow model trained on came out better" in str(tables.main(run_data).rows)
 
 
 def test_nothing_is_said_of_what_was_switched_off(run_data: RunData) -> None:
-    put(run_data.folder / "pretrain_scratch.json", {"enabled": False})
-    put(run_data.folder / "curves" / "pretrain_scratch.csv", "step\n0\n")
+    for name in CONTROLS:
+        put(run_data.folder / f"{name}.json", {"enabled": False})
+        put(run_data.folder / "curves" / f"{name}.csv", "step\n0\n")
     run_data = toy_reports.run_data(run_data.folder, variants=["vmf"])
-    assert run_data.scratch is None and run_data.vae_baselines == {} and savings(run_data) is None
+    assert not run_data.controls and run_data.vae_baselines == {} and savings(run_data) is None
     assert "switched off" in pretraining.savings_sentence(run_data)
     said = str(tables.main(run_data).rows)
     assert "Gaussian" not in said and "random weights" not in said

@@ -107,6 +107,7 @@ def write(folder: Path) -> RunData:
             "flops_per_token": {"before": 10, "after": 40},
         },
         "pretrain_wide": trained(3.5, 10e12),
+        "pretrain_longer": trained(4.25, 10e12),
         "pretrain_scratch": trained(4.0, 10e12),
         "simbert": {},
         "roformer_sim": {},
@@ -159,8 +160,13 @@ def write(folder: Path) -> RunData:
             {**spent, **(in_fp32 if name == "pretrain" else {}), "run": RUN},
         )
     put(folder / "speed" / "prepare.json", {"seconds": 12.25, "peak_memory_mib": 99.6, "run": RUN})
-    for name, losses in (("pretrain", (7.0, 5.0)), ("pretrain_wide", (5.0, 3.0)), ("pretrain_scratch", (7.0, 4.0))):
-        start = 4e12 if name == "pretrain_wide" else 0.0
+    for name, losses in (
+        ("pretrain", (7.0, 5.0)),
+        ("pretrain_wide", (5.0, 3.0)),
+        ("pretrain_longer", (5.0, 4.25)),
+        ("pretrain_scratch", (7.0, 4.0)),
+    ):
+        start = 4e12 if name in ("pretrain_wide", "pretrain_longer") else 0.0
         lines = [f"0,{start},7.5,{losses[0]}", f"50,{start + 1e12},7.0,", f"100,{start + 4e12},6.0,{losses[1]}"]
         put(folder / "curves" / f"{name}.csv", "\n".join(["step,flops,loss,dev_loss", *lines]) + "\n")
     measured = ["50,8,5,5.5,,", "50,32,4,4.5,,", "1077,8,5,6.5,,", "1077,32,4,7.0,,", ",,,,16,5.25", ",,,,32,5.0"]
