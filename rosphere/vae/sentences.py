@@ -56,7 +56,7 @@ class Sentences:
 
     @classmethod
     def read(cls, folder: Path, tokenizer: Tokenizer, max_length: int) -> Sentences:
-        """The sentences of a prepared split (``data/corpus/sentences-train``) that fit into ``longest`` tokens."""
+        """The sentences of a prepared split (``data/corpus/sentences-train``) that fit into ``max_length`` tokens."""
         if not any(folder.glob("*.tokens.npy")):
             raise InputError(f"{folder}: no sentence is in it: see prepare.sentence_characters in params.yaml")
         corpus = Corpus(folder)

@@ -43,14 +43,14 @@ def changed(tmp_path: Path, *changes: tuple[str, str]) -> vmf_vae.VmfVae:
 def test_the_defaults_are_the_vmf_its_two_gaussians_and_its_fresh_decoder() -> None:
     settings = config.load(PARAMS, "vmf_vae", vmf_vae.VmfVae)
     assert settings.variants == ["vmf", "gaussian", "gaussian_free_bits", "vmf_fresh"]
-    assert settings.shape(8).kappa == 30.0
+    assert settings.shape(8).kappa == 32.0
     assert settings.shape(8).fresh_decoder is None
 
 
 def test_another_kappa_other_baselines_and_a_fresh_decoder_are_a_matter_of_params(tmp_path: Path) -> None:
-    learned = changed(tmp_path, ("kappa: 30.0", "kappa: learned"), ("free_bits: as_vmf", "free_bits: 0.05"))
+    learned = changed(tmp_path, ("kappa: 32.0", "kappa: learned"), ("free_bits: as_vmf", "free_bits: 0.05"))
     assert learned.shape(8).kappa == "learned"
-    assert changed(tmp_path, ("kappa: 30.0", "kappa: 1e4")).shape(8).kappa == 1e4
+    assert changed(tmp_path, ("kappa: 32.0", "kappa: 1e4")).shape(8).kappa == 1e4
     assert changed(tmp_path, (VARIANTS, "[vmf, gaussian_bn]")).variants == ["vmf", "gaussian_bn"]
     fresh = changed(tmp_path, ("decoder: pretrained", "decoder: fresh"), (VARIANTS, "[vmf]"))
     assert fresh.shape(8).fresh_decoder == FreshDecoder(layers=2, width=128)
@@ -59,9 +59,9 @@ def test_another_kappa_other_baselines_and_a_fresh_decoder_are_a_matter_of_param
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("kappa: 30.0", "kappa: -1", "kappa: expected a number above 0"),
-        ("kappa: 30.0", "kappa: fixed", r"vmf_vae\.kappa: expected float \| one of 'learned', got 'fixed'"),
-        ("kappa: 30.0", "kappa: learned", "free_bits: as_vmf is the KL of a fixed kappa, got kappa: learned"),
+        ("kappa: 32.0", "kappa: -1", "kappa: expected a number above 0"),
+        ("kappa: 32.0", "kappa: fixed", r"vmf_vae\.kappa: expected float \| one of 'learned', got 'fixed'"),
+        ("kappa: 32.0", "kappa: learned", "free_bits: as_vmf is the KL of a fixed kappa, got kappa: learned"),
         (VARIANTS, "[vmf, gaussian, gaussian]", "variants: expected each once, got gaussian 2 times"),
         (VARIANTS, "[gaussian]", "variants: expected vmf among them"),
         (VARIANTS, "[vmf, laplace]", r"variants\[1\]: expected one of 'vmf', .*got 'laplace'"),

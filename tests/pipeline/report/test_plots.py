@@ -38,7 +38,7 @@ def git(folder: Path, *arguments: str) -> None:
 
 
 def made(folder: Path) -> RunData:
-    run_data = toy_reports.run_data(folder / "reports", tasks=TASKS, variants=["vmf", "gaussian"])
+    run_data = toy_reports.run_data(folder / "reports", tasks=TASKS, variants=toy_reports.VARIANTS)
     figures.draw(run_data, folder / "reports" / "figures")
     put(folder / "reports" / "scores.csv", report.scores(run_data))
     return run_data
@@ -53,7 +53,8 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> str:
         shutil.copy(ROOT / name, folder / name)
     shutil.copytree(PLOTS, folder / ".dvc" / "plots", ignore=shutil.ignore_patterns("node_modules"))
     params = YAML(typ="safe", pure=True).load((ROOT / "params.yaml").read_text(encoding="utf-8"))
-    YAML().dump({**params, "tasks": TASKS}, folder / "params.yaml")
+    params = {**params, "tasks": TASKS, "vmf_vae": {**params["vmf_vae"], "variants": toy_reports.VARIANTS}}
+    YAML().dump(params, folder / "params.yaml")
     write(folder / "reports")
     made(folder)
     git(folder, "init", "-q")

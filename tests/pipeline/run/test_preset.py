@@ -41,7 +41,7 @@ def test_only_what_is_named_changes_and_comments_stay(params: Path) -> None:
     settings = [*own(params), f"prepare.local.graded.mine={grades}", "vmf_vae.kappa=50"]
     changes = preset.apply("cpu", settings, params)
     after = params.read_text(encoding="utf-8")
-    assert "pretrain.size: tiny -> cpu" in changes and "vmf_vae.kappa: 30.0 -> 50" in changes
+    assert "pretrain.size: tiny -> cpu" in changes and "vmf_vae.kappa: 32.0 -> 50" in changes
     assert yaml_file.read(params)["prepare"]["local"]["graded"] == {"mine": str(grades)}
     assert yaml_file.read(params)["pretrain"]["mask_rate"] == 0.3
     comments = re.findall(r"# .*", before)
