@@ -33,6 +33,7 @@ from rosphere.similarity.counting import Counting, counted
 from rosphere.similarity.model import SimilarityModel
 from rosphere.similarity.pairs import Groups
 from rosphere.similarity.training import dev_batch, dev_losses
+from rosphere.similarity.unlabelled import Unlabelled, of_corpus
 from rosphere.similarity.vectors import Vectors
 from rosphere.text.corpus import Corpus
 from rosphere.text.tokenizer import Tokenizer
@@ -42,7 +43,9 @@ from rosphere.training.loop import Callbacks
 from rosphere.training.schedule import Schedule
 
 DATA = Path("data")
+SENTENCES = DATA / "corpus" / "sentences-train"
 TARGET = Path("models/roformer_sim")
+TAUGHT = 20000  # sentences of the corpus that the teacher encodes, at most
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +62,8 @@ class RoformerSim:
     distillation: Literal["neighbours", "cosines"]
     weight: float
     contrastive: float
+    unlabelled: int
+    deletion: float
     temperature: float
     batch_size: int
     chunk: int
@@ -72,7 +77,18 @@ class RoformerSim:
     supervised: Supervised
 
     def __post_init__(self) -> None:
-        at_least(self, batch_size=1, chunk=1, max_length=4, weight=0, contrastive=0)
+        at_least(self, batch_size=1, chunk=1, max_length=4, weight=0, contrastive=0, unlabelled=0)
+
+    def general(self, seed: int) -> Unlabelled | None:
+        """The corpus's part of every batch."""
+        return of_corpus(
+            SENTENCES,
+            batch_size=self.unlabelled,
+            deletion=self.deletion,
+            max_length=self.max_length,
+            most=min(TAUGHT, self.unlabelled * self.schedule.steps),
+            seed=seed,
+        )
 
     def losses(self, vectors_ND: Tensor, teacher_NE: Tensor) -> dict[str, Tensor]:
         """Of the student's vectors, rows 2i and 2i + 1 similar, and the teacher's of the same sentences; weighted."""
@@ -100,6 +116,9 @@ class Training:
             Groups(DATA / "pairs" / f"{s}.jsonl", tokenizer, max_length=settings.max_length) for s in ("train", "dev")
         )
         self.held_out = dev_batch(self.dev, self.seed)
+        self.unlabelled = settings.general(self.seed)
+        found = self.unlabelled.sentences if self.unlabelled else []
+        self.texts = [*self.train.texts, *(tokenizer.decode(list(ids)) for ids in found)]  # as a batch numbers them
 
     @property
     def max_length(self) -> int:
@@ -135,6 +154,7 @@ class Training:
                 noise=settings.noise,
                 rate=settings.mask_rate,
                 seed=self.seed,
+                unlabelled=self.unlabelled,
             ),
             objective,
             settings.schedule,
@@ -196,9 +216,7 @@ def main() -> None:
         settings = job.section(RoformerSim)
         tokenizer = Tokenizer(DATA / "tokenizer")
         training = Training(job, settings, tokenizer)
-        goal = teachers.vectors(
-            Path(settings.teacher), training.train.texts, max_length=training.max_length, cache=job.cache
-        )
+        goal = teachers.vectors(Path(settings.teacher), training.texts, max_length=training.max_length, cache=job.cache)
         model = similarity.load(Path(settings.init), dropout=settings.dropout)
         tokenizer.require(model.language.config.vocab_size, model=Path(settings.init))
         history = training.distil(model, goal, "")
@@ -206,11 +224,11 @@ def main() -> None:
             before = training.watched(model)
             classifier, learnt = training.supervise(model)
             labelled = training.watched(classifier)
-            history = training.distil(model, training.encode(classifier, training.train.texts), "distilled_back")
+            history = training.distil(model, training.encode(classifier, training.texts), "distilled_back")
             job.report({"supervised": {"before": before, "classifier": labelled, "accuracy": learnt[-1]["accuracy"]}})
         similarity.save_pooler(model, TARGET)
         whitening.whiten_partially(
-            model, tokenizer, training.train.texts, settings.partial_whitening, max_length=training.max_length
+            model, tokenizer, training.texts, settings.partial_whitening, max_length=training.max_length
         )
         model.counts = counted(settings.ngrams, Corpus(DATA / "corpus" / "train"), training.train, tokenizer)
         similarity.save(model, TARGET, tokenizer=DATA / "tokenizer")

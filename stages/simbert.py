@@ -14,15 +14,17 @@ from rosphere.encoder import folder
 from rosphere.randomness.state import seed_everything
 from rosphere.similarity import gradient_cache, losses, pairs
 from rosphere.similarity import model as similarity
-from rosphere.similarity.model import SimilarityModel
+from rosphere.similarity.model import Pooling, SimilarityModel
 from rosphere.similarity.pairs import Groups
 from rosphere.similarity.training import dev_batch, dev_losses
+from rosphere.similarity.unlabelled import Unlabelled, of_corpus
 from rosphere.text.tokenizer import Tokenizer
 from rosphere.training import loop, processes
 from rosphere.training.loop import Callbacks
 from rosphere.training.schedule import Schedule
 
 DATA = Path("data")
+SENTENCES = DATA / "corpus" / "sentences-train"
 SOURCE, TARGET = Path("models/pretrain_wide"), Path("models/simbert")
 EXACT = 1e-4  # a gradient further from the direct one than rounding explains
 WATCHED = ("dev_contrastive", "dev_lm")
@@ -35,13 +37,27 @@ class Simbert:
     max_length: int
     noise: float
     mask_rate: float
+    pooling: Pooling
+    unlabelled: int  # sentences of the corpus a step; 0: none
+    deletion: float
     temperature: float
     dropout: float
     check: bool
     schedule: Schedule
 
     def __post_init__(self) -> None:
-        at_least(self, batch_size=1, chunk=1, max_length=4)
+        at_least(self, batch_size=1, chunk=1, max_length=4, unlabelled=0)
+
+    def general(self, seed: int) -> Unlabelled | None:
+        """The corpus's part of every batch."""
+        return of_corpus(
+            SENTENCES,
+            batch_size=self.unlabelled,
+            deletion=self.deletion,
+            max_length=self.max_length,
+            most=self.unlabelled * self.schedule.steps,
+            seed=seed,
+        )
 
 
 def main() -> None:
@@ -52,8 +68,9 @@ def main() -> None:
             Groups(DATA / "pairs" / f"{s}.jsonl", tokenizer, max_length=settings.max_length) for s in ("train", "dev")
         )
         seed_everything(seed)
-        model = SimilarityModel(folder.load(SOURCE, dropout=settings.dropout))
+        model = SimilarityModel(folder.load(SOURCE, dropout=settings.dropout), settings.pooling)
         tokenizer.require(model.language.config.vocab_size, model=SOURCE)
+        general = settings.general(seed)
         loss = partial(losses.info_nce, temperature=settings.temperature)
         batches = partial(
             pairs.training_batch,
@@ -62,6 +79,7 @@ def main() -> None:
             noise=settings.noise,
             rate=settings.mask_rate,
             seed=seed,
+            unlabelled=general,
         )
 
         def objective(trained: nn.Module, batch: pairs.Batch, backward: loop.Backward) -> dict[str, Tensor]:
@@ -95,6 +113,7 @@ def main() -> None:
         job.curve(history)
         job.report({name: history[-1][name] for name in WATCHED})
         job.report({"before": {name: history[0][name] for name in WATCHED if name in history[0]}})
+        job.report({"unlabelled_sentences": len(general.sentences) if general else 0})
         job.report({"sentences_cut": {"train": train.cut, "dev": dev.cut}})
 
 

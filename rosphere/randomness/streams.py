@@ -23,6 +23,7 @@ class Stream(IntEnum):
     MIN_HASH = 11
     NEXT_TOKENS = 12  # positions of a training batch that predict the next token
     DEV_NEXT_TOKENS = 13
+    UNLABELLED = 14  # which sentences of the corpus train a sentence encoder
 
 
 def generator(seed: int, stream: Stream, step: int | None = None) -> np.random.Generator:

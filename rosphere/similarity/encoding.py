@@ -82,8 +82,8 @@ def poolings(
     """Unit vectors [len(texts), H] by each of POOLINGS, all from one pass.
 
     They are P1 to P4 of Su 2021 (kexue.fm/archives/8321): the last state of [CLS]; the same through the linear pooler,
-    which is what ``encode`` gives; the mean of the last states, [CLS] and [SEP] included; the mean of the first and
-    the last block's.
+    or the mean through it where the model pools so, which is what ``encode`` gives; the mean of the last states, [CLS]
+    and [SEP] included; the mean of the first and the last block's.
     """
     model.eval()
     first: list[Tensor] = []
@@ -93,7 +93,8 @@ def poolings(
         last = model.language.encoder(ids_NL, masks.padded(keep_NL)).float()
         share = (keep_NL / keep_NL.sum(1, keepdim=True))[..., None]
         mean, mean_of_first = ((hidden.float() * share).sum(1) for hidden in (last, first.pop()))
-        found = (last[:, 0], model.pooler(last[:, 0]).float(), mean, (mean_of_first + mean) / 2)
+        pooled = last[:, 0] if model.pooling == "cls" else mean
+        found = (last[:, 0], model.pooler(pooled).float(), mean, (mean_of_first + mean) / 2)
         return torch.cat([F.normalize(each, dim=-1) for each in found], dim=-1)
 
     try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -23,17 +24,20 @@ from rosphere.similarity.pairs import Batch
 from rosphere.text import mixture
 from rosphere.text.mixture import Mixture
 
+Pooling = Literal["cls", "mean"]
 DENSE = "2_Dense"
 COUNTS = "ngrams.safetensors"  # in a folder that writes by them too
 AS_TRAINED = "pooler_as_trained.safetensors"  # in a folder whose saved pooler was whitened
 
 
 class SimilarityModel(nn.Module):
-    """A language model and a linear pooler without activation on [CLS]; the pooler starts as the identity."""
+    """A language model and a linear pooler without activation on [CLS], or on the mean of the source's states, [CLS]
+    and [SEP] included; the pooler starts as the identity.
+    """
 
-    def __init__(self, language: MaskedLanguageModel) -> None:
+    def __init__(self, language: MaskedLanguageModel, pooling: Pooling = "cls") -> None:
         super().__init__()
-        self.language = language
+        self.language, self.pooling = language, pooling
         self.pooler = nn.Linear(language.config.hidden_size, language.config.hidden_size)
         nn.init.eye_(self.pooler.weight)
         nn.init.zeros_(self.pooler.bias)
@@ -42,22 +46,36 @@ class SimilarityModel(nn.Module):
     def forward(self, batch: Batch) -> tuple[Tensor, Callable[[], Tensor]]:
         """Sentence vectors [N, H] of the sources, and what works out the rows' share of the batch's mean LM loss.
 
-        The last block computes [CLS] and what predicts the targets; the sources' other tokens are read, not asked.
+        Where [CLS] is the vector, the last block computes it and what predicts the targets; the sources' other tokens
+        are read, not asked.
         """
         mask = masks.seq2seq(batch.segments_NL, batch.keep_NL)
         first, where = masks.first(batch.ids_NL), F.pad(batch.targets, (0, 1)).flatten().nonzero()[:, 0]
-        hidden = self.language.encoder(batch.ids_NL, mask, batch.segments_NL, at=torch.cat((first, where)))
+        if self.pooling == "cls":
+            hidden = self.language.encoder(batch.ids_NL, mask, batch.segments_NL, at=torch.cat((first, where)))
+            sources, predicting = hidden.split((len(first), len(where)))
+        else:
+            hidden_NLH = self.language.encoder(batch.ids_NL, mask, batch.segments_NL)
+            sources = mean(hidden_NLH, batch.keep_NL * (1 - batch.segments_NL))
+            predicting = hidden_NLH.flatten(0, 1)[where]
 
         def lm() -> Tensor:
-            logits = self.language.logits(hidden[len(first) :]).float()
-            return F.cross_entropy(logits, batch.ids_NL[:, 1:][batch.targets], reduction="sum") / batch.tokens
+            logits = self.language.logits(predicting).float()
+            wanted = batch.ids_NL[:, 1:][batch.targets]
+            return F.cross_entropy(logits, wanted, reduction="sum") / max(1, batch.tokens)
 
-        return self.pooler(hidden[: len(first)]), lm
+        return self.pooler(sources), lm
+
+    def states(self, ids_NL: Tensor, keep_NL: Tensor) -> Tensor:
+        """What the pooler is given [N, H] of single sentences."""
+        mask = masks.padded(keep_NL)
+        if self.pooling == "cls":
+            return self.language.encoder(ids_NL, mask, at=masks.first(ids_NL))
+        return mean(self.language.encoder(ids_NL, mask), keep_NL)
 
     def pooled(self, ids_NL: Tensor, keep_NL: Tensor) -> Tensor:
         """The pooler's output [N, H] for single sentences, float32."""
-        hidden = self.language.encoder(ids_NL, masks.padded(keep_NL), at=masks.first(ids_NL))
-        vectors: Tensor = self.pooler(hidden)
+        vectors: Tensor = self.pooler(self.states(ids_NL, keep_NL))
         return vectors.float()
 
     def vectors(self, ids_NL: Tensor, keep_NL: Tensor) -> Tensor:
@@ -65,8 +83,14 @@ class SimilarityModel(nn.Module):
         return F.normalize(self.pooled(ids_NL, keep_NL), dim=-1)
 
 
+def mean(hidden_NLH: Tensor, keep_NL: Tensor) -> Tensor:
+    """Means [N, H] of the rows' kept states."""
+    keep = keep_NL[..., None].to(hidden_NLH.dtype)
+    return (hidden_NLH * keep).sum(1) / keep.sum(1)
+
+
 def save(model: SimilarityModel, folder: Path, *, tokenizer: Path) -> None:
-    """A Hugging Face folder that is a sentence-transformers folder too: encoder, [CLS], dense layer, unit length."""
+    """A folder of Hugging Face and of sentence-transformers: encoder, [CLS] or mean, dense layer, unit length."""
     folders.save(model.language, folder, tokenizer=tokenizer)
     width = model.language.config.hidden_size
     dense = {
@@ -75,7 +99,11 @@ def save(model: SimilarityModel, folder: Path, *, tokenizer: Path) -> None:
         "bias": True,
         "activation_function": "torch.nn.modules.linear.Identity",
     }
-    pooling = {"word_embedding_dimension": width, "pooling_mode_cls_token": True, "pooling_mode_mean_tokens": False}
+    pooling = {
+        "word_embedding_dimension": width,
+        "pooling_mode_cls_token": model.pooling == "cls",
+        "pooling_mode_mean_tokens": model.pooling == "mean",
+    }
     modules = [
         ("0", "", "Transformer"),
         ("1", "1_Pooling", "Pooling"),
@@ -111,11 +139,28 @@ def load(folder: Path, *, dropout: float | None = None) -> SimilarityModel:
     weights = folder / DENSE / "model.safetensors"
     if not weights.is_file():
         raise InputError(f"{folder}: not a sentence encoder, {DENSE}/model.safetensors is missing")
-    model = SimilarityModel(folders.load(folder, dropout=dropout))
+    model = SimilarityModel(folders.load(folder, dropout=dropout), pooling_of(folder))
     model.pooler.load_state_dict({n.removeprefix("linear."): t for n, t in load_file(weights).items()})
     if (folder / COUNTS).is_file():
         model.counts = mixture.load(folder / COUNTS)
     return model
+
+
+def pooling_of(folder: Path) -> Pooling:
+    """What the sentence-transformers folder takes for the sentence: one of the two ways that are ours.
+
+    Raises:
+        InputError: it is neither.
+    """
+    path = folder / "1_Pooling" / "config.json"
+    if not path.is_file():
+        return "cls"
+    found = json.loads(path.read_text(encoding="utf-8"))
+    modes = sorted(key for key, value in found.items() if key.startswith("pooling_mode_") and value)
+    named = {"pooling_mode_cls_token": "cls", "pooling_mode_mean_tokens": "mean"}
+    if len(modes) != 1 or modes[0] not in named:
+        raise InputError(f"{path}: expected the pooling to be [CLS] or the mean of tokens, got {modes}")
+    return named[modes[0]]  # type: ignore[return-value]  # a literal of the two
 
 
 def save_pooler(model: SimilarityModel, folder: Path) -> None:

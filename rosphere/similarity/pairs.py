@@ -17,6 +17,7 @@ from torch import Tensor
 from rosphere.errors import InputError
 from rosphere.randomness.streams import Stream
 from rosphere.randomness.streams import generator as stream
+from rosphere.similarity.unlabelled import Unlabelled
 from rosphere.text import reading
 from rosphere.text.corruption import corrupt
 from rosphere.text.tokenising import tokenise
@@ -97,11 +98,30 @@ class Groups:
         return np.concatenate([[group] * len(members) for group, members in enumerate(self.members)])
 
 
-def training_batch(groups: Groups, step: int, *, batch_size: int, noise: float, rate: float, seed: int) -> Batch:
-    """Batch ``step`` of a run: ``batch_size`` different groups, two sentences of each; ``noise``: share of the sources
-    that are corrupted.
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A source, and a target to write after it unless it is empty; ``sentence``: the number of the clean source."""
 
-    Of questions and sentences in general as many each, as far as there are (kexue.fm/archives/8454).
+    source: NDArray[np.int64]
+    target: NDArray[np.int64]
+    sentence: int
+
+
+def training_batch(
+    groups: Groups,
+    step: int,
+    *,
+    batch_size: int,
+    noise: float,
+    rate: float,
+    seed: int,
+    unlabelled: Unlabelled | None = None,
+) -> Batch:
+    """Batch ``step`` of a run: ``batch_size`` different groups, two sentences of each; ``noise``: share of the sources
+    that are corrupted. Behind them, if given, two views of each ``unlabelled`` sentence, without targets; these
+    sentences are numbered after those of the groups.
+
+    Of questions and sentences in general as many groups each, as far as there are (kexue.fm/archives/8454).
     """
     generator = stream(seed, Stream.PAIRS, step)
     rows = []
@@ -109,7 +129,14 @@ def training_batch(groups: Groups, step: int, *, batch_size: int, noise: float, 
         one, other = generator.choice(groups.members[int(group)], size=2, replace=False)
         rows += [(int(one), int(other)), (int(other), int(one))]
     rows.sort(key=lambda row: sum(len(groups.tokens[number][0]) for number in row))  # chunks of like lengths; stable
-    return assemble(groups, rows, noise=noise, rate=rate, generator=generator)
+    written = written_rows(groups, rows, noise=noise, rate=rate, generator=generator)
+    if unlabelled is None:
+        return assemble(written, groups.tokenizer)
+    first, nothing = len(groups.tokens), np.empty(0, np.int64)
+    views = unlabelled.draw(generator)
+    views.sort(key=lambda view: len(unlabelled.sentences[view[0]]))
+    seen = [Row(source=ids, target=nothing, sentence=first + number) for number, *both in views for ids in both]
+    return assemble([*seen, *written], groups.tokenizer)
 
 
 def _chosen(groups: Groups, count: int, generator: np.random.Generator) -> list[int]:
@@ -120,18 +147,26 @@ def _chosen(groups: Groups, count: int, generator: np.random.Generator) -> list[
     return found
 
 
-def assemble(
-    groups: Groups, rows: Sequence[tuple[int, int]], *, noise: float, rate: float, generator: np.random.Generator
-) -> Batch:
-    """Rows from (source, target) numbers of sentences."""
-    t = groups.tokenizer
-    sequences, sources = [], []
-    for source, target in rows:
+def written_rows(
+    groups: Groups, pairs: Sequence[tuple[int, int]], *, noise: float, rate: float, generator: np.random.Generator
+) -> list[Row]:
+    """Rows of (source, target) numbers of sentences."""
+    found = []
+    for source, target in pairs:
         ids = groups.tokens[source][0].astype(np.int64)
         if generator.random() < noise:
-            ids = corrupted(ids, groups.tokens[source][1], t, rate=rate, generator=generator)
-        sequences.append([t.cls, *ids, t.sep, *groups.tokens[target][0], t.sep])
-        sources.append(len(ids) + 2)
+            ids = corrupted(ids, groups.tokens[source][1], groups.tokenizer, rate=rate, generator=generator)
+        found.append(Row(source=ids, target=groups.tokens[target][0].astype(np.int64), sentence=source))
+    return found
+
+
+def assemble(rows: Sequence[Row], t: Tokenizer) -> Batch:
+    """[CLS] source [SEP] target [SEP], or [CLS] source [SEP] where there is no target."""
+    sequences, sources = [], []
+    for row in rows:
+        written = [*row.target, t.sep] if len(row.target) else []
+        sequences.append([t.cls, *row.source, t.sep, *written])
+        sources.append(len(row.source) + 2)
     max_length = max(map(len, sequences))
     ids_NL = np.full((len(rows), max_length), t.pad, dtype=np.int64)
     for row, sequence in enumerate(sequences):
@@ -141,7 +176,7 @@ def assemble(
         ids_NL=torch.from_numpy(ids_NL),
         segments_NL=torch.from_numpy((places >= np.array(sources)[:, None]).astype(np.int64)),
         keep_NL=torch.from_numpy((places < np.array([len(s) for s in sequences])[:, None]).astype(np.int64)),
-        sentence_N=torch.tensor([source for source, _ in rows]),
+        sentence_N=torch.tensor([row.sentence for row in rows]),
         tokens=sum(len(sequence) for sequence in sequences) - sum(sources),
     )
 

@@ -14,7 +14,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from rosphere.encoder import masks
 from rosphere.errors import InputError
 from rosphere.randomness.streams import Stream
 from rosphere.randomness.streams import generator as stream
@@ -121,9 +120,7 @@ class PairClassifier(nn.Module):
 
     def forward(self, batch: Batch) -> Tensor:
         """Logits [P, CLASSES], -inf for classes of other kinds."""
-        language = self.model.language
-        hidden = language.encoder(batch.ids_NL, masks.padded(batch.keep_NL), at=masks.first(batch.ids_NL))
-        vectors = self.model.pooler(hidden)
+        vectors = self.model.pooler(self.model.states(batch.ids_NL, batch.keep_NL))
         u, v = vectors[0::2], vectors[1::2]
         logits: Tensor = self.head(torch.cat((u, v, (u - v).abs()), dim=-1)).float()
         return logits.masked_fill(~batch.allowed_PC, -torch.inf)

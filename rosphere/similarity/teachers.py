@@ -91,7 +91,9 @@ def _encoded(teacher: Path, texts: Sequence[str], max_length: int) -> Vectors:
 
 
 def _like_ours(teacher: Path) -> bool:
-    """Whether ``similarity.load`` reads the folder as it is meant: [CLS] of a whole language model, a linear layer."""
+    """Whether ``similarity.load`` reads the folder as it is meant: [CLS] or mean of a whole language model,
+    and a linear layer.
+    """
     settings = [teacher / name / "config.json" for name in ("", "1_Pooling", similarity.DENSE)]
     needed = (*settings, teacher / similarity.DENSE / "model.safetensors", teacher / "tokenizer.json")
     if not all(path.is_file() for path in needed):
@@ -101,7 +103,7 @@ def _like_ours(teacher: Path) -> bool:
         config.get("model_type") in get_args(Kind)
         and all(name.endswith("ForMaskedLM") for name in config.get("architectures") or [""])
         and [key for key, value in pooling.items() if value is True and key.startswith("pooling_mode_")]
-        == ["pooling_mode_cls_token"]
+        in (["pooling_mode_cls_token"], ["pooling_mode_mean_tokens"])
         and dense.get("activation_function", "").endswith("Identity")
     )
 

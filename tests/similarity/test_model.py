@@ -71,9 +71,11 @@ def random_model(tokens: Tokenizer, kind: Kind) -> SimilarityModel:
     return found.eval()
 
 
-@pytest.fixture(scope="module")
-def model(tokens: Tokenizer) -> SimilarityModel:
-    return random_model(tokens, "roformer")
+@pytest.fixture(scope="module", params=["cls", "mean"])
+def model(request: pytest.FixtureRequest, tokens: Tokenizer) -> SimilarityModel:
+    found = random_model(tokens, "roformer")
+    found.pooling = request.param
+    return found
 
 
 @pytest.fixture
@@ -326,9 +328,16 @@ def test_transformers_reads_the_language_model(
 def test_a_round_trip_changes_no_bit(model: SimilarityModel, tokens: Tokenizer, tmp_path: Path) -> None:
     similarity.save(model, tmp_path, tokenizer=tokens.folder)
     again = similarity.load(tmp_path, dropout=0.3)
-    assert again.language.config.hidden_dropout_prob == 0.3
+    assert again.language.config.hidden_dropout_prob == 0.3 and again.pooling == model.pooling
     expected = model.state_dict()
     assert all(torch.equal(tensor, expected[name]) for name, tensor in again.state_dict().items())
+
+
+def test_refuses_another_pooling(model: SimilarityModel, tokens: Tokenizer, tmp_path: Path) -> None:
+    similarity.save(model, tmp_path, tokenizer=tokens.folder)
+    (tmp_path / "1_Pooling" / "config.json").write_text('{"pooling_mode_max_tokens": true}', encoding="utf-8")
+    with pytest.raises(InputError, match="expected the pooling to be .CLS. or the mean of tokens, got .*max_tokens"):
+        similarity.load(tmp_path)
 
 
 def test_refuses_a_folder_without_a_pooler(model: SimilarityModel, tokens: Tokenizer, tmp_path: Path) -> None:
@@ -353,7 +362,8 @@ def test_the_four_poolings_are_those_of_the_hidden_states_that_transformers_give
             states = theirs(ids, output_hidden_states=True).hidden_states
             first, last = states[1], states[-1]
             means = [state.mean(1)[0] for state in (last, first)]
-            expected = (last[0, 0], model.pooler(last[0, 0]), means[0], means[0] + means[1])
+            pooled = model.pooler(last[0, 0] if model.pooling == "cls" else means[0])
+            expected = (last[0, 0], pooled, means[0], means[0] + means[1])
         for (name, vectors), goal in zip(found.items(), expected, strict=True):
             np.testing.assert_allclose(vectors[number], F.normalize(goal, dim=-1), atol=1e-5, err_msg=name)
     assert not model.language.encoder.blocks[0]._forward_hooks

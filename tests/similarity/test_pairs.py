@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -41,6 +42,10 @@ def training(groups: Groups, step: int, *, noise: float = 0.0, seed: int = 1, si
     return pairs.training_batch(groups, step, batch_size=size, noise=noise, rate=0.5, seed=seed)
 
 
+def assembled(groups: Groups, rows: list[tuple[int, int]], **drawn: Any) -> Batch:
+    return pairs.assemble(pairs.written_rows(groups, rows, **drawn), groups.tokenizer)
+
+
 def test_groups_as_they_stand_in_the_file(groups: Groups, pieces: Tokenizer) -> None:
     assert len(groups) == 3
     assert groups.texts == [text for group in SENTENCES for text in group]
@@ -72,7 +77,7 @@ def test_bad_group_files_are_refused(tmp_path: Path, pieces: Tokenizer, content:
 
 
 def test_assembled_rows_literally(groups: Groups, pieces: Tokenizer) -> None:
-    batch = pairs.assemble(groups, [(3, 4), (6, 5)], noise=0.0, rate=0.5, generator=np.random.default_rng(0))
+    batch = assembled(groups, [(3, 4), (6, 5)], noise=0.0, rate=0.5, generator=np.random.default_rng(0))
     t = {char: pieces.identity(char) for char in "开发票怎么北大京学"}
     c, s, p = pieces.cls, pieces.sep, pieces.pad
     assert batch.ids_NL.tolist() == [
@@ -117,8 +122,8 @@ def test_more_pairs_than_groups_gives_all_groups(groups: Groups) -> None:
 
 def test_noise_touches_only_the_source(groups: Groups) -> None:
     rng = np.random.default_rng
-    clean = pairs.assemble(groups, [(0, 1), (2, 0)], noise=0.0, rate=1.0, generator=rng(0))
-    noisy = pairs.assemble(groups, [(0, 1), (2, 0)], noise=1.0, rate=1.0, generator=rng(0))
+    clean = assembled(groups, [(0, 1), (2, 0)], noise=0.0, rate=1.0, generator=rng(0))
+    noisy = assembled(groups, [(0, 1), (2, 0)], noise=1.0, rate=1.0, generator=rng(0))
     source = (clean.segments_NL == 0) & (clean.ids_NL != groups.tokenizer.cls) & (clean.ids_NL != groups.tokenizer.sep)
     assert torch.equal(noisy.ids_NL[~source], clean.ids_NL[~source])
     assert (noisy.ids_NL[source] == groups.tokenizer.mask).sum() > 0
@@ -127,8 +132,8 @@ def test_noise_touches_only_the_source(groups: Groups) -> None:
 
 def test_half_of_the_sources_are_corrupted(groups: Groups) -> None:
     rows = [(0, 1)] * 2000
-    batch = pairs.assemble(groups, rows, noise=0.5, rate=1.0, generator=np.random.default_rng(0))
-    clean = pairs.assemble(groups, rows, noise=0.0, rate=1.0, generator=np.random.default_rng(0))
+    batch = assembled(groups, rows, noise=0.5, rate=1.0, generator=np.random.default_rng(0))
+    clean = assembled(groups, rows, noise=0.0, rate=1.0, generator=np.random.default_rng(0))
     # Noised at rate 1, four tokens stay as they are with odds of about (0.1)^4.
     touched = (batch.ids_NL != clean.ids_NL).any(1).float().mean().item()
     assert touched == pytest.approx(0.5, abs=0.05)
