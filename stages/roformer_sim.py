@@ -88,8 +88,11 @@ class RoformerSim:
             return {"distillation": distilled}
         return {
             "distillation": distilled,
-            "contrastive": self.contrastive * losses.info_nce(vectors_ND, scale=1 / self.temperature),
+            "contrastive": self.contrastive * self.contrast(vectors_ND),
         }
+
+    def contrast(self, vectors_ND: Tensor) -> Tensor:
+        return losses.info_nce(vectors_ND, scale=1 / self.temperature)
 
 
 DECLARATION = Declaration(
@@ -201,7 +204,7 @@ class Training:
         )
 
     def watched(self, model: SimilarityModel) -> dict[str, float]:
-        return dev_losses(model, self.held_out, chunk=self.settings.chunk, scale=1 / self.settings.temperature)
+        return dev_losses(model, self.held_out, chunk=self.settings.chunk, contrast=self.settings.contrast)
 
 
 def main() -> None:
