@@ -110,8 +110,11 @@ class RoformerSim:
             return {"distillation": distilled}
         return {
             "distillation": distilled,
-            "contrastive": self.contrastive * losses.info_nce(vectors_ND, temperature=self.temperature),
+            "contrastive": self.contrastive * self.contrast(vectors_ND),
         }
+
+    def contrast(self, vectors_ND: Tensor) -> Tensor:
+        return losses.info_nce(vectors_ND, temperature=self.temperature)
 
 
 DECLARATION = Declaration(
@@ -239,7 +242,7 @@ class Training:
         )
 
     def watched(self, model: SimilarityModel) -> dict[str, float]:
-        return dev_losses(model, self.held_out, chunk=self.settings.chunk, temperature=self.settings.temperature)
+        return dev_losses(model, self.held_out, chunk=self.settings.chunk, contrast=self.settings.contrast)
 
 
 def main() -> None:

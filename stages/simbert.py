@@ -108,9 +108,7 @@ def main() -> None:
             job.report({"gradient_error": error})
             if error > EXACT:
                 raise ArithmeticError(f"the accumulated gradient of batch 0 is off by {error:.1e} of its norm")
-        watched = partial(
-            dev_losses, model, dev_batch(dev, seed), chunk=settings.chunk, temperature=settings.temperature
-        )
+        watched = partial(dev_losses, model, dev_batch(dev, seed), chunk=settings.chunk, contrast=loss)
         history = loop.fit(
             model,
             batches,

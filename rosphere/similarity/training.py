@@ -6,9 +6,12 @@ work of stages of its own: a measure can change without training anything again.
 
 from __future__ import annotations
 
-import torch
+from collections.abc import Callable
 
-from rosphere.similarity import losses, pairs
+import torch
+from torch import Tensor
+
+from rosphere.similarity import pairs
 from rosphere.similarity.model import SimilarityModel
 from rosphere.similarity.pairs import Batch, Groups
 
@@ -21,12 +24,14 @@ def dev_batch(groups: Groups, seed: int) -> Batch:
 
 
 @torch.no_grad()
-def dev_losses(model: SimilarityModel, batch: Batch, *, chunk: int, temperature: float) -> dict[str, float]:
-    """{"dev_contrastive", "dev_lm"}: nats a sentence among all of the batch, and nats a token of the targets."""
+def dev_losses(
+    model: SimilarityModel, batch: Batch, *, chunk: int, contrast: Callable[[Tensor], Tensor]
+) -> dict[str, float]:
+    """{"dev_contrastive", "dev_lm"}: ``contrast`` of all vectors [N, D], and nats a token of the targets."""
     model.eval()
     batch = batch.to(next(model.parameters()).device)
     vectors, lm = zip(*(model(part) for part in batch.split(chunk)), strict=True)
     return {
-        "dev_contrastive": float(losses.info_nce(torch.cat(vectors), temperature=temperature)),
+        "dev_contrastive": float(contrast(torch.cat(vectors))),
         "dev_lm": sum(float(own()) for own in lm),
     }

@@ -89,7 +89,7 @@ def run(folder: Path, *command: str) -> str:
     }
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout + done.stderr
+    return done.stdout
 
 
 def git(folder: Path, *arguments: str) -> None:
