@@ -21,9 +21,8 @@ PLACES = ("input", "every_layer")
 def model(
     kind: Any = "vmf", *, latent: int = 6, kappa: Any = 20.0, model_type: Any = "roformer", **changes: Any
 ) -> SentenceVAE:
-    language = tiny.language(
-        VOCABULARY, num_hidden_layers=1, num_attention_heads=2, model_type=model_type, **tiny.NO_DROPOUT
-    )
+    sizes = {"num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
+    language = tiny.language(VOCABULARY, model_type=model_type, **sizes, **tiny.NO_DROPOUT)
     shape = {"fresh_decoder": FreshDecoder(layers=2, width=32), "word_dropout": 0.0, **changes}
     return SentenceVAE(language, Shape(kind=kind, latent=latent, kappa=kappa, **shape), mask_token=MASK)
 

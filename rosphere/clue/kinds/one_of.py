@@ -33,8 +33,8 @@ class OneOf(Kind):
     def measures(self, task: Task, rows: Sequence[Row], predictions: Sequence[Prediction]) -> dict[str, float]:
         return {"accuracy": accuracy(self, task, rows, predictions)}
 
-    def written(self, row: Row, guess: Prediction) -> object:
+    def written(self, task: Task, row: Row, guess: Prediction) -> object:
         return guess
 
-    def line(self, row: Row) -> Mapping[str, Any]:
+    def line(self, task: Task, row: Row) -> Mapping[str, Any]:
         return {}
