@@ -169,8 +169,8 @@ def assemble(rows: Sequence[Row], t: Tokenizer) -> Batch:
         sources.append(len(row.source) + 2)
     max_length = max(map(len, sequences))
     ids_NL = np.full((len(rows), max_length), t.pad, dtype=np.int64)
-    for row, sequence in enumerate(sequences):
-        ids_NL[row, : len(sequence)] = sequence
+    for number, sequence in enumerate(sequences):
+        ids_NL[number, : len(sequence)] = sequence
     places = np.arange(max_length)
     return Batch(
         ids_NL=torch.from_numpy(ids_NL),

@@ -28,7 +28,8 @@ def scores(
     said = np.array([coverage(counts, source, each) for each in sentences])
     relevance = LEXICAL * said + (1 - LEXICAL) * np.maximum(np.asarray(cosines), 0.0)
     different = np.array([min(1.0, distance(source, each) / DIFFERENT) for each in sentences])
-    return relevance * fluency(counts, source, sentences) ** FLUENCY * different
+    found: NDArray[np.float64] = relevance * fluency(counts, source, sentences) ** FLUENCY * different
+    return found
 
 
 def fluency(counts: Mixture, source: Sequence[int], sentences: Sequence[Sequence[int]]) -> NDArray[np.float64]:

@@ -42,7 +42,11 @@ class Unlabelled:
     def draw(self, generator: np.random.Generator) -> list[tuple[int, Ids, Ids]]:
         """(number of the sentence, one view, another) for each of a step's sentences, all different."""
         chosen = generator.choice(len(self.sentences), size=self.batch_size, replace=False)
-        return [(int(n), *(self._view(self.sentences[n], generator) for _ in range(2))) for n in chosen]
+        found = []
+        for number in chosen.tolist():
+            first, second = (self._view(self.sentences[number], generator) for _ in range(2))
+            found.append((number, first, second))
+        return found
 
     def _view(self, ids: Ids, generator: np.random.Generator) -> Ids:
         """What is left of a sentence, in order; one token at least."""

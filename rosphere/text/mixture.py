@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,12 +69,16 @@ def save(found: Mixture, path: Path) -> None:
         save_file({SHARES: np.array(found.shares, np.float64), **parts}, fresh)
 
 
+def _tensor(file: Any, number: int, name: str) -> Any:
+    return file.get_tensor(f"{number}.{name}")
+
+
 def load(path: Path) -> Mixture:
     """What ``save`` wrote. Raises InputError where the file is another."""
     try:
         with safe_open(path, framework="np") as file:
             shares = file.get_tensor(SHARES).tolist()
-            parts = [ngrams.of_tensors(lambda name, n=n: file.get_tensor(f"{n}.{name}")) for n in range(len(shares))]
+            parts = [ngrams.of_tensors(partial(_tensor, file, number)) for number in range(len(shares))]
     except (SafetensorError, FileNotFoundError) as error:
         raise InputError(f"{path}: expected counted n-grams ({error})") from error
     return Mixture(parts=parts, shares=shares)
