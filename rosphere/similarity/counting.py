@@ -30,7 +30,7 @@ def counted(settings: Counting, corpus: Corpus, groups: Groups, tokenizer: Token
     fit = partial(ngrams.fit, order=settings.order, vocabulary=len(tokenizer), begin=tokenizer.cls, end=tokenizer.sep)
     text = list(_first(sentences(documents(corpus), tokenizer), settings.tokens))
     shares = (settings.groups, 1 - settings.groups)
-    return Mixture(parts=[fit([ids for ids, _ in groups.tokens]), fit(text)], shares=shares)
+    return Mixture(parts=[fit([ids.astype(np.int64) for ids, _ in groups.tokens]), fit(text)], shares=shares)
 
 
 def documents(corpus: Corpus) -> Iterator[NDArray[np.int64]]:

@@ -69,9 +69,10 @@ class SimilarityModel(nn.Module):
     def states(self, ids_NL: Tensor, keep_NL: Tensor) -> Tensor:
         """What the pooler is given [N, H] of single sentences."""
         mask = masks.padded(keep_NL)
-        if self.pooling == "cls":
-            return self.language.encoder(ids_NL, mask, at=masks.first(ids_NL))
-        return mean(self.language.encoder(ids_NL, mask), keep_NL)
+        if self.pooling == "mean":
+            return mean(self.language.encoder(ids_NL, mask), keep_NL)
+        first: Tensor = self.language.encoder(ids_NL, mask, at=masks.first(ids_NL))
+        return first
 
     def pooled(self, ids_NL: Tensor, keep_NL: Tensor) -> Tensor:
         """The pooler's output [N, H] for single sentences, float32."""

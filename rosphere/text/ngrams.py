@@ -110,7 +110,7 @@ class NGrams:
         return np.where((context >= 0) & (level.keys[place] == keys), place, -1)
 
 
-def fit(sequences: Sequence[Sequence[int]], *, order: int, vocabulary: int, begin: int, end: int) -> NGrams:
+def fit(sequences: Sequence[Sequence[int] | Ids], *, order: int, vocabulary: int, begin: int, end: int) -> NGrams:
     """Counts the n-grams of sequences of token ids below ``vocabulary``, up to ``order`` or the longest there is; no
     sequence contains ``begin``.
 
@@ -168,7 +168,7 @@ def discounts(counts: NDArray[np.float64]) -> tuple[float, ...]:
     return found if all(0 <= each <= k for k, each in enumerate(found)) else FEW
 
 
-def _joined(sequences: Sequence[Sequence[int]], begin: int, end: int) -> tuple[Ids, NDArray[np.bool_]]:
+def _joined(sequences: Sequence[Sequence[int] | Ids], begin: int, end: int) -> tuple[Ids, NDArray[np.bool_]]:
     """All of begin, tokens, end, ... and where the sequences begin."""
     lengths = np.array([len(each) + 2 for each in sequences], np.int64)
     after = np.cumsum(lengths)
