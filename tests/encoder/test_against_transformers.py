@@ -148,7 +148,8 @@ def test_transformers_refuses_a_roformer_v2_rather_than_misread_it(tmp_path: Pat
 
 def test_a_roformer_v2_as_its_first_package_wrote_it(tmp_path: Path) -> None:
     """model_type roformer, norm_type rms_norm: against the block's formulas, written out."""
-    values = {**tiny.SIZES, "vocab_size": 60, "model_type": "roformer", "norm_type": "rms_norm", "use_bias": False}
+    values = {**tiny.SIZES, "embedding_size": 24, "vocab_size": 60, "layer_norm_eps": 1e-3, **tiny.NO_DROPOUT}
+    values |= {"model_type": "roformer", "norm_type": "rms_norm", "use_bias": False}
     config = configs.from_json(values, origin="here")
     assert config.model_type == "roformer_v2"
     torch.manual_seed(2)
