@@ -19,7 +19,7 @@ from tests import tiny
 
 
 def model(kind: Any) -> MaskedLanguageModel:
-    return tiny.shaken(tiny.language(40, embedding_size=24, model_type=kind))
+    return tiny.shaken(tiny.language(40, embedding_size=24, max_position_embeddings=64, model_type=kind))
 
 
 def packed(documents: list[Tensor], chosen: list[Tensor], length: int) -> Batch:

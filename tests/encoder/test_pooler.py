@@ -14,7 +14,7 @@ from tests import tiny
 
 
 def theirs(head: str) -> torch.nn.Module:
-    return tiny.theirs(tiny.config(60, model_type="bert", max_position_embeddings=32), head)
+    return tiny.theirs(tiny.config(60, model_type="bert", max_position_embeddings=32), head.removeprefix("Bert"))
 
 
 def model(*, pooler: bool) -> MaskedLanguageModel:
