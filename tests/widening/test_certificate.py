@@ -29,10 +29,10 @@ def test_it_is_plain_data() -> None:
         "before": sum(tensor.numel() for tensor in small.parameters()),
         "after": sum(tensor.numel() for tensor in wide.parameters()),
     }
-    # 6 (layers (4 h h + 2 h f) + e h) + 12 layers h length
+    # 6 (layers (4 h h + 2 h f) + e h + the head's h e + e V) + 12 layers h length
     assert found["flops_per_token"] == {
-        "before": 6 * (2 * (4 * 24 * 24 + 2 * 24 * 40) + 10 * 24) + 12 * 2 * 24 * 11,
-        "after": 6 * (2 * (4 * 48 * 48 + 2 * 48 * 50) + 10 * 48) + 12 * 2 * 48 * 11,
+        "before": 6 * (2 * (4 * 24 * 24 + 2 * 24 * 40) + 20 * 24 + 10 * VOCABULARY) + 12 * 2 * 24 * 11,
+        "after": 6 * (2 * (4 * 48 * 48 + 2 * 48 * 50) + 20 * 48 + 10 * VOCABULARY) + 12 * 2 * 48 * 11,
     }
     assert (found["exact"], found["reasons"], found["dropped"], found["tokens"]) == (True, [], ["x"], 33)
 
