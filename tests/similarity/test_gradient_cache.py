@@ -205,7 +205,7 @@ def test_under_autocast(rows: int) -> None:
     encode, chunks = model, batch.split(rows)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert model.vectors(batch.ids_NL, batch.keep_NL).dtype == torch.float32
-        assert model.pooler(torch.zeros(1, 16)).dtype == torch.bfloat16
+        assert model.pooler(torch.zeros(1, model.pooler.in_features)).dtype == torch.bfloat16
         torch.manual_seed(7)
         values = direct(encode, chunks)
         expected = gradient(model)
