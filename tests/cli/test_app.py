@@ -155,7 +155,7 @@ def test_what_is_missing_or_unknown_is_a_usage_error(words: list[str]) -> None:
 
 
 def test_what_is_written_twice_to_start_fast_is_the_same() -> None:
-    from rosphere.clue.submission import ARCHIVE
+    from rosphere.clue.archive import ARCHIVE
     from rosphere.encoder.precision import Precision
 
     assert typing.get_args(options.Precision) == typing.get_args(Precision)

@@ -227,7 +227,7 @@ def test_a_declaration_that_only_a_row_can_show_to_be_wrong(monkeypatch: pytest.
 
 def test_train_that_is_dev_or_a_test_set_with_answers_is_no_train() -> None:
     rows = [{"sentence": text, "label": "0"} for text in "甲乙丙"]
-    with pytest.raises(InputError, match=r"task sentiment: expected train that are not among .* rows, got 0 and 3"):
+    with pytest.raises(InputError, match="task sentiment: expected train rows that are not held out too, all 3 are"):
         writing.training_rows("sentiment", {"train": rows, "dev": rows})
     assert writing.training_rows("sentiment", {"train": rows, "dev": rows[:1], "test": rows[1:2]}) == rows[2:]
     bare = [{"sentence": "乙"}]

@@ -1,7 +1,7 @@
 """The laws on the sphere: published figures, SciPy, and statistical tests that a wrong sampler fails."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
-from torch.distributions import kl_divergence
+from torch.distributions import Distribution, kl_divergence
 from torch.nn.functional import normalize
 
 from rosphere.sphere import bessel, marginal
@@ -18,6 +18,15 @@ from rosphere.sphere.distributions import HypersphericalUniform, VonMisesFisher
 
 DRAWS = 10_000
 CELLS = [(2, 0.5), (2, 1e4), (3, 2.0), (3, 1e6), (8, 0.0), (8, 100.0), (64, 20.0), (64, 1e4), (256, 300.0)]
+
+
+@pytest.fixture(autouse=True)
+def validated() -> Iterator[None]:
+    """torch.compile, once it has been used in a process, leaves the validation of all distributions switched off."""
+    before = Distribution._validate_args
+    Distribution.set_default_validate_args(True)
+    yield
+    Distribution.set_default_validate_args(before)
 
 
 def law(dim: int, kappa: float | Tensor, dtype: torch.dtype = torch.float64) -> VonMisesFisher:
