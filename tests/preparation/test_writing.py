@@ -167,7 +167,10 @@ def test_training_rows_that_stand_in_dev_are_dropped_and_counted(tmp_path: Path)
 @pytest.mark.parametrize(
     ("splits", "complaint"),
     [
-        ({"train": rows("甲"), "dev": rows("甲")}, "task tnews: expected train rows that are not in dev, all 1 are"),
+        (
+            {"train": rows("甲"), "dev": rows("甲")},
+            "task tnews: expected train rows that are not held out too, all 1 are",
+        ),
         ({"train": rows("甲"), "dev": []}, "task tnews: expected train and dev rows, got 1 and 0"),
     ],
 )
