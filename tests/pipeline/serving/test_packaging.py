@@ -18,6 +18,7 @@ from rosphere.similarity import model as similarity
 from rosphere.similarity.model import SimilarityModel
 from rosphere.text.tokenizer import Tokenizer
 from rosphere.vae import folder, latents
+from rosphere.vae.decoder import FreshDecoder
 from rosphere.vae.decoding import interpolate
 from rosphere.vae.model import SentenceVAE, Shape
 from tests import tiny
@@ -105,7 +106,7 @@ def test_a_text_vae_is_served(pieces: Path, language: MaskedLanguageModel, tmp_p
     from mlflow import pyfunc
 
     torch.manual_seed(1)
-    shape = Shape(kind="vmf", latent=5, kappa=20.0, decoder_layers=1, decoder_width=16, word_dropout=0.0)
+    shape = Shape(kind="vmf", latent=5, kappa=20.0, fresh_decoder=FreshDecoder(layers=1, width=16), word_dropout=0.0)
     folder.save(
         SentenceVAE(language, shape, mask_token=Tokenizer(pieces).mask).eval(), tmp_path / "model", tokenizer=pieces
     )
