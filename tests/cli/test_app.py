@@ -159,4 +159,4 @@ def test_what_is_written_twice_to_start_fast_is_the_same() -> None:
     from rosphere.encoder.precision import Precision
 
     assert typing.get_args(options.Precision) == typing.get_args(Precision)
-    assert pack.__defaults__ == (Path(ARCHIVE),)
+    assert pack.__defaults__ == (Path(ARCHIVE), None)
