@@ -28,7 +28,7 @@ from torch.nn import functional as F
 from benchmarks.encoder.data import SIZES, VOCAB, config
 from rosphere.encoder.model import MaskedLanguageModel
 from rosphere.similarity import encoding, generation
-from rosphere.similarity import model as similarity
+from rosphere.similarity import folder as similarity
 from rosphere.similarity.model import SimilarityModel
 from rosphere.text import tokenizer
 from rosphere.text.tokenizer import Tokenizer

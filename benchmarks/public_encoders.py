@@ -32,7 +32,7 @@ from rosphere.similarity import (  # noqa: E402
     retrieval,  # noqa: E402
     teachers,
 )
-from rosphere.similarity import model as similarity  # noqa: E402
+from rosphere.similarity import folder as similarity  # noqa: E402
 from rosphere.similarity.evaluators import Graded  # noqa: E402
 from rosphere.similarity.pairs import Groups  # noqa: E402
 from rosphere.similarity.vectors import Vectors, unit  # noqa: E402

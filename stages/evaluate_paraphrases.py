@@ -19,7 +19,7 @@ from pipeline.run.settings import at_least
 from pipeline.workspace.declaration import Declaration, Metric
 from rosphere.clue.reading import named
 from rosphere.similarity import counting, diversity, encoding, generation, retrieval, teachers, writing
-from rosphere.similarity import model as similarity
+from rosphere.similarity import folder as similarity
 from rosphere.similarity.generation import Ranked
 from rosphere.similarity.pairs import Groups
 from rosphere.similarity.vectors import Rows
@@ -73,7 +73,7 @@ DECLARATION = Declaration(
             listed=False,
         ),
     ),
-    others=("people", "nearest", "copy"),
+    others=("people", "nearest", "freely", "copy"),
 )
 
 
@@ -144,7 +144,8 @@ def main() -> None:
         tokenizer.require(model.language.config.vocab_size, model=SOURCE)
         # The first sentence of the first groups: none picked.
         texts = [dev.texts[members[0]] for members in dev.members[: settings.groups]]
-        found = generation.paraphrases_of_each(
+        write = partial(
+            generation.paraphrases_of_each,
             model,
             tokenizer,
             texts,
@@ -153,19 +154,24 @@ def main() -> None:
             max_length=max_length,
             seed=job.scalar("seed", int),
         )
+        found, freely = write(), write(edits=False)
         job.report(figures(texts, found))
         measured, tokens = judge(settings, tokenizer, train, dev)
         written = [[text for text, _ in each] for each in found]
         vectors = [encoding.encode(model, tokenizer, each, max_length=max_length + 2) for each in (texts, train.texts)]
         near = writing.nearest(*vectors, train.texts)
         people = writing.others(dev, range(len(texts)))
-        table = writing.compared(measured, texts, written, people, near)
+        table = writing.compared(
+            measured, texts, written, people=people, nearest=near, freely=[[t for t, _ in each] for each in freely]
+        )
         by = "TF-IDF" if settings.teacher is None else settings.teacher
         job.report({"writing": table, "judge": {"tokens": tokens, "order": ORDER, "relevance": by}})
-        rows = list(zip(texts, written, people, near, strict=True))[:EXAMPLES]
-        job.examples(
-            {"paraphrases": [{"input": t, "output": w[:3], "people": p[:1], "nearest": n} for t, w, p, n in rows]}
-        )
+        rows = list(zip(texts, written, people, near, freely, strict=True))[:EXAMPLES]
+        shown = [
+            {"input": t, "output": w[:3], "people": p[:1], "nearest": n, "freely": [each for each, _ in f[:1]]}
+            for t, w, p, n, f in rows
+        ]
+        job.examples({"paraphrases": shown})
 
 
 if __name__ == "__main__":

@@ -7,23 +7,26 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from pipeline.run import runner
 from pipeline.run.settings import at_least
 from pipeline.workspace.declaration import Declaration, Metric, Rival
 from rosphere.encoder import folder
 from rosphere.encoder.model import MaskedLanguageModel
-from rosphere.similarity import encoding, evaluators, teachers
-from rosphere.similarity import model as similarity
+from rosphere.similarity import encoding, evaluators, lexical, teachers
+from rosphere.similarity import folder as similarity
 from rosphere.similarity.evaluators import Benchmark
 from rosphere.similarity.model import SimilarityModel
 from rosphere.similarity.pairs import Groups
-from rosphere.similarity.vectors import Vectors
+from rosphere.similarity.vectors import Vectors, unit
 from rosphere.text.tokenizer import Tokenizer
 from rosphere.training import processes
 
 DATA, NEGATION = Path("data"), Path("data/sample/negation.jsonl")
 UNTRAINED, STAGE_1, STAGE_2 = Path("models/pretrain_wide"), Path("models/simbert"), Path("models/roformer_sim")
 EXAMPLES, AGREEMENT = 20, 1024
+SEED = 0  # of the random token vectors, which are the same in every run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,18 +107,34 @@ class Encoders:
 
     def vectors(self, texts: list[str]) -> dict[str, Vectors]:
         """Unit vectors of the measured sentences by the name of the encoder."""
+        whole = self.encode(self.model, texts)
         return {
-            "roformer_sim": self.encode(self.model, texts),
+            "roformer_sim": whole,
+            **self.halves(whole),
             "as trained": self.encode(self.as_trained, texts),
             "simbert": self.encode(self.stage_1, texts),
             "teacher": teachers.vectors(self.teacher, texts, max_length=self.max_length, cache=self.cache),
             "untrained [CLS]": self.encode(SimilarityModel(self.untrained), texts),
             "untrained mean": self.mean(texts),
+            "random token vectors": self.random(texts),
         }
+
+    def halves(self, whole: Vectors) -> dict[str, Vectors]:
+        """What the encoder and the lexical half say alone, where the vectors have both."""
+        if not self.model.lexical:
+            return {}
+        encoded, characters = np.split(whole, 2, axis=1)
+        return {"without its lexical half": unit(encoded), "its lexical half alone": unit(characters)}
+
+    def random(self, texts: Sequence[str]) -> Vectors:
+        config = self.untrained.config
+        ids = [each[: self.max_length - 2] for each in self.tokenizer.ids(texts)]
+        return lexical.random_means(ids, vocabulary=config.vocab_size, width=config.hidden_size, seed=SEED)
 
     def poolings(self, texts: list[str]) -> dict[str, Vectors]:
         own = encoding.poolings(self.model, self.tokenizer, texts, max_length=self.max_length)
-        return {**own, "untrained, mean": self.mean(texts)}
+        whole = {"roformer_sim": self.encode(self.model, texts)} if self.model.lexical else {}
+        return {**whole, **own, "untrained, mean": self.mean(texts), "random token vectors": self.random(texts)}
 
     def mean(self, texts: Sequence[str]) -> Vectors:
         return encoding.mean_pooled(self.untrained, self.tokenizer, texts, max_length=self.max_length)

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -26,14 +27,17 @@ from rosphere.similarity import (
     distillation,
     encoding,
     gradient_cache,
+    lexical,
     losses,
     pairs,
+    rewriting,
     supervised,
     teachers,
     whitening,
 )
-from rosphere.similarity import model as similarity
+from rosphere.similarity import folder as similarity
 from rosphere.similarity.counting import Counting, counted
+from rosphere.similarity.lexical import Lexical
 from rosphere.similarity.model import SimilarityModel
 from rosphere.similarity.pairs import Groups
 from rosphere.similarity.training import dev_batch, dev_losses
@@ -50,6 +54,7 @@ DATA = Path("data")
 SENTENCES = DATA / "corpus" / "sentences-train"
 TARGET = Path("models/roformer_sim")
 TAUGHT = 20000  # sentences of the corpus that the teacher encodes, at most
+SHOWN = 20000  # that rarity and whitening of the lexical half are worked out on, at most
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,12 +81,13 @@ class RoformerSim:
     mask_rate: float
     dropout: float
     partial_whitening: float
+    lexical_share: float
     ngrams: Counting
     schedule: Schedule
     supervised: Supervised
 
     def __post_init__(self) -> None:
-        at_least(self, batch_size=1, chunk=1, max_length=4, weight=0, contrastive=0, unlabelled=0)
+        at_least(self, batch_size=1, chunk=1, max_length=4, weight=0, contrastive=0, unlabelled=0, lexical_share=0)
 
     def general(self, seed: int) -> Unlabelled | None:
         """The corpus's part of every batch."""
@@ -187,6 +193,21 @@ class Training:
             precision=self.job.precision(model.language.config.hidden_size),
         )
 
+    def lexical(self, width: int) -> Lexical | None:
+        """The second half of the vectors, where it has a share."""
+        if not self.settings.lexical_share:
+            return None
+        corpus, t = Corpus(SENTENCES), self.tokenizer
+        shown = range(min(len(corpus), SHOWN))
+        return lexical.fitted(
+            [corpus.document(number)[0].astype(np.int64) for number in shown],
+            vocabulary=len(t),
+            width=width,
+            share=self.settings.lexical_share,
+            specials=(t.pad, t.cls, t.sep, t.mask, t.unk),
+            seed=self.seed,
+        )
+
     def labelled(self) -> list[supervised.LabelledPair]:
         """The pairs of supervised.files, but for those that are held out, or nearly are."""
         files = self.settings.supervised.files
@@ -265,6 +286,8 @@ def main() -> None:
         whitening.whiten_partially(
             model, tokenizer, training.texts, settings.partial_whitening, max_length=training.max_length
         )
+        model.lexical = training.lexical(model.language.config.hidden_size)
+        model.edits = rewriting.learnt(training.train, Corpus(DATA / "corpus" / "train"), tokenizer)
         model.counts = counted(settings.ngrams, Corpus(DATA / "corpus" / "train"), training.train, tokenizer)
         similarity.save(model, TARGET, tokenizer=DATA / "tokenizer")
         job.curve(history)

@@ -13,8 +13,8 @@ from pipeline.run.settings import at_least
 from pipeline.workspace.declaration import Declaration, Metric
 from rosphere.encoder import folder
 from rosphere.randomness.state import seed_everything
+from rosphere.similarity import folder as similarity
 from rosphere.similarity import gradient_cache, losses, pairs
-from rosphere.similarity import model as similarity
 from rosphere.similarity.model import Pooling, SimilarityModel
 from rosphere.similarity.pairs import Groups
 from rosphere.similarity.training import dev_batch, dev_losses

@@ -13,11 +13,12 @@ from pipeline.report.tables import Table
 from pipeline.workspace.declaration import Metric
 
 STAGE = "evaluate_paraphrases"
-WRITERS = ("people", "nearest")
+WRITERS = ("people", "nearest", "freely")
 ROWS = {
     "model": "the model",
     "people": "people, for the same sentences",
     "nearest": "the nearest training sentence",
+    "freely": "the model, freely (nothing edited)",
     "copy": "the source, copied",
 }
 MEASURES = (
@@ -59,4 +60,7 @@ def shown(examples: list[Mapping[str, Any]]) -> Table:
         (each["input"], " / ".join(each["output"]) or "(nothing)", *(" / ".join(each[key]) for key in WRITERS))
         for each in examples
     ]
-    return Table(head=("sentence", "the model, best first", "a person", "nearest training sentence"), rows=rows)
+    return Table(
+        head=("sentence", "the model, best first", "a person", "nearest training sentence", "the model, freely"),
+        rows=rows,
+    )

@@ -37,9 +37,9 @@ def _others(given: DataFrame, said: str) -> list[str]:
 
 
 def _sentence_encoder(place: Path) -> Any:
-    from rosphere.similarity import model
+    from rosphere.similarity import folder
 
-    return model.load(place)
+    return folder.load(place)
 
 
 def _sentence_vectors(loaded: Loaded, given: DataFrame, requested: Requested) -> dict[str, list[Any]]:

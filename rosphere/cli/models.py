@@ -26,7 +26,7 @@ def there(folder: Path) -> Path:
 
 def sentence_encoder(folder: Path) -> tuple[SimilarityModel, Tokenizer]:
     """A sentence encoder, on the GPU if there is one, and its tokenizer."""
-    from rosphere.similarity import model as similarity
+    from rosphere.similarity import folder as similarity
     from rosphere.text.tokenizer import Tokenizer
     from rosphere.training import processes
 

@@ -24,6 +24,7 @@ class Stream(IntEnum):
     NEXT_TOKENS = 12  # positions of a training batch that predict the next token
     DEV_NEXT_TOKENS = 13
     UNLABELLED = 14  # which sentences of the corpus train a sentence encoder
+    LEXICAL = 15  # token vectors of a sentence vector's lexical half
 
 
 def generator(seed: int, stream: Stream, step: int | None = None) -> np.random.Generator:

@@ -51,13 +51,16 @@ def encode(
     max_length: int = 64,
     precision: Precision = "fp32",
 ) -> NDArray[np.float32]:
-    """Unit vectors [len(texts), H] in the texts' order.
+    """Unit vectors [len(texts), H] in the texts' order, [len(texts), 2 H] with a lexical half.
 
     In float32 a text's vector is the same alone and among others, on every machine and in sentence-transformers, to
     1e-5. bf16 is off by up to about 1e-2, and faster where ``encoder.precision.bf16_unit`` names something.
     """
     model.eval()
-    return in_batches(model.vectors, model.language, tokenizer, texts, max_length=max_length, precision=precision)
+    kinds = model.halves
+    return in_batches(
+        model.vectors, model.language, tokenizer, texts, max_length=max_length, precision=precision, kinds=kinds
+    )
 
 
 def mean_pooled(

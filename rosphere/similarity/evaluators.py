@@ -16,6 +16,7 @@ from rosphere.similarity.pairs import Groups
 from rosphere.similarity.vectors import Rows, Vectors, unit
 from rosphere.text import reading
 
+OWN_TF_IDF = "TF-IDF fitted on the measured sentences"
 Encode = Callable[[list[str]], Mapping[str, Vectors]]  # texts -> unit vectors by the name of the encoder
 
 
@@ -128,7 +129,8 @@ def correlations(
     """Spearman's correlation by set and split, encoder, and whitening: "none", "whitened", "whitened to <dimensions>".
 
     Whitening is fitted on ``fit_on``, training sentences: fitted on the test pairs too, as the original's script does,
-    it would know something of them. TF-IDF, fitted on the same, is not whitened.
+    it would know something of them. TF-IDF, fitted on the same, is not whitened; beside it is TF-IDF that was fitted on
+    the very pairs, and does know them.
     """
     if not sets:
         return {}
@@ -140,6 +142,7 @@ def correlations(
     for each in sets:
         table = found.setdefault(f"{each.name} {each.split}", {})
         table["TF-IDF"] = {"none": each.spearman(retrieval.tf_idf(fit_on, each.texts))}
+        table[OWN_TF_IDF] = {"none": each.spearman(retrieval.tf_idf(each.texts, each.texts))}
         for name, vectors in encode(each.texts).items():
             table[name] = {"none": each.spearman(vectors)}
             for how, (mean, matrix) in fitted[name].items():
@@ -184,7 +187,9 @@ def neighbours(vectors_ND: Vectors, texts: Sequence[str], queries: Sequence[int]
 
 
 def compared(measure: Benchmark, vectors: dict[str, Vectors], dimensions: int) -> dict[str, dict[str, float]]:
-    """Every encoder as it is, whitened, and whitened to fewer dimensions; TF-IDF beside them."""
+    """Every encoder as it is, whitened, and whitened to fewer dimensions; TF-IDF beside them, fitted on the training
+    sentences, and on all.
+    """
     first = len(measure.queries)
     table: dict[str, dict[str, float]] = {}
     for name, each in vectors.items():
@@ -192,6 +197,7 @@ def compared(measure: Benchmark, vectors: dict[str, Vectors], dimensions: int) -
         table[f"{name} whitened"] = measure(whitened(each, first, None))
         table[f"{name} whitened to {dimensions}"] = measure(whitened(each, first, dimensions))
     table["TF-IDF"] = measure(retrieval.tf_idf(measure.texts[first:], measure.texts))
+    table[OWN_TF_IDF] = measure(retrieval.tf_idf(measure.texts, measure.texts))
     return table
 
 

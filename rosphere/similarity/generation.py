@@ -1,7 +1,9 @@
-"""Paraphrases: similar sentences by nucleus sampling, best first.
+"""Paraphrases: similar sentences, best first.
 
-Where a model's folder holds counted n-grams, they and the source have a say in every token (guidance.py) and in the
-ranking (ranking.py). Without them the model writes alone, and its own similarity ranks.
+Where a model's folder holds edits, they rewrite the source (rewriting.py): most of it stays as a person wrote it. What
+no edit fits, and everything where ``edits`` is false, is written freely by nucleus sampling. Where the folder holds
+counted n-grams, they and the source have a say in every token of that (guidance.py) and in the ranking (ranking.py);
+without them the model writes alone, and its own similarity ranks.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from rosphere.errors import InputError
-from rosphere.similarity import encoding, ranking
+from rosphere.similarity import encoding, ranking, rewriting
 from rosphere.similarity.defaults import KEEP, SAMPLES, TOP_P
 from rosphere.similarity.model import SimilarityModel
 from rosphere.similarity.sampling import sample
@@ -33,10 +35,12 @@ def paraphrases(
     top_p: float = TOP_P,
     max_length: int = 40,
     seed: int = 0,
+    edits: bool = True,
 ) -> Ranked:
     """(sentence, cosine to ``text``), best first: distinct, not the input itself, at most ``keep``.
 
-    ``mask``: places of tokens of ``text``, from 0, that are hidden from the writer, so that it may differ there.
+    ``mask``: places of tokens of ``text``, from 0, that are hidden from the writer, so that it may differ there; then
+    nothing is edited.
     """
     return paraphrases_of_each(
         model,
@@ -48,6 +52,7 @@ def paraphrases(
         top_p=top_p,
         max_length=max_length,
         seed=seed,
+        edits=edits,
     )[0]
 
 
@@ -62,14 +67,18 @@ def paraphrases_of_each(
     top_p: float = TOP_P,
     max_length: int = 40,
     seed: int = 0,
+    edits: bool = True,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Ranked]:
     """What ``paraphrases`` gives for each text, computed many at once; ``progress(texts done, texts in all)``."""
     model.eval()
+    found: list[Ranked] = [[] for _ in texts]
+    if edits and model.edits and not any(mask or ()):
+        found = list(rewriting.rewritten(model, tokenizer, texts, keep=keep, max_length=max_length))
     plain = [ids[:max_length] for ids in tokenizer.ids(texts)]
     sources = plain if mask is None else [_masked(*each, tokenizer.mask) for each in zip(plain, mask, strict=True)]
-    found: list[Ranked] = [[] for _ in texts]
-    order = sorted(range(len(texts)), key=lambda number: len(sources[number]))
+    left = [number for number, ranked in enumerate(found) if not ranked]
+    order = sorted(left, key=lambda number: len(sources[number]))
     size = max(1, SENTENCES_A_RANKING // max(1, samples))
     for start in range(0, len(order), size):
         chosen = order[start : start + size]
@@ -87,7 +96,7 @@ def paraphrases_of_each(
         ranked = _ranked(model, tokenizer, [texts[number] for number in chosen], others, max_length)
         for number, best in zip(chosen, ranked, strict=True):
             found[number] = best[:keep]
-        progress(start + len(chosen), len(texts))
+        progress(len(texts) - len(order) + start + len(chosen), len(texts))
     return found
 
 

@@ -25,10 +25,19 @@ def scores(
     counts: Mixture, source: Sequence[int], sentences: Sequence[Sequence[int]], cosines: Sequence[float]
 ) -> NDArray[np.float64]:
     """One score for each sentence, given the cosines of their vectors with the source's."""
+    found: NDArray[np.float64] = likeness(counts, source, sentences, cosines)
+    found *= fluency(counts, source, sentences) ** FLUENCY
+    return found
+
+
+def likeness(
+    counts: Mixture, source: Sequence[int], sentences: Sequence[Sequence[int]], cosines: Sequence[float]
+) -> NDArray[np.float64]:
+    """relevance x difference."""
     said = np.array([coverage(counts, source, each) for each in sentences])
     relevance = LEXICAL * said + (1 - LEXICAL) * np.maximum(np.asarray(cosines), 0.0)
     different = np.array([min(1.0, distance(source, each) / DIFFERENT) for each in sentences])
-    found: NDArray[np.float64] = relevance * fluency(counts, source, sentences) ** FLUENCY * different
+    found: NDArray[np.float64] = relevance * different
     return found
 
 

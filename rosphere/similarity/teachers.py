@@ -20,7 +20,7 @@ from rosphere import files
 from rosphere.encoder.config import Kind
 from rosphere.errors import InputError
 from rosphere.similarity import encoding
-from rosphere.similarity import model as similarity
+from rosphere.similarity import folder as similarity
 from rosphere.similarity.vectors import Vectors, unit
 from rosphere.text.tokenizer import Tokenizer
 from rosphere.training import processes

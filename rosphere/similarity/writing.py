@@ -73,11 +73,11 @@ def bigrams(texts: Iterable[Sequence[int] | NDArray[np.int64]], vocabulary: int)
 
 
 def compared(
-    judge: Judge, sources: Sequence[str], written: Written, people: Written, nearest: Written
+    judge: Judge, sources: Sequence[str], written: Written, **others: Written
 ) -> Mapping[str, Mapping[str, float]]:
-    """The model beside people, the nearest training sentence, and the source itself."""
-    rows = {"model": written, "people": people, "nearest": nearest}
-    return {name: judge(sources, each) for name, each in {**rows, "copy": [[each] for each in sources]}.items()}
+    """The model beside others, by name, such as people, and beside the source itself."""
+    rows = {"model": written, **others, "copy": [[each] for each in sources]}
+    return {name: judge(sources, each) for name, each in rows.items()}
 
 
 def others(groups: Groups, chosen: Sequence[int]) -> list[list[str]]:

@@ -153,7 +153,10 @@ def test_correlations_by_scipy_and_whitening_fitted_on_other_sentences(tmp_path:
     fit_on = [f"训练{n}" for n in range(30)]
     [each] = sets = evaluators.graded([graded_file(tmp_path, rows)])
     found = evaluators.correlations(sets, encode, fit_on=fit_on, dimensions=2)["stsb dev"]
-    assert set(found) == {"random", "TF-IDF"} and set(found["TF-IDF"]) == {"none"}
+    assert set(found) == {"random", "TF-IDF", evaluators.OWN_TF_IDF} and set(found["TF-IDF"]) == {"none"}
+    own = retrieval.tf_idf(each.texts, each.texts)  # knows all characters, the training sentences' none but digits
+    assert found[evaluators.OWN_TF_IDF] == {"none": pytest.approx(each.spearman(own))}
+    assert found[evaluators.OWN_TF_IDF] != found["TF-IDF"]
     one, two = (encode([str(row[key]) for row in rows])["random"] for key in ("sentence1", "sentence2"))
     for how, dimensions in (("none", 0), ("whitened", None), ("whitened to 2", 2)):
         mean, matrix = retrieval.whitening(encode(fit_on)["random"], dimensions)

@@ -23,11 +23,16 @@ from rosphere.encoder import masks
 from rosphere.encoder.config import Kind
 from rosphere.encoder.model import MaskedLanguageModel
 from rosphere.errors import InputError
-from rosphere.similarity import encoding, generation, sampling
-from rosphere.similarity import model as similarity
+from rosphere.similarity import encoding, generation, likelihood, rewriting, sampling
+from rosphere.similarity import folder as similarity
+from rosphere.similarity.association import Table
+from rosphere.similarity.edits import Edits
 from rosphere.similarity.generation import paraphrases, paraphrases_of_each
 from rosphere.similarity.model import SimilarityModel
+from rosphere.similarity.pairs import Groups
 from rosphere.similarity.sampling import sample
+from rosphere.text import ngrams
+from rosphere.text.mixture import Mixture
 from rosphere.text.nucleus import nucleus
 from rosphere.text.tokenizer import SPECIALS, UNUSED, Tokenizer
 from tests import tiny
@@ -285,6 +290,81 @@ def test_masked_places_are_hidden_from_the_writer_not_from_the_ranking(
     assert found == [("明天", pytest.approx(float(vectors[0] @ vectors[1]), abs=1e-5))]
     with pytest.raises(InputError, match="mask: expected places below 6, the tokens of the text, got 6"):
         paraphrases(model(tokens), tokens, TEXT, mask=[6])
+
+
+# --- edits
+
+
+def editing(tokens: Tokenizer, monkeypatch: pytest.MonkeyPatch) -> SimilarityModel:
+    """今天 may be put for 明天; everything is as likely as the source, and what is written freely is 不错."""
+    found = model(tokens)
+    one, other = (tuple(tokens.ids([text])[0]) for text in ("明天", "今天"))
+    table = Table(alternatives={one: [(other, 9.0)]})
+    found.edits = Edits(
+        phrases=table, frames=Table(alternatives={}), known=(frozenset(), frozenset()), stops=frozenset()
+    )
+    text = [np.array(ids, np.int64) for ids in tokens.ids(TEXTS)]
+    counts = ngrams.fit(text, order=2, vocabulary=len(tokens), begin=tokens.cls, end=tokens.sep)
+    found.counts = Mixture(parts=[counts], shares=[1.0])
+    monkeypatch.setattr(rewriting, "log_likelihoods", lambda *arguments: np.zeros(len(arguments[3])))
+    free = tokens.ids(["不错"])[0]
+    monkeypatch.setattr(generation, "sample", lambda *arguments, **_: [[free] for _ in arguments[2]])
+    return found
+
+
+def test_what_an_edit_fits_is_edited_and_the_rest_is_written_freely(
+    tokens: Tokenizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoder = editing(tokens, monkeypatch)
+    texts = ["明天 RED 吗", "天气好"]
+    found = paraphrases_of_each(encoder, tokens, texts)
+    assert [[text for text, _ in ranked] for ranked in found] == [["今天 RED 吗"], ["不错"]]
+    vectors = encoding.encode(encoder, tokens, ["明天 RED 吗", "今天 RED 吗"])
+    assert found[0][0][1] == pytest.approx(float(vectors[0] @ vectors[1]), abs=1e-5)
+    freely = paraphrases_of_each(encoder, tokens, texts, edits=False)
+    assert [[text for text, _ in ranked] for ranked in freely] == [["不错"], ["不错"]]
+    assert [text for text, _ in paraphrases(encoder, tokens, texts[0], mask=[0])] == ["不错"]
+
+
+def test_an_edit_that_makes_a_sentence_much_less_likely_is_none(
+    tokens: Tokenizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoder = editing(tokens, monkeypatch)
+    monkeypatch.setattr(rewriting, "log_likelihoods", lambda *arguments: np.array([0.0, -40.0]))
+    assert [text for text, _ in paraphrases(encoder, tokens, "明天好")] == ["不错"]
+
+
+def test_edits_are_learnt_of_groups_and_a_corpus(tokens: Tokenizer, tmp_path: Path) -> None:
+    """天气 stands for 今天 in eight groups, in like places."""
+    rows = [
+        {"text": f"{a}今天{b}", "synonyms": [f"{a}天气{b}"]}
+        for a, b in zip("不错明好很吗天气", "很好吗不错天明不", strict=True)
+    ]
+    rows += [{"text": "好", "synonyms": ["吗"]}] * 8
+    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    (tmp_path / "train.jsonl").write_text(lines, encoding="utf-8")
+    groups = Groups(tmp_path / "train.jsonl", tokens, max_length=9)
+    corpus = tiny.shards(tiny.documents((6,), len(tokens)), tmp_path / "corpus", len(tokens))
+    found = rewriting.learnt(groups, corpus, tokens).phrases.alternatives
+    one, other = (tuple(tokens.ids([text])[0]) for text in ("今天", "天气"))
+    assert other in [ids for ids, _ in found[one]]
+
+
+def test_likelihoods_are_those_of_single_passes(tokens: Tokenizer, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder, source = model(tokens), tokens.ids([TEXT])[0]
+    targets = [*tokens.ids(["明天", "好", "今天不错吗"]), []]
+    monkeypatch.setattr(likelihood, "ROWS_AT_ONCE", 2)
+    found = likelihood.log_likelihoods(encoder, tokens, source, targets[:3])
+    for target, value in zip(targets, found, strict=False):
+        wanted = 0.0
+        for place, token in enumerate([*target, tokens.sep]):
+            ids = torch.tensor([[tokens.cls, *source, tokens.sep, *target[:place]]])
+            segments = (torch.arange(ids.shape[1]) >= len(source) + 2).long()[None]
+            with torch.no_grad():
+                logits = encoder.language(ids, masks.seq2seq(segments, torch.ones_like(ids)), segments)[0, -1]
+            wanted += float(logits.log_softmax(-1)[token])
+        assert value == pytest.approx(wanted, abs=1e-4)
+    assert likelihood.log_likelihoods(encoder, tokens, source, []).shape == (0,)
 
 
 # --- command line

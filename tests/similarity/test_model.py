@@ -25,7 +25,7 @@ from rosphere.encoder.config import Kind
 from rosphere.encoder.model import MaskedLanguageModel
 from rosphere.errors import InputError
 from rosphere.similarity import encoding, whitening
-from rosphere.similarity import model as similarity
+from rosphere.similarity import folder as similarity
 from rosphere.similarity.model import SimilarityModel
 from rosphere.similarity.pairs import Batch
 from rosphere.text import batching, tokenizer
@@ -260,7 +260,7 @@ from pathlib import Path
 import numpy as np
 from sentence_transformers import SentenceTransformer
 from rosphere.similarity import encoding
-from rosphere.similarity.model import load
+from rosphere.similarity.folder import load
 from rosphere.text.tokenizer import Tokenizer
 folder, texts = Path(sys.argv[1]), sys.argv[2:]
 theirs = SentenceTransformer(str(folder), device="cpu", local_files_only=True).encode(texts, show_progress_bar=False)

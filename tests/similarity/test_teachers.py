@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from rosphere.errors import InputError
 from rosphere.similarity import encoding, teachers
-from rosphere.similarity import model as similarity
+from rosphere.similarity import folder as similarity
 from rosphere.similarity.model import SimilarityModel
 from rosphere.similarity.vectors import unit
 from rosphere.text.tokenizer import Tokenizer

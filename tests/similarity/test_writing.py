@@ -51,7 +51,9 @@ def test_nothing_written_is_all_zero(judge: Judge) -> None:
 
 
 def test_a_copy_is_at_no_distance_and_all_writers_are_measured_alike(judge: Judge) -> None:
-    table = writing.compared(judge, ["今天", "明天"], [["天"], ["天气"]], [["明天"], ["今天"]], [["好"], ["很好"]])
+    table = writing.compared(
+        judge, ["今天", "明天"], [["天"], ["天气"]], people=[["明天"], ["今天"]], nearest=[["好"], ["很好"]]
+    )
     assert list(table) == ["model", "people", "nearest", "copy"]
     assert (table["copy"]["distance"], table["copy"]["relevance"]) == (0, 1)
     assert table["people"] == judge(["今天", "明天"], [["明天"], ["今天"]])

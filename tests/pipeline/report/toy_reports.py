@@ -150,7 +150,7 @@ def write(folder: Path) -> RunData:
     put(folder / "examples" / "evaluate_vae-vmf.json", vmf)
     near = [{"input": "怎么退货", "nearest": ["如何退货", "退货流程"]}]
     put(folder / "examples" / "evaluate_similarity.json", {"neighbours": near})
-    written = [{"input": "怎么退货", "output": [], "people": ["如何退货"], "nearest": ["怎么换货"]}]
+    written = [{"input": "怎么退货", "output": [], "people": ["如何退货"], "nearest": ["怎么换货"], "freely": []}]
     put(folder / "examples" / "evaluate_paraphrases.json", {"paraphrases": written})
     spent = {"seconds": 60.0, "steps_per_second": 2.5, "peak_memory_mib": 1234.5}
     in_fp32 = {"precision": "fp32", "precision_reason": "no bf16 matrix unit"}

@@ -14,7 +14,7 @@ from rosphere.encoder import folder as encoder_folder
 from rosphere.encoder.model import MaskedLanguageModel
 from rosphere.errors import InputError
 from rosphere.similarity import encoding, generation
-from rosphere.similarity import model as similarity
+from rosphere.similarity import folder as similarity
 from rosphere.similarity.model import SimilarityModel
 from rosphere.text.tokenizer import Tokenizer
 from rosphere.vae import folder, latents

@@ -22,7 +22,7 @@ from pipeline.tracking import recording, run_log, uploader
 from pipeline.tracking.promotion import Champion
 from pipeline.tracking.run_log import RunLog
 from pipeline.workspace import paths
-from rosphere.similarity import model as similarity
+from rosphere.similarity import folder as similarity
 from rosphere.similarity.model import SimilarityModel
 from tests import tiny
 

@@ -1,0 +1,154 @@
+"""Folders of sentence encoders, which Hugging Face and sentence-transformers read too.
+
+Encoder, [CLS] or mean, dense layer, unit length; behind them, where there is one, the lexical half. The only module of
+sentence-transformers that joins two vectors is its pooling, of [CLS] beside a mean: the encoder's vector takes [CLS]'s
+place there, and the lexical half's token vectors are the ones that are pooled.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from rosphere.encoder import folder as folders
+from rosphere.errors import InputError
+from rosphere.similarity import edits
+from rosphere.similarity.lexical import Lexical
+from rosphere.similarity.model import Pooling, SimilarityModel
+from rosphere.text import mixture
+from rosphere.text.tokenizer import Tokenizer
+
+DENSE = "2_Dense"
+WORDS, WEIGHTS, PLACED, JOINED = "4_WordEmbeddings", "5_WordWeights", "6_Dense", "7_Pooling"  # of the lexical half
+COUNTS, EDITS = "ngrams.safetensors", "edits.json"  # in a folder that writes by them too
+AS_TRAINED = "pooler_as_trained.safetensors"  # in a folder whose saved pooler was whitened
+WEIGHT = "model.safetensors"
+IDENTITY = "torch.nn.modules.linear.Identity"
+
+
+def save(model: SimilarityModel, folder: Path, *, tokenizer: Path) -> None:
+    """A folder of Hugging Face and of sentence-transformers."""
+    folders.save(model.language, folder, tokenizer=tokenizer)
+    width = model.language.config.hidden_size
+    pooling = {
+        "word_embedding_dimension": width,
+        "pooling_mode_cls_token": model.pooling == "cls",
+        "pooling_mode_mean_tokens": model.pooling == "mean",
+    }
+    dense = {"in_features": width, "out_features": width, "bias": True, "activation_function": IDENTITY}
+    modules = {"": "Transformer", "1_Pooling": "Pooling", DENSE: "Dense", "3_Normalize": "Normalize"}
+    _write(folder / "sentence_bert_config.json", {"max_seq_length": 64, "do_lower_case": False})
+    _write(folder / "config_sentence_transformers.json", {"similarity_fn_name": "cosine"})
+    _write(folder / "1_Pooling" / "config.json", pooling)
+    _write(folder / DENSE / "config.json", dense)
+    _write(folder / "3_Normalize" / "config.json", {})
+    _tensors(folder / DENSE, {f"linear.{name}": each for name, each in model.pooler.state_dict().items()})
+    if model.lexical:
+        modules |= _save_lexical(model.lexical, folder, Tokenizer(tokenizer))
+    kinds = "sentence_transformers.models"
+    rows = [
+        {"idx": n, "name": str(n), "path": path, "type": f"{kinds}.{kind}"}
+        for n, (path, kind) in enumerate(modules.items())
+    ]
+    _write(folder / "modules.json", rows)
+    if model.counts:
+        mixture.save(model.counts, folder / COUNTS)
+    if model.edits:
+        edits.save(model.edits, folder / EDITS)
+
+
+def _save_lexical(lexical: Lexical, folder: Path, tokenizer: Tokenizer) -> dict[str, str]:
+    """The modules behind the first four, by their folders."""
+    width, share = lexical.table_VH.shape[1], lexical.share
+    vocabulary = sorted(tokenizer.vocabulary(), key=tokenizer.identity)
+    weights = dict(zip(vocabulary, lexical.weight_V.tolist(), strict=True))
+    words = {"vocab": [], "stop_words": [], "do_lower_case": False}  # never asked: the first module cuts texts
+    _write(folder / WORDS / "whitespacetokenizer_config.json", words)
+    embeddings = {"tokenizer_class": "sentence_transformers.models.tokenizer.WhitespaceTokenizer", "max_seq_length": 64}
+    _write(folder / WORDS / "wordembedding_config.json", {**embeddings, "update_embeddings": False})
+    _tensors(folder / WORDS, {"emb_layer.weight": lexical.table_VH})
+    rarity = {"vocab": vocabulary, "word_weights": weights, "unknown_word_weight": 0.0}
+    _write(folder / WEIGHTS / "config.json", rarity)
+    _tensors(folder / WEIGHTS, {"emb_layer.weight": lexical.weight_V[:, None]})
+    names = {"module_input_name": "sentence_embedding", "module_output_name": "cls_token_embeddings"}
+    dense = {"in_features": width, "out_features": width, "bias": False, "activation_function": IDENTITY}
+    _write(folder / PLACED / "config.json", {**dense, **names})
+    _tensors(folder / PLACED, {"linear.weight": ((1 - share) / share) ** 0.5 * torch.eye(width)})
+    _write(
+        folder / JOINED / "config.json",
+        {"embedding_dimension": width, "pooling_mode": ["cls", "mean_sqrt_len_tokens"], "include_prompt": True},
+    )
+    _write(folder / "8_Normalize" / "config.json", {})
+    kinds = ("WordEmbeddings", "WordWeights", "Dense", "Pooling", "Normalize")
+    return dict(zip((WORDS, WEIGHTS, PLACED, JOINED, "8_Normalize"), kinds, strict=True))
+
+
+def _load_lexical(folder: Path) -> Lexical:
+    table = load_file(folder / WORDS / WEIGHT)["emb_layer.weight"]
+    weight = load_file(folder / WEIGHTS / WEIGHT)["emb_layer.weight"][:, 0]
+    ratio = float(load_file(folder / PLACED / WEIGHT)["linear.weight"][0, 0]) ** 2
+    return Lexical(table, weight, 1 / (1 + ratio))
+
+
+def _write(path: Path, value: object) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _tensors(folder: Path, named: Mapping[str, Any]) -> None:
+    save_file({n: t.detach().cpu().contiguous() for n, t in named.items()}, folder / WEIGHT, metadata={"format": "pt"})
+
+
+def load(folder: Path, *, dropout: float | None = None) -> SimilarityModel:
+    """The model of a folder that ``save`` wrote, under another dropout rate if one is given."""
+    weights = folder / DENSE / "model.safetensors"
+    if not weights.is_file():
+        raise InputError(f"{folder}: not a sentence encoder, {DENSE}/model.safetensors is missing")
+    model = SimilarityModel(folders.load(folder, dropout=dropout), pooling_of(folder))
+    model.pooler.load_state_dict({n.removeprefix("linear."): t for n, t in load_file(weights).items()})
+    if (folder / COUNTS).is_file():
+        model.counts = mixture.load(folder / COUNTS)
+    if (folder / EDITS).is_file():
+        model.edits = edits.load(folder / EDITS)
+    if (folder / WORDS).is_dir():
+        model.lexical = _load_lexical(folder)
+    return model
+
+
+def pooling_of(folder: Path) -> Pooling:
+    """What the sentence-transformers folder takes for the sentence: one of the two ways that are ours.
+
+    Raises:
+        InputError: it is neither.
+    """
+    path = folder / "1_Pooling" / "config.json"
+    if not path.is_file():
+        return "cls"
+    found = json.loads(path.read_text(encoding="utf-8"))
+    modes = sorted(key for key, value in found.items() if key.startswith("pooling_mode_") and value)
+    named = {"pooling_mode_cls_token": "cls", "pooling_mode_mean_tokens": "mean"}
+    if len(modes) != 1 or modes[0] not in named:
+        raise InputError(f"{path}: expected the pooling to be [CLS] or the mean of tokens, got {modes}")
+    return named[modes[0]]  # type: ignore[return-value]  # a literal of the two
+
+
+def save_pooler(model: SimilarityModel, folder: Path) -> None:
+    """The pooler as it is now, beside a model that is saved with another."""
+    folder.mkdir(parents=True, exist_ok=True)
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.pooler.state_dict().items()}
+    save_file(state, folder / AS_TRAINED, metadata={"format": "pt"})
+
+
+def load_as_trained(folder: Path) -> SimilarityModel:
+    """The model of a folder under the pooler that ``save_pooler`` kept there, without a lexical half."""
+    model = load(folder)
+    model.lexical = None
+    if not (folder / AS_TRAINED).is_file():
+        raise InputError(f"{folder}: expected the pooler as it was trained, {AS_TRAINED} is missing")
+    model.pooler.load_state_dict(load_file(folder / AS_TRAINED))
+    return model
