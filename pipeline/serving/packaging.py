@@ -66,7 +66,14 @@ def _signature(mark: str) -> ModelSignature:
     inputs: list[Any] = [ColSpec(text, "text")]
     outputs: list[Any] = [ColSpec(Array(number), "vector", required=False)]
     defaults: dict[str, dict[str, Any]] = {
-        "modules.json": {"task": "similar", "samples": SAMPLES, "count": KEEP, "top_p": TOP_P, "seed": 0},
+        "modules.json": {
+            "task": "similar",
+            "samples": SAMPLES,
+            "count": KEEP,
+            "top_p": TOP_P,
+            "seed": 0,
+            "freely": False,
+        },
         "vae.json": {"task": "encode", "steps": 7},
         "config.json": {"task": "encode"},
     }
@@ -80,7 +87,7 @@ def _signature(mark: str) -> ModelSignature:
         ]
     elif mark == "vae.json":
         outputs.append(ColSpec(Array(text), "way", required=False))
-    kinds = {str: text, int: DataType.integer, float: number}
+    kinds = {str: text, bool: DataType.boolean, int: DataType.integer, float: number}
     specs = [ParamSpec(name, kinds[type(value)], value) for name, value in defaults[mark].items()]
     return ModelSignature(inputs=Schema(inputs), outputs=Schema(outputs), params=ParamSchema(specs))
 

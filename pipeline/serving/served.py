@@ -63,6 +63,7 @@ def _paraphrases(loaded: Loaded, given: DataFrame, requested: Requested) -> dict
     from rosphere.similarity.defaults import KEEP
 
     how = {key: requested[key] for key in ("samples", "top_p", "seed") if key in requested}
+    how["edits"] = not requested.get("freely", False)
     found = generation.paraphrases_of_each(
         loaded.model, loaded.tokenizer, list(given["text"]), keep=requested.get("count", KEEP), **how
     )

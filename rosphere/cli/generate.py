@@ -16,8 +16,9 @@ from rosphere.similarity.defaults import KEEP, SAMPLES, TOP_P
 
 TEXTS_AT_ONCE = 1024  # results appear after so many
 
-Samples = Annotated[int, typer.Option(min=1, help="drawn per text, before ranking")]
+Samples = Annotated[int, typer.Option(min=1, help="drawn per text that is written freely, before ranking")]
 TopP = Annotated[float, typer.Option(min=0, max=1, help="mass of the nucleus; 0 is greedy")]
+Freely = Annotated[bool, typer.Option("--freely", help="sampled, without the edits learnt of training groups")]
 Json = Annotated[bool, typer.Option("--json", help='a line {"text", "synonyms", "cosines"} for each text')]
 
 
@@ -31,9 +32,10 @@ def generate(
     max_length: options.MaxLength = 40,
     longest: options.Longest = None,
     seed: options.Seed = 0,
+    freely: Freely = False,
     as_json: Json = False,
 ) -> None:
-    """Sentences that say the same, best first."""
+    """Sentences that say the same, best first: edited, or what no edit fits written freely."""
     from rosphere.similarity import generation
 
     sources = given(texts, file)
@@ -51,6 +53,7 @@ def generate(
             top_p=top_p,
             max_length=max_length,
             seed=seed,
+            edits=not freely,
         )
         for text, ranked in zip(chosen, found, strict=True):
             sys.stdout.writelines(_shown(text, ranked, as_json=as_json, titled=len(sources) > 1))
