@@ -6,7 +6,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
 
-from rosphere.similarity.sentence import Part, Sentence, phrases
+from rosphere.similarity.sentence import WORDS, Part, Sentence
 
 NOTHING = -1  # before the first word and after the last
 
@@ -17,11 +17,25 @@ class Contexts:
     def __init__(self, wanted: Collection[Part], sentences: Iterable[Sentence]) -> None:
         self.left: defaultdict[Part, Counter[int]] = defaultdict(Counter)
         self.right: defaultdict[Part, Counter[int]] = defaultdict(Counter)
+        known = frozenset(wanted)
+        begun = {phrase[:length] for phrase in known for length in range(1, len(phrase) + 1)}
         for sentence in sentences:
-            for first, last, phrase in phrases(sentence):
+            if not begun.isdisjoint(sentence):  # most sentences have none of them
+                self._count(sentence, known, begun)
+
+    def _count(self, sentence: Sentence, wanted: Collection[Part], begun: Collection[Part]) -> None:
+        for first, word in enumerate(sentence):
+            phrase, last = word, first + 1
+            while phrase in begun:
                 if phrase in wanted:
                     self.left[phrase][sentence[first - 1][-1] if first else NOTHING] += 1
                     self.right[phrase][sentence[last][0] if last < len(sentence) else NOTHING] += 1
+                if last - first == WORDS or last == len(sentence):
+                    break
+                phrase, last = phrase + sentence[last], last + 1
+
+    def count(self, phrase: Part) -> int:
+        return self.left[phrase].total()
 
     def likeness(self, one: Part, other: Part) -> float:
         """Geometric mean of the cosines of both sides' log(1 + count): 0 for none in common, 1 for the same."""

@@ -42,6 +42,7 @@ from rosphere.similarity.sentence import (
 
 COMMON = 5  # groups that must have a frame: what is rarer belongs to what is asked
 LIKE, CERTAIN = 0.2, 2.8  # of a phrase: likeness of places, and that times the weight, at least
+RARER = 10  # times, at most: particles and verbs like 在 and 把 stand everywhere
 ALTERNATIVES = 6  # of a phrase
 ROUNDS, KEPT = 2, 64  # edits one after the other; results that go on to the next round, at most
 HALF = 5.0  # weight of an edit that is as certain as not
@@ -129,7 +130,8 @@ def _instead(
         alike = contexts.likeness(one, other)
         apart = not (inside(one, other) or inside(other, one))
         agree = denied(one, negations) == denied(other, negations)
-        if alike >= LIKE and weight * alike >= CERTAIN and apart and agree:
+        counts = sorted(map(contexts.count, (one, other)))
+        if alike >= LIKE and weight * alike >= CERTAIN and apart and agree and counts[1] <= RARER * counts[0]:
             yield other, weight * alike
 
 

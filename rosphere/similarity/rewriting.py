@@ -26,7 +26,7 @@ from rosphere.text.tokenising import tokenise
 from rosphere.text.tokenizer import Tokenizer
 
 STOPS, NEGATIONS = "，,。？?！!；;…", "不没未无别非"
-TOKENS = 1_000_000  # of the corpus that show where phrases stand, at most
+TOKENS = 4_000_000  # of the corpus that show where phrases stand, at most
 TRIED = 128  # candidates of a source, the most certain, at most
 MILD, LEAST = 3.0, -4.0  # nats
 Ranked = list[tuple[str, float]]
