@@ -121,7 +121,8 @@ def test_files_that_are_not_read_and_rows_that_are_not_used_are_told(
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("甲\t乙\t1", r"prepare.local.pairs: expected groups .* to train on and to hold out .*, got 1 and 0"),
+        ("甲\t乙\t1", r"prepare.held_out: expected one group .* to train on and two .* to hold out, got 1 and 0 of 1"),
+        ("？\t乙\t1", r"prepare.local.pairs: expected groups of two or more different sentences, got none: .*_single"),
         ("甲\t乙\t0", r"expected pairs that are alike, got none of 1 rows \(1 not alike\)"),
         ("甲\t乙\tneutral", r"expected pairs that are alike, got none of 1 rows \(1 dropped_neutral"),
         ("甲\t乙\t4.2", r"expected a label 0 or 1, got the grade 4.2; say .* prepare.local.positive_from"),
@@ -155,6 +156,75 @@ def test_a_graded_set_must_be_measurable_and_is_not_trained_on(own: Callable[...
     shutil.copy(test, place / "train.jsonl")
     with pytest.raises(InputError, match="train.jsonl: the same file as test.jsonl, of another split"):
         check.check(own(graded=f"{{sts: {place}}}"))
+
+
+PAIR = {"sentence1": "怎么退掉昨天买的这件衬衫", "sentence2": "衬衫如何退货", "label": 1}
+OTHER = {"sentence1": "今天几点开门", "sentence2": "几点才开门呢", "label": 1}
+
+
+def test_labelled_pairs_are_counted_against_what_is_measured(
+    own: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    test, file = tmp_path / "sts" / "test.jsonl", tmp_path / "labelled.jsonl"
+    test.parent.mkdir()
+    measured = [{**PAIR, "label": 5}, {**OTHER, "sentence2": "请问这里怎么走", "label": 0}]
+    test.write_text("".join(json.dumps(row) + "\n" for row in measured), encoding="utf-8")
+    path = own(("files: []", f"files: ['{file}']"), graded=f"{{sts: {test.parent}}}")
+    file.write_text(json.dumps(OTHER), encoding="utf-8")
+    check.check(path)
+    assert capsys.readouterr().err == ""
+    file.write_text(f"{json.dumps(OTHER)}\n{json.dumps(PAIR)}\n", encoding="utf-8")
+    check.check(path)
+    assert "supervised.files: 1 of 2 pairs are held out (1 graded_sts_test)" in capsys.readouterr().err
+    file.write_text(json.dumps(PAIR), encoding="utf-8")
+    with pytest.raises(InputError, match=r"all 1 pairs of .*labelled.jsonl are held out \(1 graded_sts_test\)"):
+        check.check(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("data/pairs/gold.jsonl", "data/pairs/gold.jsonl is measured, nothing in it may be trained on"),
+        ("data/pairs/../pairs/dev.jsonl", "is measured, nothing in it may be trained on"),
+        ("data/pairs/graded/labelled_pairs.jsonl", "is measured, nothing in it may be trained on"),
+        ("data/pairs/graded/sts.jsonl", "sts has no pairs for training"),
+        ("data/pairs/graded/atec.jsonl", "atec is no graded set of prepare"),
+        ("data/tasks/afqmc/train.jsonl", "tasks has no 'afqmc', only tnews"),
+        ("data/tasks/tnews/dev.jsonl", "is measured; data/tasks/tnews/train.jsonl may be trained on"),
+        ("data/tasks/tnews/train.jsonl", "expected rows with sentence1 and sentence2, tnews has none"),
+        ("data/own.jsonl", "no such file or folder: data/own.jsonl"),
+        ("data/sample", "expected a file of labelled pairs, got the folder data/sample"),
+    ],
+)
+def test_what_prepare_makes_is_not_all_for_training(
+    own: Callable[..., Path], tmp_path: Path, name: str, message: str
+) -> None:
+    (tmp_path / "sts.jsonl").write_text(f"{json.dumps(PAIR)}\n{json.dumps({**OTHER, 'label': 0})}\n", encoding="utf-8")
+    for split, label in (("train", "100"), ("dev", "101")):
+        (tmp_path / "clue" / "tnews").mkdir(parents=True, exist_ok=True)
+        row = {"sentence": f"新闻{split}", "label": label}
+        (tmp_path / "clue" / "tnews" / f"{split}.json").write_text(json.dumps(row), encoding="utf-8")
+    path = own(
+        ("files: []", f"files: ['{name}']"),
+        graded=f"{{sts: {tmp_path}/sts.jsonl}}",
+        names="[tnews]",
+        tasks=str(tmp_path / "clue"),
+    )
+    with pytest.raises(InputError, match=f"params.yaml: roformer_sim.supervised.files: .*{re.escape(message)}"):
+        check.check(path)
+
+
+def test_what_no_stage_makes_is_there(changed: Callable[..., Path]) -> None:
+    with pytest.raises(InputError, match="roformer_sim.teacher: no such file or folder: models/simbret"):
+        check.check(changed(("teacher: models/simbert", "teacher: models/simbret")))
+
+
+def test_a_faq_of_ones_own_is_looked_over(changed: Callable[..., Path], tmp_path: Path) -> None:
+    (tmp_path / "faq").mkdir()
+    rows = [{"group": n, "family": n, "questions": [f"{n}怎么办", f"怎么办{n}"]} for n in "甲乙丙"]
+    (tmp_path / "faq" / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    with pytest.raises(InputError, match=r"prepare.held_out: expected .* to hold out, got 2 and 1 of 3 \(0.2\)"):
+        check.check(changed(("faq: data/sample/faq", f"faq: {tmp_path}/faq")))
 
 
 def test_a_task_whose_training_rows_are_all_in_dev_is_refused(own: Callable[..., Path], tmp_path: Path) -> None:
@@ -217,7 +287,7 @@ def test_a_changed_source_is_told_to_dvc(changed: Callable[..., Path], tmp_path:
     folder, file = tmp_path / "texts", tmp_path / "labelled.jsonl"
     folder.mkdir()
     (folder / "a.txt").write_text("今天天气不错\n", encoding="utf-8")
-    groups = "".join(f'{{"text": "{c}好", "synonyms": ["很好{c}"]}}\n' for c in "甲乙丙丁戊")
+    groups = "".join(f'{{"text": "{c}好", "synonyms": ["很好{c}"]}}\n' for c in "甲乙丙丁戊己庚辛壬癸")
     (tmp_path / "pairs.jsonl").write_text(groups, encoding="utf-8")
     labelled = '{"sentence1": "好", "sentence2": "不错", "label": 1}\n'
     file.write_text(labelled, encoding="utf-8")
@@ -254,7 +324,8 @@ def test_what_a_stage_makes_is_no_source(
 ) -> None:
     """It is a dependency in dvc.yaml; before the first run it is not there, and after it the stage would run again."""
     made = "data/tasks/faq/train.jsonl"
-    sections = check.check(changed(("files: []", f"files: [{made}, data/own.jsonl]")))
+    sections = check.check(changed(("files: []", f"files: [{made}]")))
+    sections["roformer_sim"].supervised.files.append("data/own.jsonl")
     monkeypatch.chdir(tmp_path)
     shutil.copy(ROOT / "dvc.yaml", tmp_path)
     for name in (made, "data/own.jsonl"):
