@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import stages
-from pipeline.run import labelled_check, task_check
+from pipeline.run import labelled_check, model_check, task_check
 from pipeline.run import settings as config
 from pipeline.tracking.promotion import directed
 from pipeline.tracking.recording import Tracking
@@ -32,7 +32,7 @@ from rosphere.dimension.sizes import Size, encoder_config
 from rosphere.encoder.hub import REPOSITORY
 from rosphere.encoder.precision import Requested
 from rosphere.errors import UNUSABLE, InputError, message
-from rosphere.preparation import finding, graded, held_out, local, pairing, sample, writing
+from rosphere.preparation import filtering, finding, graded, held_out, local, pairing, sample, writing
 from rosphere.preparation.components import Components
 from rosphere.preparation.contamination import HeldOut, Pair
 from rosphere.preparation.filtering import Filter
@@ -40,7 +40,7 @@ from rosphere.preparation.source import Graded, Source
 from rosphere.pretraining.recipe import Narrow
 from rosphere.text import tokenizer
 from rosphere.widening.sizes import widened
-from stages.prepare import Prepare, messages
+from stages.prepare import Prepare, messages, split_documents
 from stages.roformer_sim import RoformerSim
 from stages.widen import Widen
 
@@ -92,7 +92,7 @@ def check(path: Path, *, everything: bool = True) -> dict[str, Any]:
     for task in sections["tasks"]:
         named(task)
     _check_sizes(sections["sizes"], sections["pretrain"], sections["widen"])
-    _check_models(sections["pretrain"], sections["roformer_sim"])
+    _check_models(sections)
     _check_champions(sections["tracking"])
     for control in CONTROLS:
         if sections[control].enabled:
@@ -123,14 +123,21 @@ def _check_sizes(sizes: dict[str, Size], narrow: Narrow, grown: Widen) -> None:
         raise InputError(f"params.yaml: widen.size: {narrow.size} to {grown.size}: {error}") from error
 
 
-def _check_models(narrow: Narrow, student: RoformerSim) -> None:
-    """What others made is there; what stages make may come."""
-    if narrow.init and not (Path(narrow.init).is_dir() or REPOSITORY.fullmatch(narrow.init)):
-        raise InputError(f"params.yaml: pretrain.init: no such folder, nor a hub name: {narrow.init}")
+def _check_models(sections: Mapping[str, Any]) -> None:
+    """What others made is there and is what it should be; what stages make may come."""
+    student: RoformerSim = sections["roformer_sim"]
+    if init := sections["pretrain"].init:
+        model_check.require_initial(init, sections["prepare"].vocabulary.path)
     labelled = [("supervised.files", file) for file in student.supervised.files]
     for key, name in [("teacher", student.teacher), ("init", student.init), *labelled]:
         if _not_made([name]) and not Path(name).exists():
             raise InputError(f"params.yaml: roformer_sim.{key}: no such file or folder: {name}")
+    judge = sections["evaluate_paraphrases"].teacher
+    for key, teacher in (("roformer_sim.teacher", student.teacher), ("evaluate_paraphrases.teacher", judge)):
+        for name in _not_made([teacher]):
+            model_check.require_teacher(key, name)
+    for name in _not_made([student.init]):
+        model_check.require_encoder("roformer_sim.init", name)
 
 
 def _check_champions(tracking: Tracking) -> None:
@@ -198,7 +205,7 @@ def _check_source(sections: Mapping[str, Any], labelled: Sequence[str], *, every
                 "params.yaml: prepare.local.pairs: expected files of similar sentences, which simbert learns from,"
                 " or prepare.mining.enabled: true; got neither"
             )
-        local.probe(own.text)
+        _check_text(settings)
         task_check.require_there("local", "prepare.local.tasks", own.tasks, tasks)
         source = local.load(
             own.text,
@@ -223,6 +230,16 @@ def _check_source(sections: Mapping[str, Any], labelled: Sequence[str], *, every
         raise InputError("params.yaml: prepare.hub.text: expected the name of a dataset, got null")
     task_check.require_there("hub", "prepare.hub.tasks", settings.hub.tasks, tasks)
     return None
+
+
+def _check_text(settings: Prepare) -> None:
+    """The first documents of every file can be read; of a small text, something is left and can be split."""
+    documents, whole = local.probe(settings.local.text)
+    if whole:
+        kept, counts, _ = filtering.documents(documents, minimum=settings.minimum_characters, held_out={})
+        if not kept:
+            raise InputError(f"params.yaml: prepare.local.text: no usable text: {counts}")
+        split_documents(settings, kept)
 
 
 def _check_pairs(settings: Prepare, source: Source, seed: int, *, everything: bool) -> Seen:

@@ -16,6 +16,10 @@ from rosphere.errors import InputError
 from rosphere.text.tokenizer import SPECIALS
 
 ROOT = Path(__file__).resolve().parents[3]
+TEXT = "".join(f"今天是第{n}天，天气不错。\n" for n in range(200))
+
+
+SHAPE = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 8}
 
 
 @pytest.fixture
@@ -50,11 +54,17 @@ NO_CONTROLS = [
 def test_published_weights_and_unchanged_sizes_have_no_control(
     changed: Callable[..., Path], change: tuple[str, str]
 ) -> None:
+    own = ("vocabulary: {path: null", "vocabulary: {path: someone/small-bert")
     with pytest.raises(InputError, match="pretrain_longer.enabled: there is no control for"):
-        check.check(changed(change))
+        check.check(changed(change, own))
     with pytest.raises(InputError, match="pretrain_scratch.enabled: there is no control for"):
-        check.check(changed(change, NO_CONTROLS[0]))
-    check.check(changed(change, *NO_CONTROLS))
+        check.check(changed(change, own, NO_CONTROLS[0]))
+    check.check(changed(change, own, *NO_CONTROLS))
+
+
+def test_published_weights_need_their_own_vocabulary(changed: Callable[..., Path]) -> None:
+    with pytest.raises(InputError, match="pretrain.init: someone/small-bert needs its own vocabulary"):
+        check.check(changed(("  init: null", "  init: someone/small-bert"), *NO_CONTROLS))
 
 
 def test_a_vocabulary_may_be_a_folder_or_a_hub_name(changed: Callable[..., Path], tmp_path: Path) -> None:
@@ -82,7 +92,7 @@ def test_a_vocabulary_is_read(changed: Callable[..., Path], tmp_path: Path, raw:
 @pytest.fixture
 def own(changed: Callable[..., Path], tmp_path: Path) -> Callable[..., Path]:
     """params.yaml with sources of one's own: a text, twenty pairs, and whatever else is asked for."""
-    (tmp_path / "text.txt").write_text("今天天气不错\n", encoding="utf-8")
+    (tmp_path / "text.txt").write_text(TEXT, encoding="utf-8")
     pairs = tmp_path / "pairs.tsv"
     pairs.write_text(
         "".join(f"{c}的问题怎么办\t怎么办{c}的事情\t1\n" for c in "甲乙丙丁戊己庚辛壬癸"), encoding="utf-8"
@@ -200,10 +210,10 @@ def test_what_prepare_makes_is_not_all_for_training(
     own: Callable[..., Path], tmp_path: Path, name: str, message: str
 ) -> None:
     (tmp_path / "sts.jsonl").write_text(f"{json.dumps(PAIR)}\n{json.dumps({**OTHER, 'label': 0})}\n", encoding="utf-8")
-    for split, label in (("train", "100"), ("dev", "101")):
-        (tmp_path / "clue" / "tnews").mkdir(parents=True, exist_ok=True)
-        row = {"sentence": f"新闻{split}", "label": label}
-        (tmp_path / "clue" / "tnews" / f"{split}.json").write_text(json.dumps(row), encoding="utf-8")
+    (tmp_path / "clue" / "tnews").mkdir(parents=True)
+    for split in ("train", "dev"):
+        lines = [json.dumps({"sentence": f"新闻{split}{label}", "label": label}) for label in ("100", "101")]
+        (tmp_path / "clue" / "tnews" / f"{split}.json").write_text("\n".join(lines), encoding="utf-8")
     path = own(
         ("files: []", f"files: ['{name}']"),
         graded=f"{{sts: {tmp_path}/sts.jsonl}}",
@@ -217,6 +227,77 @@ def test_what_prepare_makes_is_not_all_for_training(
 def test_what_no_stage_makes_is_there(changed: Callable[..., Path]) -> None:
     with pytest.raises(InputError, match="roformer_sim.teacher: no such file or folder: models/simbret"):
         check.check(changed(("teacher: models/simbert", "teacher: models/simbret")))
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        (None, "pretrain.init: no such folder, nor a hub name: {folder}"),
+        ("", "config.json: not JSON"),
+        ("[1]", "config.json: expected a JSON object, got list"),
+        ('{"model_type": "gpt2"}', "expected model_type"),
+        (
+            json.dumps({"model_type": "bert", **SHAPE, "vocab_size": 4}),
+            "has 4 token vectors, .*vocab.txt has 5 entries",
+        ),
+        (json.dumps({"model_type": "bert", **SHAPE, "vocab_size": 5}), None),
+    ],
+)
+def test_a_model_to_begin_from_is_looked_at(
+    changed: Callable[..., Path], tmp_path: Path, config: str | None, message: str | None
+) -> None:
+    folder = tmp_path / "model"
+    (tmp_path / "vocab.txt").write_text("\n".join(SPECIALS), encoding="utf-8")
+    if config is not None:
+        folder.mkdir()
+        (folder / "config.json").write_text(config, encoding="utf-8")
+    path = changed(
+        ("  init: null", f"  init: {folder}"),
+        ("vocabulary: {path: null", f"vocabulary: {{path: {tmp_path}/vocab.txt"),
+        *NO_CONTROLS,
+    )
+    if message is None:
+        check.check(path)
+    else:
+        with pytest.raises(InputError, match=message.format(folder=folder)):
+            check.check(path)
+
+
+def test_a_teacher_is_looked_at(changed: Callable[..., Path], tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "bad.safetensors").write_bytes(b"no")
+    for old, new, message in (
+        (
+            "teacher: models/simbert",
+            f"teacher: {tmp_path}/empty",
+            "roformer_sim.teacher: .*expected a model's folder or",
+        ),
+        (
+            "teacher: models/simbert",
+            f"teacher: {tmp_path}/bad.safetensors",
+            "expected the tensors 'vectors' and 'keys'",
+        ),
+        ("init: models/simbert", f"init: {tmp_path}/empty", "roformer_sim.init: .*not a sentence encoder"),
+        ("teacher: null", f"teacher: {tmp_path}/empty", "evaluate_paraphrases.teacher: .*expected a model's folder or"),
+    ):
+        with pytest.raises(InputError, match=message):
+            check.check(changed((old, new)))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("短\n短句\n", "prepare.local.text: no usable text: {'read': 2, 'dropped_short': 2"),
+        ("今天是第一天，天气不错。\n", "prepare.dev_share: 0.02 of 1 documents is none"),
+    ],
+)
+def test_a_small_text_is_looked_at_as_a_whole(
+    own: Callable[..., Path], tmp_path: Path, text: str, message: str
+) -> None:
+    path = own()
+    (tmp_path / "text.txt").write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=re.escape(message)):
+        check.check(path)
 
 
 def test_a_faq_of_ones_own_is_looked_over(changed: Callable[..., Path], tmp_path: Path) -> None:
@@ -265,11 +346,16 @@ def test_a_control_is_named_with_its_key(changed: Callable[..., Path]) -> None:
         "there is no control for pretrain.init: someone/small-bert; set pretrain_longer.enabled: false"
     )
     with pytest.raises(InputError, match=expected):
-        check.check(changed(("  init: null", "  init: someone/small-bert")))
+        check.check(
+            changed(
+                ("  init: null", "  init: someone/small-bert"),
+                ("vocabulary: {path: null", "vocabulary: {path: someone/small-bert"),
+            )
+        )
 
 
 def test_the_beginning_of_every_local_file_is_read(changed: Callable[..., Path], tmp_path: Path) -> None:
-    (tmp_path / "good.txt").write_text("今天天气不错\n", encoding="utf-8")
+    (tmp_path / "good.txt").write_text(TEXT, encoding="utf-8")
     wrong = tmp_path / "wrong.jsonl"
     wrong.write_text('{"text": "好"}\n{"content": "坏"}\n', encoding="utf-8")
     source = ("source: sample  #", "source: local  #")
@@ -286,7 +372,7 @@ def test_the_beginning_of_every_local_file_is_read(changed: Callable[..., Path],
 def test_a_changed_source_is_told_to_dvc(changed: Callable[..., Path], tmp_path: Path) -> None:
     folder, file = tmp_path / "texts", tmp_path / "labelled.jsonl"
     folder.mkdir()
-    (folder / "a.txt").write_text("今天天气不错\n", encoding="utf-8")
+    (folder / "a.txt").write_text(TEXT, encoding="utf-8")
     groups = "".join(f'{{"text": "{c}好", "synonyms": ["很好{c}"]}}\n' for c in "甲乙丙丁戊己庚辛壬癸")
     (tmp_path / "pairs.jsonl").write_text(groups, encoding="utf-8")
     labelled = '{"sentence1": "好", "sentence2": "不错", "label": 1}\n'
@@ -361,7 +447,7 @@ def test_the_default_has_no_sources_of_its_own(changed: Callable[..., Path]) -> 
 @pytest.fixture
 def tasks(changed: Callable[..., Path], tmp_path: Path) -> Callable[..., Path]:
     """params.yaml with a folder of tasks that has the given rows of sentiment."""
-    (tmp_path / "good.txt").write_text("今天天气不错\n", encoding="utf-8")
+    (tmp_path / "good.txt").write_text(TEXT, encoding="utf-8")
     (tmp_path / "sentiment").mkdir()
 
     def write(folder: str, /, **splits: list[tuple[str, str]]) -> Path:
@@ -385,9 +471,10 @@ def test_tasks_are_looked_over(tasks: Callable[..., Path], tmp_path: Path, capsy
     with pytest.raises(InputError, match="task sentiment: expected train rows that are not held out too, all 2 are"):
         check.check(tasks(str(tmp_path), train=rows, dev=rows), everything=False)
     (tmp_path / "sentiment" / "test2.csv").touch()
-    check.check(tasks(str(tmp_path), train=rows[:1], dev=rows[1:]), everything=False)
+    with pytest.raises(InputError, match="task sentiment: expected two classes or more in training, got 1 alone"):
+        check.check(tasks(str(tmp_path), train=rows[:1], dev=rows[1:]), everything=False)
+    check.check(tasks(str(tmp_path), train=rows, dev=[("丙", "1")]), everything=False)
     said = capsys.readouterr().err
-    assert "note: task sentiment: all 1 training rows have the label 1: nothing can be learnt" in said
     assert f"note: {tmp_path}/sentiment: found and not read: test2.csv" in said
 
 
