@@ -10,7 +10,7 @@ from pipeline.run import task_check
 from rosphere.errors import InputError
 
 NAMED = {"text": "江泽民讲话", "label": {"name": {"江泽民": [[0, 2]]}}}
-QUESTION = {"id": "1", "question": "哪年", "context": "生于1963年"}
+QUESTION = {"question": "哪年", "context": "生于1963年", "id": "1"}
 
 
 @pytest.mark.parametrize(
