@@ -12,13 +12,21 @@ from typing import Any
 from rosphere.errors import InputError
 
 
+# What Python cannot hold: lists in lists by the thousand, numbers of thousands of digits, the 45th of a month.
+UNREADABLE = (RecursionError, ValueError)
+
+
 class ConfigError(InputError):
     """A configuration file does not say what the code needs to know."""
 
 
 def read(path: Path) -> dict[str, Any]:
     """The YAML 1.2 file `path` (a mapping) as plain dicts, lists and scalars."""
-    document = parsed(path.read_text(encoding="utf-8"), path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8 (byte {error.start})") from error
+    document = parsed(text, path)
     if not isinstance(document, dict):
         raise ConfigError(f"{path}: expected a mapping of sections, got {shown(document)}")
     return document
@@ -39,7 +47,7 @@ def _parsed(text: str, path: Path) -> Any:
 
     try:
         return YAML(typ="safe", pure=True).load(text)
-    except YAMLError as error:
+    except (YAMLError, *UNREADABLE) as error:
         raise _syntax(path, error) from error
 
 
@@ -62,7 +70,7 @@ def _parse_with_pyyaml(path: Path, text: str) -> Any:
         Loader.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", re.compile(rf"(?:{pattern})$"), None)
     try:
         return yaml.load(text, Loader=Loader)  # a SafeLoader: builds no objects
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, *UNREADABLE) as error:
         raise _syntax(path, error) from error
 
 
