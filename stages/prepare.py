@@ -25,6 +25,7 @@ from rosphere.preparation.pairing import Split
 from rosphere.preparation.records import SUFFIXES
 from rosphere.preparation.source import Group, Row, Source
 from rosphere.text import tokenizer
+from rosphere.text.tokenizer import SPECIALS
 
 MUCH_UNKNOWN = 0.05  # a share of [UNK] above which one is warned
 
@@ -119,7 +120,28 @@ def read_source(settings: Prepare, tasks: list[str], seed: int) -> Source:
 def _two(values: list[int], key: str) -> tuple[int, int]:
     if len(values) != 2:
         raise InputError(f"params.yaml: prepare.{key}: expected two numbers, got {values}")
+    if min(values) < 1:
+        raise InputError(f"params.yaml: prepare.{key}: expected numbers of 1 or more, got {values}")
     return values[0], values[1]
+
+
+def require_bounds(settings: Prepare) -> None:
+    """Raises InputError for numbers with which nothing can be prepared."""
+    shortest, longest = _two(settings.sentence_characters, "sentence_characters")
+    if shortest > longest:
+        raise InputError(
+            f"params.yaml: prepare.sentence_characters: expected the shorter first, got {settings.sentence_characters}"
+        )
+    if settings.source == "sample":
+        _two(settings.sample.sentiment, "sample.sentiment")
+        _two(settings.sample.entities, "sample.entities")
+    for key, share in (("held_out", settings.held_out), ("dev_share", settings.dev_share)):
+        if not 0 <= share <= 1:
+            raise InputError(f"params.yaml: prepare.{key}: expected a share, 0 to 1, got {share}")
+    vocabulary = settings.vocabulary
+    if vocabulary.path is None and vocabulary.size <= len(SPECIALS):
+        least = len(SPECIALS) + 1
+        raise InputError(f"params.yaml: prepare.vocabulary.size: expected {least} or more, got {vocabulary.size}")
 
 
 def make_tokenizer(settings: Vocabulary, documents: list[str], folder: Path) -> tokenizer.Tokenizer:
@@ -193,6 +215,7 @@ def prepare(
 
     ``lengths`` are those of tasks that differ from the declared ones.
     """
+    require_bounds(settings)
     shortest, max_length = _two(settings.sentence_characters, "sentence_characters")
     source = read_source(settings, tasks, seed)
     connected = Components(source.groups)

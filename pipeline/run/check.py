@@ -14,8 +14,10 @@ import importlib
 import json
 import os
 import sys
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -40,7 +42,7 @@ from rosphere.preparation.source import Graded, Source
 from rosphere.pretraining.recipe import Narrow
 from rosphere.text import tokenizer
 from rosphere.widening.sizes import widened
-from stages.prepare import Prepare, messages, split_documents
+from stages.prepare import Prepare, messages, require_bounds, split_documents
 from stages.roformer_sim import RoformerSim
 from stages.widen import Widen
 
@@ -65,6 +67,7 @@ class Reading(Protocol):
         """Files, folders or patterns; what is no such thing, a hub name or null, is passed over."""
 
 
+@cache
 def declarations() -> dict[str, Declaration]:
     """What the stages say of themselves, by their words, with their settings."""
     words = declaration.read(Path(stages.__path__[0]))
@@ -188,6 +191,7 @@ def _check_source(sections: Mapping[str, Any], labelled: Sequence[str], *, every
     that is not here."""
     settings: Prepare = sections["prepare"]
     tasks: list[str] = sections["tasks"]
+    require_bounds(settings)
     if settings.vocabulary.path:
         _check_vocabulary(settings.vocabulary.path)
     if settings.source == "sample":
@@ -219,6 +223,8 @@ def _check_source(sections: Mapping[str, Any], labelled: Sequence[str], *, every
         for name, splits in source.tasks.items():
             for line in task_check.look_over(name, splits, Path(str(own.tasks)) / name):
                 print(f"note: {line}", file=sys.stderr)
+        if settings.mining.enabled:
+            deque(source.answers(), maxlen=0)
         for name, rows in source.graded.items():
             graded.require_measurable(name, rows)
         labelled_check.require_not_measured(list(filter(os.path.isfile, labelled)), own.graded)

@@ -11,7 +11,6 @@ from typing import Any
 
 from rosphere.errors import InputError
 
-
 # What Python cannot hold: lists in lists by the thousand, numbers of thousands of digits, the 45th of a month.
 UNREADABLE = (RecursionError, ValueError)
 

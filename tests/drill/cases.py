@@ -29,7 +29,7 @@ from tests.clue.test_drill import drilled
 from tests.drill import damage, workspace
 from tests.preparation.test_drill import drill
 
-TARGETS = ("file",) * 16 + ("task",) * 3 + ("workspace",)  # of twenty cases each
+TARGETS = (*("file",) * 17, "task", "task", *("file",) * 18, "task", "task", "workspace")  # of forty cases each
 READERS: tuple[Callable[[Path], object], ...] = (
     supervised.read, contamination.read, tokenizer.read_vocabulary, yaml_file.read, lambda path: texts.given([], path)
 )  # fmt: skip

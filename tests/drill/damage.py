@@ -13,8 +13,10 @@ from tests.clue.mutations import ODD, spoilt
 
 DEEP, DIGITS = "[" * 20_000, "9" * 5_000
 LINES = (
-    DEEP, "{" + '"a":' * 3_000, f'{{"sentence1": {DIGITS}}}', '{"text": "甲", "text": "乙"}', '"', "null", "NaN", "5", "{}",
-    "sentence1\tsentence2\tlabel", "label", "甲\t乙", "甲\t乙\t1e999", "甲||乙||nan", "\x00", "\u2028", " ", "\ud83d", "a,\"b",
+    DEEP, "{" + '"a":' * 3_000,
+    f'{{"sentence1": {DIGITS}}}', '{"text": "甲", "text": "乙"}', '"', "null", "NaN", "5", "{}",
+    "sentence1\tsentence2\tlabel", "label",
+    "甲\t乙", "甲\t乙\t1e999", "甲||乙||nan", "\x00", "\u2028", " ", "\ud83d", "a,\"b",
 )  # fmt: skip
 NAMES = (
     "A.TXT",

@@ -300,6 +300,13 @@ def test_a_small_text_is_looked_at_as_a_whole(
         check.check(path)
 
 
+def test_answers_are_read_where_they_are_mined(own: Callable[..., Path], tmp_path: Path) -> None:
+    (tmp_path / "answers.jsonl").write_text('{"question": "怎么挂失"}\n', encoding="utf-8")
+    path = own(("answers: []", f"answers: [{tmp_path}/answers.jsonl]"), ("enabled: false", "enabled: true"))
+    with pytest.raises(InputError, match="answers.jsonl:1: expected a list of texts under 'answers', got None"):
+        check.check(path)
+
+
 def test_a_faq_of_ones_own_is_looked_over(changed: Callable[..., Path], tmp_path: Path) -> None:
     (tmp_path / "faq").mkdir()
     rows = [{"group": n, "family": n, "questions": [f"{n}怎么办", f"怎么办{n}"]} for n in "甲乙丙"]
@@ -334,6 +341,14 @@ def test_a_task_whose_training_rows_are_all_in_dev_is_refused(own: Callable[...,
         ),
         (("log_every: 25, evaluate_every: 500", "log_every: 0, evaluate_every: 500"), "log_every: expected 1 or more"),
         (("counts: [", "counts: [0, "), "counts: expected 1 or more, got \\[0, "),
+        (("sentence_characters: [6, 24]", "sentence_characters: [6]"), "sentence_characters: expected two numbers"),
+        (("sentence_characters: [6, 24]", "sentence_characters: [24, 6]"), "expected the shorter first, got .24, 6."),
+        (("sentence_characters: [6, 24]", "sentence_characters: [0, 6]"), "expected numbers of 1 or more, got .0, 6."),
+        (("sentiment: [5000, 1000]", "sentiment: [5000]"), "prepare.sample.sentiment: expected two numbers"),
+        (("held_out: 0.2 ", "held_out: .nan "), "prepare.held_out: expected a share, 0 to 1, got nan"),
+        (("dev_share: 0.02 ", "dev_share: -0.1 "), "prepare.dev_share: expected a share, 0 to 1, got -0.1"),
+        (("size: 8000", "size: 5"), "prepare.vocabulary.size: expected 6 or more, got 5"),
+        (("window: 1000000 ", f"window: {10**30} "), "mining.window: expected a whole number of at most 64 bits"),
     ],
 )
 def test_refuses(changed: Callable[..., Path], change: tuple[str, str], message: str) -> None:
