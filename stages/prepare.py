@@ -15,16 +15,17 @@ from rosphere.clue import fit
 from rosphere.clue.reading import named
 from rosphere.encoder import hub
 from rosphere.errors import InputError
-from rosphere.preparation import contamination, labelled, local, pairing, sample, writing
+from rosphere.preparation import contamination, filtering, graded, held_out, labelled, local, pairing, sample, writing
 from rosphere.preparation import hub as datasets
 from rosphere.preparation.components import Components
 from rosphere.preparation.contamination import HeldOut
+from rosphere.preparation.filtering import Filter
 from rosphere.preparation.mining import Mining
 from rosphere.preparation.pairing import Split
 from rosphere.preparation.records import SUFFIXES
 from rosphere.preparation.source import Group, Row, Source
 from rosphere.text import tokenizer
-from rosphere.text.cleaning import DuplicateFilter
+from rosphere.text.tokenizer import SPECIALS
 
 MUCH_UNKNOWN = 0.05  # a share of [UNK] above which one is warned
 
@@ -119,7 +120,28 @@ def read_source(settings: Prepare, tasks: list[str], seed: int) -> Source:
 def _two(values: list[int], key: str) -> tuple[int, int]:
     if len(values) != 2:
         raise InputError(f"params.yaml: prepare.{key}: expected two numbers, got {values}")
+    if min(values) < 1:
+        raise InputError(f"params.yaml: prepare.{key}: expected numbers of 1 or more, got {values}")
     return values[0], values[1]
+
+
+def require_bounds(settings: Prepare) -> None:
+    """Raises InputError for numbers with which nothing can be prepared."""
+    shortest, longest = _two(settings.sentence_characters, "sentence_characters")
+    if shortest > longest:
+        raise InputError(
+            f"params.yaml: prepare.sentence_characters: expected the shorter first, got {settings.sentence_characters}"
+        )
+    if settings.source == "sample":
+        _two(settings.sample.sentiment, "sample.sentiment")
+        _two(settings.sample.entities, "sample.entities")
+    for key, share in (("held_out", settings.held_out), ("dev_share", settings.dev_share)):
+        if not 0 <= share <= 1:
+            raise InputError(f"params.yaml: prepare.{key}: expected a share, 0 to 1, got {share}")
+    vocabulary = settings.vocabulary
+    if vocabulary.path is None and vocabulary.size <= len(SPECIALS):
+        least = len(SPECIALS) + 1
+        raise InputError(f"params.yaml: prepare.vocabulary.size: expected {least} or more, got {vocabulary.size}")
 
 
 def make_tokenizer(settings: Vocabulary, documents: list[str], folder: Path) -> tokenizer.Tokenizer:
@@ -168,20 +190,22 @@ def split_documents(settings: Prepare, documents: list[str]) -> tuple[list[str],
 
 def hold_out_mined(
     settings: Prepare, mined: list[Group], documents: tuple[list[str], list[str]], seed: int
-) -> tuple[Split, tuple[list[str], list[str]], dict[str, int]]:
-    """Where no groups are given: those held out are of the mined ones, and no document has a sentence of theirs."""
+) -> tuple[Split, tuple[list[str], list[str]], dict[str, Any]]:
+    """Where no groups are given: those held out are of the mined ones, and no document has a sentence of theirs; and
+    how many had one."""
     train, dev = sample.split_families(mined, share=settings.held_out, seed=seed)
-    if not train or not dev:
+    if not train or len(dev) < 2:
         raise InputError(
-            "params.yaml: prepare.mining: expected mined pairs to train on and to hold out, got"
+            "params.yaml: prepare.mining: expected mined pairs to train on and two or more to hold out, got"
             f" {len(train)} and {len(dev)} (prepare.held_out: {settings.held_out}); or give prepare.local.pairs"
         )
-    held = [text for group in dev for text in group.texts]
-    kept = tuple(list(DuplicateFilter(minimum=0, held_out=held)(texts)) for texts in documents)
-    dropped = {"dropped_held_out_mined": sum(map(len, documents)) - sum(map(len, kept))}
+    held = {"dev_groups": [text for group in dev for text in group.texts]}
+    kept, _, found = zip(*(filtering.documents(texts, minimum=0, held_out=held) for texts in documents), strict=True)
     if not all(kept):
         raise InputError("params.yaml: prepare.held_out: the mined pairs held out leave no documents to train on")
-    return Split(train=train, dev=dev), (kept[0], kept[1]), dropped
+    read, dropped = (sum(each[key] for each in found) for key in ("read", "dropped"))
+    counts = {"read": read, "dropped": dropped, "found": {"dev_groups": {"exact": dropped}} if dropped else {}}
+    return Split(train=train, dev=dev), (kept[0], kept[1]), counts
 
 
 def prepare(
@@ -191,6 +215,7 @@ def prepare(
 
     ``lengths`` are those of tasks that differ from the declared ones.
     """
+    require_bounds(settings)
     shortest, max_length = _two(settings.sentence_characters, "sentence_characters")
     source = read_source(settings, tasks, seed)
     connected = Components(source.groups)
@@ -198,22 +223,28 @@ def prepare(
     missing = [name for name in tasks if name not in source.tasks]
     if missing:
         raise InputError(f"params.yaml: tasks: the source {settings.source} has no task {missing[0]!r}")
+    for name, graded_rows in source.graded.items():
+        graded.require_measurable(name, graded_rows)
     chosen = {named(name).name: source.tasks[name] for name in tasks}
     for name, rows in chosen.items():
         writing.training_rows(name, rows)
-    documents, counts = writing.clean_documents(
+    documents, counts, found = filtering.documents(
         source.documents(),
         minimum=settings.minimum_characters,
-        held_out=pairing.held_out_texts(source, groups, chosen),
+        held_out=held_out.sentences(groups.dev, source.graded, chosen, groups.dev_negatives),
     )
+    if not documents:
+        raise InputError(f"the source has no usable text: {counts}")
     train, dev = split_documents(settings, documents)
+    passed: dict[str, Any] = {"text": found}
     mined, mined_counts = pairing.mine(settings.mining, train, source, connected, seed=seed)
     if settings.mining.enabled and not connected.groups:
-        groups, (train, dev), dropped = hold_out_mined(settings, mined, (train, dev), seed)
-        mined, counts = [], {**counts, **dropped}
-    named_sets = pairing.held_out_sets(groups.dev, source.graded, chosen, groups.dev_negatives)
-    sets = {name: list(pairs) for name, pairs in named_sets.items()}
-    held_out = HeldOut(sets)
+        groups, (train, dev), passed["text_mined"] = hold_out_mined(settings, mined, (train, dev), seed)
+        mined = []
+    if settings.mining.enabled or settings.source == "hub":  # what the check could not see
+        pairing.require_measurable(groups, share=settings.held_out, seed=seed)
+    sets = held_out.pairs(groups.dev, source.graded, chosen, groups.dev_negatives, seed=seed)
+    filter_ = Filter(HeldOut(sets))
     pieces = make_tokenizer(settings.vocabulary, train, data / "tokenizer")
     report: dict[str, Any] = {"source": dict(source.origin), "text": counts, "vocabulary": len(pieces)}
     report["corpus"] = {}
@@ -225,18 +256,19 @@ def prepare(
         report["corpus"][f"sentences-{split}"] = writing.write_corpus(
             short, folder, pieces, whole_words=False, needed=False
         )
-    written, leaked = pairing.write(source, groups, held_out, mined, folder=data / "pairs", seed=seed)
+    written = pairing.write(source, groups, filter_, mined, folder=data / "pairs", seed=seed)
     contamination.write(sets, data / "pairs" / "held_out.jsonl")
-    report["pairs"] = {**connected.counts, **mined_counts, **written, **leaked}
+    report["pairs"] = {**connected.counts, **mined_counts, **written}
     if connected.places:
         report["places"] = connected.places
     reports = data.parent / "reports"  # DVC expects these, with no task in them too: as an output, and for the report
     for folder in (data / "tasks", reports / "tasks", reports / "predictions"):
         folder.mkdir(parents=True, exist_ok=True)
     report["tasks"] = {
-        n: {**writing.write_task(n, rows, data / "tasks" / n, held_out), **source.counts.get(n, {})}
+        n: {**writing.write_task(n, rows, data / "tasks" / n, filter_), **source.counts.get(n, {})}
         for n, rows in chosen.items()
     }
+    report["held_out"] = passed | filter_.report
     report["fit"] = {name: fits(name, rows, pieces, lengths) for name, rows in chosen.items()}
     report |= {"rows": {name: dict(each) for name, each in source.rows.items()}} if source.rows else {}
     report |= {"not_read": list(source.unread)} if source.unread else {}

@@ -38,6 +38,7 @@ def the_rule(run_data: RunData, addresses: Mapping[str, str]) -> list[Markup]:
 def data_and_time(run_data: RunData, addresses: Mapping[str, str]) -> list[Markup]:
     return [
         html.folded("what was read, kept and dropped", html.table(tables.data(run_data), addresses)),
+        html.folded("what is held out and was left out of training", html.table(tables.held_out(run_data), addresses)),
         html.folded("how long it took on this machine", html.table(tables.speed(run_data), addresses)),
     ]
 

@@ -6,7 +6,6 @@ With supervised.files a copy then learns labelled pairs, and what it has learnt 
 from __future__ import annotations
 
 import copy
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -22,6 +21,7 @@ from pipeline.run.settings import at_least
 from pipeline.workspace.declaration import Declaration, Metric
 from rosphere.errors import InputError
 from rosphere.preparation import contamination
+from rosphere.preparation.filtering import Filter
 from rosphere.randomness.state import seed_everything
 from rosphere.similarity import (
     distillation,
@@ -144,7 +144,6 @@ class Training:
             Groups(DATA / "pairs" / f"{s}.jsonl", tokenizer, max_length=settings.max_length) for s in ("train", "dev")
         )
         self.held_out = dev_batch(self.dev, self.seed)
-        self.leaked: Counter[str] = Counter()  # labelled pairs that were left out, by held-out set
         self.unlabelled = settings.general(self.seed)
         found = self.unlabelled.sentences if self.unlabelled else []
         self.texts = [*self.train.texts, *(tokenizer.decode(list(ids)) for ids in found)]  # as a batch numbers them
@@ -212,10 +211,11 @@ class Training:
         """The pairs of supervised.files, but for those that are held out, or nearly are."""
         files = self.settings.supervised.files
         rows = [row for file in files for row in supervised.read(Path(file))]
-        held_out = contamination.read(DATA / "pairs" / "held_out.jsonl")
-        usable = list(contamination.rows_without_overlaps((((r.one, r.two), r) for r in rows), held_out, self.leaked))
+        filter_ = Filter(contamination.read(DATA / "pairs" / "held_out.jsonl"))
+        usable = list(filter_.rows("labelled_pairs", (((row.one, row.two), row) for row in rows)))
+        self.job.report({"held_out": filter_.report})
         if not usable:
-            why = ", ".join(f"{count} {name}" for name, count in self.leaked.items())
+            why = filter_.reasons("labelled_pairs")
             raise InputError(f"params.yaml: roformer_sim.supervised.files: all {len(rows)} pairs are held out ({why})")
         return usable
 
@@ -281,7 +281,7 @@ def main() -> None:
             labelled = training.watched(classifier)
             history = training.distil(model, training.encode(classifier, training.texts), "distilled_back")
             found = {"before": before, "classifier": labelled, "accuracy": learnt[-1]["accuracy"]}
-            job.report({"supervised": {**found, **training.leaked}})
+            job.report({"supervised": found})
         similarity.save_pooler(model, TARGET)
         whitening.whiten_partially(
             model, tokenizer, training.texts, settings.partial_whitening, max_length=training.max_length

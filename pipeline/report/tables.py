@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline.report.run_data import CONTROLS, RunData, savings
@@ -128,6 +128,24 @@ def data(run_data: RunData) -> Table:
     rows += [(f"pairs: {key.replace('_', ' ')}", str(value)) for key, value in report["pairs"].items()]
     rows += [(f"task {n}: {key.replace('_', ' ')}", str(v)) for n, c in report["tasks"].items() for key, v in c.items()]
     return Table(head=("data", "count"), rows=rows, stages=("prepare",))
+
+
+def held_out(run_data: RunData) -> Table:
+    """What was for training, and of it what stands in a set on which something is measured and was therefore left out;
+    a row an input and set."""
+    rows, stages = [], []
+    for stage in ("prepare", "roformer_sim"):
+        for name, counts in run_data.report(stage).get("held_out", {}).items():
+            left = f"{counts['read']}", f"{counts['dropped']}"
+            found = counts["found"] or {"none": {}}
+            rows += [(name.replace("_", " "), *left, each, *_ways(ways)) for each, ways in found.items()]
+            stages += [stage] * len(found)
+    head = ("input of training", "read", "dropped", "held out in", "exactly", "nearly")
+    return Table(head=head, rows=rows, stages=stages)
+
+
+def _ways(ways: Mapping[str, int]) -> tuple[str, str]:
+    return str(ways.get("exact", 0)), str(ways["near"]) if "near" in ways else ""
 
 
 def speed(run_data: RunData) -> Table:

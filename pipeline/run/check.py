@@ -14,14 +14,16 @@ import importlib
 import json
 import os
 import sys
-from collections import Counter
+from collections import deque
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import stages
+from pipeline.run import labelled_check, model_check, task_check
 from pipeline.run import settings as config
-from pipeline.run import task_check
 from pipeline.tracking.promotion import directed
 from pipeline.tracking.recording import Tracking
 from pipeline.workspace import declaration, dvc_yaml, yaml_file
@@ -32,14 +34,15 @@ from rosphere.dimension.sizes import Size, encoder_config
 from rosphere.encoder.hub import REPOSITORY
 from rosphere.encoder.precision import Requested
 from rosphere.errors import UNUSABLE, InputError, message
-from rosphere.preparation import contamination, finding, graded, local, pairing, sample, writing
+from rosphere.preparation import filtering, finding, graded, held_out, local, pairing, sample, writing
 from rosphere.preparation.components import Components
-from rosphere.preparation.source import Source
+from rosphere.preparation.contamination import HeldOut, Pair
+from rosphere.preparation.filtering import Filter
+from rosphere.preparation.source import Graded, Source
 from rosphere.pretraining.recipe import Narrow
-from rosphere.similarity import supervised
 from rosphere.text import tokenizer
 from rosphere.widening.sizes import widened
-from stages.prepare import Prepare, messages
+from stages.prepare import Prepare, messages, require_bounds, split_documents
 from stages.roformer_sim import RoformerSim
 from stages.widen import Widen
 
@@ -64,6 +67,7 @@ class Reading(Protocol):
         """Files, folders or patterns; what is no such thing, a hub name or null, is passed over."""
 
 
+@cache
 def declarations() -> dict[str, Declaration]:
     """What the stages say of themselves, by their words, with their settings."""
     words = declaration.read(Path(stages.__path__[0]))
@@ -91,14 +95,14 @@ def check(path: Path, *, everything: bool = True) -> dict[str, Any]:
     for task in sections["tasks"]:
         named(task)
     _check_sizes(sections["sizes"], sections["pretrain"], sections["widen"])
-    _check_models(sections["pretrain"], sections["roformer_sim"])
+    _check_models(sections)
     _check_champions(sections["tracking"])
     for control in CONTROLS:
         if sections[control].enabled:
             _check_control(control, sections["pretrain"], sections["widen"])
     labelled = sections["roformer_sim"].supervised.files
-    _check_source(sections["prepare"], sections["tasks"], labelled, everything=everything)
-    _check_labelled(labelled)
+    seen = _check_source(sections, labelled, everything=everything)
+    _check_labelled(labelled, sections["tasks"], seen)
     return sections
 
 
@@ -122,14 +126,21 @@ def _check_sizes(sizes: dict[str, Size], narrow: Narrow, grown: Widen) -> None:
         raise InputError(f"params.yaml: widen.size: {narrow.size} to {grown.size}: {error}") from error
 
 
-def _check_models(narrow: Narrow, student: RoformerSim) -> None:
-    """What others made is there; what stages make may come."""
-    if narrow.init and not (Path(narrow.init).is_dir() or REPOSITORY.fullmatch(narrow.init)):
-        raise InputError(f"params.yaml: pretrain.init: no such folder, nor a hub name: {narrow.init}")
+def _check_models(sections: Mapping[str, Any]) -> None:
+    """What others made is there and is what it should be; what stages make may come."""
+    student: RoformerSim = sections["roformer_sim"]
+    if init := sections["pretrain"].init:
+        model_check.require_initial(init, sections["prepare"].vocabulary.path)
     labelled = [("supervised.files", file) for file in student.supervised.files]
     for key, name in [("teacher", student.teacher), ("init", student.init), *labelled]:
-        if not (Path(name).exists() or Path(name).parts[:1] in (("models",), ("data",))):
+        if _not_made([name]) and not Path(name).exists():
             raise InputError(f"params.yaml: roformer_sim.{key}: no such file or folder: {name}")
+    judge = sections["evaluate_paraphrases"].teacher
+    for key, teacher in (("roformer_sim.teacher", student.teacher), ("evaluate_paraphrases.teacher", judge)):
+        for name in _not_made([teacher]):
+            model_check.require_teacher(key, name)
+    for name in _not_made([student.init]):
+        model_check.require_encoder("roformer_sim.init", name)
 
 
 def _check_champions(tracking: Tracking) -> None:
@@ -142,11 +153,13 @@ def _check_champions(tracking: Tracking) -> None:
             raise InputError(f"params.yaml: tracking.models.{name}.{error}") from error
 
 
-def _check_labelled(names: Sequence[str]) -> None:
-    """Labelled pairs that no stage makes can be read."""
-    for name in _not_made(names):
-        if os.path.isfile(name):
-            supervised.read(Path(name))
+def _check_labelled(names: Sequence[str], tasks: list[str], seen: Seen | None) -> None:
+    """Labelled pairs can be read, and some are left beside what is measured."""
+    trained = {name: any(row.split == "train" for row in rows) for name, rows in seen.graded.items()} if seen else None
+    labelled_check.require_made(names, tasks, trained)
+    own = [name for name in _not_made(names) if os.path.isfile(name)]
+    for line in labelled_check.require_left(own, seen.held_out if seen else {}):
+        print(f"note: {line}", file=sys.stderr)
 
 
 def _check_control(control: str, narrow: Narrow, grown: Widen) -> None:
@@ -165,24 +178,38 @@ def _check_vocabulary(name: str) -> None:
         raise InputError(f"params.yaml: prepare.vocabulary.path: no such file or folder, nor a hub name: {name}")
 
 
-def _check_source(settings: Prepare, tasks: list[str], labelled: Sequence[str], *, everything: bool) -> None:
-    """The files are there and begin well; all the rows of a large text are read by the stage itself."""
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """What the check has read of what will be measured."""
+
+    held_out: Mapping[str, Sequence[Pair]]  # by set
+    graded: Mapping[str, Sequence[Graded]]
+
+
+def _check_source(sections: Mapping[str, Any], labelled: Sequence[str], *, everything: bool) -> Seen | None:
+    """The files are there and begin well; all the rows of a large text are read by the stage itself. None of a source
+    that is not here."""
+    settings: Prepare = sections["prepare"]
+    tasks: list[str] = sections["tasks"]
+    require_bounds(settings)
     if settings.vocabulary.path:
         _check_vocabulary(settings.vocabulary.path)
     if settings.source == "sample":
-        sample.read_faq(Path(settings.sample.faq))
+        groups = sample.read_faq(Path(settings.sample.faq))
         other = [task for task in tasks if task not in sample.TASKS]
         if other:
             there = ", ".join(sample.TASKS)
             raise InputError(f"params.yaml: tasks: the source sample has no task {other[0]!r}; it has {there}")
-    elif settings.source == "local":
+        faq = Source(documents=lambda: iter(()), groups=groups, tasks={}, origin={})
+        return _check_pairs(settings, faq, sections["seed"], everything=everything)
+    if settings.source == "local":
         own = settings.local
         if everything and not (own.pairs or settings.mining.enabled):
             raise InputError(
                 "params.yaml: prepare.local.pairs: expected files of similar sentences, which simbert learns from,"
                 " or prepare.mining.enabled: true; got neither"
             )
-        local.probe(own.text)
+        _check_text(settings)
         task_check.require_there("local", "prepare.local.tasks", own.tasks, tasks)
         source = local.load(
             own.text,
@@ -196,46 +223,49 @@ def _check_source(settings: Prepare, tasks: list[str], labelled: Sequence[str], 
         for name, splits in source.tasks.items():
             for line in task_check.look_over(name, splits, Path(str(own.tasks)) / name):
                 print(f"note: {line}", file=sys.stderr)
-        _check_graded(own.graded, source, labelled)
-        _check_pairs(settings, source, everything=everything and bool(own.pairs))
+        if settings.mining.enabled:
+            deque(source.answers(), maxlen=0)
+        for name, rows in source.graded.items():
+            graded.require_measurable(name, rows)
+        labelled_check.require_not_measured(list(filter(os.path.isfile, labelled)), own.graded)
+        seen = _check_pairs(settings, source, sections["seed"], everything=everything and bool(own.pairs))
         for line in messages(source):
             print(f"note: {line}", file=sys.stderr)
-    elif settings.hub.text is None:
+        return seen
+    if settings.hub.text is None:
         raise InputError("params.yaml: prepare.hub.text: expected the name of a dataset, got null")
-    else:
-        task_check.require_there("hub", "prepare.hub.tasks", settings.hub.tasks, tasks)
+    task_check.require_there("hub", "prepare.hub.tasks", settings.hub.tasks, tasks)
+    return None
 
 
-def _check_graded(places: Mapping[str, str], source: Source, labelled: Sequence[str]) -> None:
-    """What is measured can be, and is not what roformer_sim.supervised.files trains on."""
-    for name, rows in source.graded.items():
-        graded.require_measurable(name, rows)
-    for file in filter(os.path.isfile, labelled):
-        mark = files.file_hash(Path(file))
-        for name, place in places.items():
-            measured = next((path for path in graded.measured(Path(place)) if files.file_hash(path) == mark), None)
-            if measured:
-                raise InputError(
-                    f"params.yaml: roformer_sim.supervised.files: {file} is {measured} of the graded set {name}, which"
-                    f" is measured; data/pairs/graded/{name}.jsonl has what may be trained on"
-                )
+def _check_text(settings: Prepare) -> None:
+    """The first documents of every file can be read; of a small text, something is left and can be split."""
+    documents, whole = local.probe(settings.local.text)
+    if whole:
+        kept, counts, _ = filtering.documents(documents, minimum=settings.minimum_characters, held_out={})
+        if not kept:
+            raise InputError(f"params.yaml: prepare.local.text: no usable text: {counts}")
+        split_documents(settings, kept)
 
 
-def _check_pairs(settings: Prepare, source: Source, *, everything: bool) -> None:
+def _check_pairs(settings: Prepare, source: Source, seed: int, *, everything: bool) -> Seen:
     """There is something to train on and something to hold out once all is dropped that must be."""
     for name, splits in source.tasks.items():
         writing.training_rows(name, splits)
     connected = Components(source.groups)
-    groups = pairing.split(connected, source.negatives, share=settings.held_out, seed=0)
-    sets = pairing.held_out_sets(groups.dev, source.graded, source.tasks, groups.dev_negatives)
+    groups = pairing.split(connected, source.negatives, share=settings.held_out, seed=seed)
+    sets = held_out.pairs(groups.dev, source.graded, source.tasks, groups.dev_negatives, seed=seed)
     if everything:
-        left = next(contamination.without_overlaps(groups.train, contamination.HeldOut(sets), Counter()), None)
-        if not groups.dev or left is None:
+        if not connected.groups:
             raise InputError(
-                "params.yaml: prepare.local.pairs: expected groups of similar sentences to train on and to hold out"
-                f" (prepare.held_out: {settings.held_out}), got {len(groups.train) if left else 0} and"
-                f" {len(groups.dev)}: {dict(connected.counts)}"
+                "params.yaml: prepare.local.pairs: expected groups of two or more different sentences, got none:"
+                f" {dict(connected.counts)}"
             )
+        pairing.require_measurable(groups, share=settings.held_out, seed=seed)
+        if next(Filter(HeldOut(sets)).groups("pairs", groups.train), None) is None:
+            count = len(groups.train)
+            raise InputError(f"params.yaml: prepare.local.pairs: all {count} groups to train on are held out")
+    return Seen(held_out=sets, graded=source.graded)
 
 
 def sources(sections: Mapping[str, Any]) -> dict[str, dict[str, str]]:

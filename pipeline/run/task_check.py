@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rosphere.clue import released
 from rosphere.clue.reading import named
-from rosphere.clue.tasks import Row
+from rosphere.clue.tasks import Row, Task
 from rosphere.errors import InputError
 from rosphere.preparation import writing
 
@@ -25,19 +25,26 @@ def require_there(source: str, key: str, there: object, tasks: Sequence[str]) ->
 
 
 def look_over(name: str, splits: Splits, folder: Path | None) -> list[str]:
-    """What is worth a word of a task's rows: one class in training, files that nothing reads.
+    """What is worth a word of a task's rows: files that nothing reads.
 
     Raises:
-        InputError: no training row is left beside those that also stand in dev.
+        InputError: no training row is left beside those that also stand in dev, or nothing can be learnt of them.
     """
     task = named(name)
-    train = writing.training_rows(name, splits)
+    _require_something_to_learn(task, writing.training_rows(name, splits))
     found = []
-    if task.kind == "classification" and len(classes := {str(row[task.gold]) for row in train}) == 1:
-        found.append(
-            f"task {name}: all {len(train)} training rows have the label {min(classes)}: nothing can be learnt"
-        )
     unread = released.unread(task, folder) if folder else []
     if unread:
         found.append(f"{folder}: found and not read: {', '.join(unread)}")
     return found
+
+
+def _require_something_to_learn(task: Task, train: Sequence[Row]) -> None:
+    """Raises InputError for training rows of one class, without an entity, or without an answer that has a place."""
+    given = [row[task.gold] for row in train]
+    if task.kind == "classification" and len(classes := {str(label) for label in given}) == 1:
+        raise InputError(f"task {task.name}: expected two classes or more in training, got {min(classes)} alone")
+    if task.kind == "entities" and not any(mentions for label in given for mentions in label.values()):
+        raise InputError(f"task {task.name}: expected entities in the training rows, none of {len(train)} has one")
+    if task.kind == "spans" and not any(start >= 0 for answers in given for start in answers["answer_start"]):
+        raise InputError(f"task {task.name}: expected answers that stand in their texts, got none of {len(train)}")

@@ -74,6 +74,8 @@ def _require_plain(value: Any, key: str) -> None:
     elif isinstance(value, list):
         for i, item in enumerate(value):
             _require_plain(item, f"{key}[{i}]")
+    elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise InputError(f"{key}: expected a whole number of at most 64 bits, got {shown(value)}")
     elif not isinstance(value, str | int | float | NoneType):
         raise InputError(f"{key}: expected text, a number, true, false or null, got {shown(value)}")
 

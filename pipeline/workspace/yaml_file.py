@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import re
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from rosphere.errors import InputError
+
+# What Python cannot hold: lists in lists by the thousand, numbers of thousands of digits, the 45th of a month.
+UNREADABLE = (RecursionError, ValueError)
 
 
 class ConfigError(InputError):
@@ -16,7 +21,11 @@ class ConfigError(InputError):
 
 def read(path: Path) -> dict[str, Any]:
     """The YAML 1.2 file `path` (a mapping) as plain dicts, lists and scalars."""
-    document = parsed(path.read_text(encoding="utf-8"), path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8 (byte {error.start})") from error
+    document = parsed(text, path)
     if not isinstance(document, dict):
         raise ConfigError(f"{path}: expected a mapping of sections, got {shown(document)}")
     return document
@@ -24,6 +33,12 @@ def read(path: Path) -> dict[str, Any]:
 
 def parsed(text: str, path: Path) -> Any:
     """The YAML 1.2 text of the file `path`."""
+    return copy.deepcopy(_parsed(text, path))
+
+
+@lru_cache(maxsize=4)
+def _parsed(text: str, path: Path) -> Any:
+    """Section by section the same file is asked for, and reading it takes a tenth of a second."""
     if find_spec("ruamel") is None:
         return _parse_with_pyyaml(path, text)
     from ruamel.yaml import YAML
@@ -31,7 +46,7 @@ def parsed(text: str, path: Path) -> Any:
 
     try:
         return YAML(typ="safe", pure=True).load(text)
-    except YAMLError as error:
+    except (YAMLError, *UNREADABLE) as error:
         raise _syntax(path, error) from error
 
 
@@ -54,7 +69,7 @@ def _parse_with_pyyaml(path: Path, text: str) -> Any:
         Loader.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", re.compile(rf"(?:{pattern})$"), None)
     try:
         return yaml.load(text, Loader=Loader)  # a SafeLoader: builds no objects
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, *UNREADABLE) as error:
         raise _syntax(path, error) from error
 
 

@@ -101,6 +101,8 @@ def to_json(config: EncoderConfig) -> dict[str, Any]:
 
 def from_json(values: Mapping[str, Any], *, origin: str) -> EncoderConfig:
     """Reads the ``config.json`` of a RoFormer, RoFormerV2 or BERT; ``origin`` names it in errors."""
+    if not isinstance(values, dict):
+        raise InputError(f"{origin}: expected a JSON object, got {type(values).__name__}")
     if values.get("model_type") not in get_args(Kind):
         raise InputError(f"{origin}: expected model_type {_either(get_args(Kind))}, got {values.get('model_type')!r}")
     unsupported = {
@@ -133,6 +135,6 @@ def read(folder: Path) -> EncoderConfig:
         raise InputError(f"{folder}: not a model folder, config.json is missing")
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:  # not UTF-8 is a ValueError too
         raise InputError(f"{path}: not JSON: {error}") from error
     return from_json(values, origin=str(path))

@@ -16,13 +16,11 @@ from __future__ import annotations
 import itertools
 import math
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 from rosphere.preparation.jaccard import grams, jaccard
-from rosphere.preparation.source import Graded, Group, Negative
 from rosphere.text import reading
 from rosphere.text.cleaning import fingerprint
 
@@ -30,7 +28,6 @@ NEAR = 0.9
 ROUNDING = 1e-9  # 0.9 * 10 must not come out above 9
 Pair = tuple[str, str]
 Key = tuple[str, ...]
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,72 +115,6 @@ class HeldOut:
 def _identity(pair: Pair) -> tuple[bytes, bytes]:
     one, other = sorted(map(fingerprint, pair))
     return one, other
-
-
-def without_overlaps(groups: Iterable[Group], held_out: HeldOut, counts: Counter[str]) -> Iterator[Group]:
-    """Groups of which no pair overlaps with a held-out one: sentences in most overlaps are left out until none is left.
-
-    ``counts`` gets the pairs by set and kind, the sentences left out, and the groups that had fewer than two left.
-    """
-    for group in groups:
-        overlaps = held_out.overlaps(group.texts)
-        if not overlaps:
-            yield group
-            continue
-        count(overlaps, counts)
-        out = _fewest({(overlap.one, overlap.other) for overlap in overlaps})
-        texts = tuple(text for place, text in enumerate(group.texts) if place not in out)
-        counts["leaked_sentences_dropped"] += len(out)
-        if len(texts) > 1:
-            yield replace(group, texts=texts)
-        else:
-            counts["leaked_groups_dropped"] += 1
-
-
-def count(overlaps: Iterable[Overlap], counts: Counter[str]) -> None:
-    counts.update(f"leaked_{'exact' if overlap.exact else 'near'}_{overlap.name}" for overlap in overlaps)
-
-
-def _fewest(pairs: set[tuple[int, int]]) -> set[int]:
-    """Members that together touch every pair: always the one in most of those left, of equals the later."""
-    out: set[int] = set()
-    while pairs:
-        degree = Counter(itertools.chain.from_iterable(pairs))
-        worst = max(degree, key=lambda member: (degree[member], member))
-        out.add(worst)
-        pairs = {pair for pair in pairs if worst not in pair}
-    return out
-
-
-def graded_without_overlaps(rows: Iterable[Graded], held_out: HeldOut, counts: Counter[str]) -> Iterator[Graded]:
-    """Graded pairs of which none for training overlaps with a held-out one; dev and test stay whole."""
-    for row in rows:
-        overlaps = held_out.overlaps((row.sentence1, row.sentence2)) if row.split == "train" else []
-        count(overlaps, counts)
-        if not overlaps:
-            yield row
-
-
-def pairs_without_overlaps(pairs: Iterable[Negative], held_out: HeldOut, counts: Counter[str]) -> Iterator[Negative]:
-    """Labelled pairs for training of which none is held out."""
-    for pair in pairs:
-        overlaps = held_out.overlaps((pair.sentence1, pair.sentence2))
-        count(overlaps, counts)
-        if overlaps:
-            counts["leaked_negatives_dropped"] += 1
-        else:
-            yield pair
-
-
-def rows_without_overlaps(
-    rows: Iterable[tuple[Pair, T]], held_out: HeldOut, counts: Counter[str], *, apart: Collection[str] = ()
-) -> Iterator[T]:
-    """What belongs to pairs for training that leak no held-out pair, but for those of the sets ``apart``."""
-    for pair, row in rows:
-        overlaps = [each for each in held_out.overlaps(pair) if each.name not in apart]
-        count(overlaps, counts)
-        if not overlaps:
-            yield row
 
 
 def write(sets: Mapping[str, Iterable[Pair]], path: Path) -> int:

@@ -60,13 +60,13 @@ def load(
     )
 
 
-def probe(text: Sequence[str], documents: int = 1000) -> list[str]:
-    """The first documents of every file of text, read so that a wrong format is seen before any work begins."""
-    return [
-        document
-        for path in finding.files(text, "prepare.local.text").read
-        for document in itertools.islice(read_documents(path), documents)
-    ]
+def probe(text: Sequence[str], documents: int = 1000) -> tuple[list[str], bool]:
+    """The first documents of every file of text, read so that a wrong format is seen before any work begins; and
+    whether these are all."""
+    paths = finding.files(text, "prepare.local.text").read
+    found = [list(itertools.islice(read_documents(path), documents + 1)) for path in paths]
+    first = [document for each in found for document in each[:documents]]
+    return first, all(len(each) <= documents for each in found)
 
 
 def read_documents(path: Path) -> Iterator[str]:

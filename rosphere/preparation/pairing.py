@@ -1,24 +1,23 @@
-"""All pairs of a source, for training and evaluation: groups, mined pairs, graded sets. None held out is trained on."""
+"""All pairs of a source, for training and evaluation: groups, mined pairs, graded sets. What is for training passes the
+filter (filtering.py)."""
 
 from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rosphere.clue.tasks import TASKS
-from rosphere.preparation import components, contamination, graded, mining, sample, writing
+from rosphere.errors import InputError
+from rosphere.preparation import components, graded, mining, sample, writing
 from rosphere.preparation.components import Components
-from rosphere.preparation.contamination import HeldOut, Pair
 from rosphere.preparation.deduplication import Deduplicator
+from rosphere.preparation.filtering import Filter
 from rosphere.preparation.mining import Mining
-from rosphere.preparation.source import Graded, Group, Negative, Row, Source
-from rosphere.text.cleaning import clean
+from rosphere.preparation.source import Graded, Group, Negative, Source
+from rosphere.text.cleaning import fingerprint
 
-Tasks = Mapping[str, Mapping[str, Sequence[Row]]]
 Counts = dict[str, int]
 LABELLED = "labelled_pairs"  # the graded set that held-out labelled negatives make
 
@@ -40,28 +39,41 @@ def split(found: Components, negatives: Sequence[Negative], *, share: float, see
     return Split(train=train, dev=dev, negatives=trained, dev_negatives=held)
 
 
-def write(
-    source: Source, groups: Split, held_out: HeldOut, mined: Iterable[Group], *, folder: Path, seed: int
-) -> tuple[Counts, Counts]:
+def require_measurable(groups: Split, *, share: float, seed: int) -> None:
+    """Where there are groups at all, some are left to train on and to hold out, and pairs of these differ in grade.
+
+    Raises:
+        InputError: else, for an encoder would be trained and could not be measured.
+    """
+    grades = {row["score"] for row in writing.graded_pairs(groups.dev, seed=seed, negatives=groups.dev_negatives)}
+    if (groups.train or groups.dev) and not (groups.train and len(grades) > 1):
+        raise InputError(
+            "params.yaml: prepare.held_out: expected one group of similar sentences or more to train on and two or more"
+            f" to hold out, got {len(groups.train)} and {len(groups.dev)} of {len(groups.train) + len(groups.dev)}"
+            f" ({share})"
+        )
+
+
+def write(source: Source, groups: Split, filter_: Filter, mined: Iterable[Group], *, folder: Path, seed: int) -> Counts:
     """Writes train.jsonl, negatives.jsonl, dev.jsonl, gold.jsonl and graded/<name>.jsonl; returns what the report says
-    of pairs, and what was dropped as contaminated.
+    of pairs.
 
     ``groups`` are connected already, and ``mined`` go through a Deduplicator that knows them.
     """
-    leaked: Counter[str] = Counter()
-    kept = list(contamination.without_overlaps(itertools.chain(groups.train, mined), held_out, leaked))
+    kept = [*filter_.groups("pairs", groups.train), *filter_.groups("mined_pairs", mined)]
     counts = writing.write_groups(kept, groups.dev, folder, seed=seed, negatives=groups.dev_negatives)
-    hard = list(contamination.pairs_without_overlaps(groups.negatives, held_out, leaked))
-    counts |= writing.write_negatives(hard, folder)
+    unlike = (((pair.sentence1, pair.sentence2), pair) for pair in groups.negatives)
+    counts |= writing.write_negatives(list(filter_.rows("negatives", unlike)), folder)
     for stale in (folder / "graded").glob("*.jsonl"):  # run by hand, nothing else clears the folder
         stale.unlink()
     if groups.dev_negatives and LABELLED not in source.graded:
         counts |= graded.write(LABELLED, labelled_set(groups), folder / "graded")
     for name, rows in source.graded.items():
-        usable = list(contamination.graded_without_overlaps(rows, held_out, leaked))
-        counts |= graded.write(name, usable, folder / "graded")
-        counts |= {f"graded_{name}_dropped_leaked": len(rows) - len(usable)} if len(usable) < len(rows) else {}
-    return counts, dict(leaked)
+        trained = (((row.sentence1, row.sentence2), row) for row in rows if row.split == "train")
+        usable = set(map(id, filter_.rows(f"graded_{name}", trained)))
+        left = [row for row in rows if row.split != "train" or id(row) in usable]
+        counts |= graded.write(name, left, folder / "graded")
+    return counts
 
 
 def labelled_set(groups: Split) -> list[Graded]:
@@ -78,49 +90,18 @@ def labelled_set(groups: Split) -> list[Graded]:
 def mine(
     settings: Mining, documents: Sequence[str], source: Source, found: Components, *, seed: int
 ) -> tuple[list[Group], Counts]:
-    """Mined pairs whose sentences stand in no given group and in no other pair, and the counts."""
+    """Mined pairs whose sentences stand in no given group and in no other pair, and which nobody judged to be unlike;
+    and the counts."""
     if not settings.enabled:
         return [], {}
     deduplicate = Deduplicator(found.marks)
     mined, counts = mining.mine(settings, documents, source.answers(), seed=seed)
-    usable = [dataclasses.replace(group, family=group.name) for group in deduplicate(mined)]
-    return usable, {**counts, **deduplicate.counts}
+    unlike = {_marks(each.sentence1, each.sentence2) for each in source.negatives}
+    found_new = list(deduplicate(mined))
+    usable = [dataclasses.replace(each, family=each.name) for each in found_new if _marks(*each.texts) not in unlike]
+    judged = {"mined_dropped_judged_unlike": len(found_new) - len(usable)} if len(usable) < len(found_new) else {}
+    return usable, {**counts, **deduplicate.counts, **judged}
 
 
-def held_out_sets(
-    dev: Sequence[Group], graded: Mapping[str, Sequence[Graded]], tasks: Tasks, negatives: Sequence[Negative] = ()
-) -> dict[str, Iterable[Pair]]:
-    """Every set of pairs on which something is measured: all pairs of the dev groups, what is not for training of the
-    graded sets and of the tasks on pairs."""
-    sets: dict[str, Iterable[Pair]] = {
-        "dev_groups": (pair for group in dev for pair in itertools.combinations(group.texts, 2))
-    }
-    if negatives:
-        sets["dev_negatives"] = [(pair.sentence1, pair.sentence2) for pair in negatives]
-    for name, rows in graded.items():
-        for split in ("dev", "test"):
-            sets[f"graded_{name}_{split}"] = _graded_pairs(rows, split)
-    for name, splits in tasks.items():
-        for split in splits:
-            if TASKS[name].pair and split != "train":
-                sets[f"task_{name}_{split}"] = _task_pairs(name, splits[split])
-    return sets
-
-
-def _graded_pairs(rows: Sequence[Graded], split: str) -> Iterator[Pair]:
-    return ((row.sentence1, row.sentence2) for row in rows if row.split == split)
-
-
-def _task_pairs(name: str, rows: Sequence[Row]) -> Iterator[Pair]:
-    for row in rows:
-        one, other = map(clean, TASKS[name].texts(row))
-        yield one, other
-
-
-def held_out_texts(source: Source, groups: Split, tasks: Tasks) -> Iterator[str]:
-    """Every sentence on which something is measured: what the corpus must not contain."""
-    yield from writing.task_texts(tasks, ("dev", "test"))
-    yield from (text for group in groups.dev for text in group.texts)
-    yield from (text for pair in groups.dev_negatives for text in (pair.sentence1, pair.sentence2))
-    measured = (row for rows in source.graded.values() for row in rows if row.split != "train")
-    yield from (text for row in measured for text in (row.sentence1, row.sentence2))
+def _marks(*texts: str) -> frozenset[bytes]:
+    return frozenset(map(fingerprint, texts))

@@ -12,11 +12,11 @@ from typing import Any
 from rosphere.clue.reading import is_scored, is_test
 from rosphere.clue.tasks import TASKS, Task
 from rosphere.errors import InputError
-from rosphere.preparation.contamination import HeldOut, rows_without_overlaps
+from rosphere.preparation.filtering import Filter
 from rosphere.preparation.mining import is_question_group
 from rosphere.preparation.source import Group, Negative, Row
 from rosphere.text import corpus, reading, sentences
-from rosphere.text.cleaning import DuplicateFilter, clean, fingerprint, lot
+from rosphere.text.cleaning import clean, fingerprint, lot
 from rosphere.text.tokenising import tokenise
 from rosphere.text.tokenizer import Tokenizer
 
@@ -32,14 +32,6 @@ def short_sentences(documents: Iterable[str], shortest: int, max_length: int) ->
     """Distinct sentences between two lengths in characters, in order of appearance."""
     found = itertools.chain.from_iterable(map(sentences.split, documents))
     return list(dict.fromkeys(sentence for sentence in found if shortest <= len(sentence) <= max_length))
-
-
-def clean_documents(texts: Iterable[str], *, minimum: int, held_out: Iterable[str]) -> tuple[list[str], Counts]:
-    filter_ = DuplicateFilter(minimum=minimum, held_out=held_out)
-    documents = list(filter_(texts))
-    if not documents:
-        raise InputError(f"the source has no usable text: {dict(filter_.counts)}")
-    return documents, dict(filter_.counts)
 
 
 def write_corpus(
@@ -158,28 +150,24 @@ def _unrelated(groups: Sequence[Group], size: int, generator: random.Random) -> 
     return [(texts[one], texts[two]) for one, two in drawn]
 
 
-def task_texts(tasks: Mapping[str, Mapping[str, Sequence[Row]]], splits: Sequence[str]) -> Iterator[str]:
-    """Every segment of these splits, "test" being test1.0 and test1.1 too: what the corpus must not contain."""
-    for name, parts in tasks.items():
-        for split in (part for part in parts if part.startswith(tuple(splits))):
-            for row in parts[split]:
-                yield from map(clean, TASKS[name].texts(row))
+def task_texts(name: str, rows: Iterable[Row]) -> Iterator[str]:
+    """Every segment of these rows of a task."""
+    return itertools.chain.from_iterable(map(clean, TASKS[name].texts(row)) for row in rows)
 
 
 def write_task(
-    name: str, splits: Mapping[str, Sequence[Row]], folder: Path, held_out: HeldOut | None = None
+    name: str, splits: Mapping[str, Sequence[Row]], folder: Path, filter_: Filter | None = None
 ) -> dict[str, Any]:
     """Writes the rows of one task. Training rows that are held out too, and pairs that are or nearly are a pair of
     another held-out set, are dropped and counted."""
     fresh = training_rows(name, splits)
-    leaked: Counter[str] = Counter()
-    train = list(without_overlaps(name, fresh, held_out, leaked)) if held_out else fresh
-    if not train:
-        why = ", ".join(f"{count} {what}" for what, count in leaked.items())
+    train = list(without_overlaps(name, fresh, filter_)) if filter_ else fresh
+    if filter_ and not train:
+        why = filter_.reasons(f"task_{name}")
         raise InputError(f"task {name}: expected train rows, got none: all {len(fresh)} are held out elsewhere ({why})")
     parts = {**splits, "train": train}
     counts = {split: reading.write_rows(folder / f"{split}.jsonl", rows) for split, rows in parts.items()}
-    dropped = {"train_dropped_leaked": len(fresh) - len(train), **leaked} if leaked else {}
+    dropped = {"train_dropped_held_out": len(fresh) - len(train)} if len(train) < len(fresh) else {}
     return {**counts, "train_dropped_overlap": len(splits["train"]) - len(fresh), **dropped}
 
 
@@ -201,7 +189,7 @@ def training_rows(name: str, splits: Mapping[str, Sequence[Row]]) -> list[Row]:
     return train
 
 
-def without_overlaps(name: str, rows: Sequence[Row], held_out: HeldOut, counts: Counter[str]) -> Iterator[Row]:
+def without_overlaps(name: str, rows: Sequence[Row], filter_: Filter) -> Iterator[Row]:
     """Rows of a task on pairs that are in no held-out set but its own, of which ``training_rows`` takes care."""
     task = TASKS[name]
     if not task.pair or task.choices:
@@ -209,9 +197,7 @@ def without_overlaps(name: str, rows: Sequence[Row], held_out: HeldOut, counts: 
         return
     paired = ((tuple(map(clean, task.texts(row))), row) for row in rows)
     own = {f"task_{name}_{split}" for split in task.files}
-    yield from rows_without_overlaps(
-        (((texts[0], texts[1]), row) for texts, row in paired), held_out, counts, apart=own
-    )
+    yield from filter_.rows(f"task_{name}", (((texts[0], texts[1]), row) for texts, row in paired), apart=own)
 
 
 def _identity(task: Task, row: Row) -> bytes:

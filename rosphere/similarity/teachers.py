@@ -67,14 +67,23 @@ def _keys(texts: Iterable[str]) -> NDArray[np.uint8]:
     return np.stack(marks) if marks else np.empty((0, 16), np.uint8)
 
 
-def _read(path: Path, texts: Sequence[str]) -> Vectors:
+def require_vectors(path: Path) -> None:
+    """Raises InputError where a file is not one that ``write`` made."""
+    _tensors(path)
+
+
+def _tensors(path: Path) -> tuple[Vectors, NDArray[np.uint8]]:
     if not path.is_file():
         raise InputError(f"{path}: expected a file of a teacher's vectors; none is there")
     try:
         with safe_open(path, framework="np") as file:
-            table, keys = file.get_tensor(VECTORS), file.get_tensor(KEYS)
+            return file.get_tensor(VECTORS), file.get_tensor(KEYS)
     except SafetensorError as error:
         raise InputError(f"{path}: expected the tensors {VECTORS!r} and {KEYS!r} ({error})") from error
+
+
+def _read(path: Path, texts: Sequence[str]) -> Vectors:
+    table, keys = _tensors(path)
     place = {key.tobytes(): number for number, key in enumerate(keys)}
     wanted = [key.tobytes() for key in _keys(texts)]
     missing = [text for text, key in zip(texts, wanted, strict=True) if key not in place]

@@ -7,7 +7,8 @@ import itertools
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 
 from rosphere.text import characters, sentences
 
@@ -64,15 +65,20 @@ class DuplicateFilter:
     """Cleans a stream of texts and drops the short, the repeated, and those that are a held-out text or have one
     as a sentence. (A held-out text of several sentences is recognised only where it is the whole text.)
 
-    ``counts`` then says how many were read, kept, and dropped for each reason.
+    ``held_out``: texts by the name of their set. ``counts`` then says how many were read, kept, and dropped for each
+    reason, and ``found`` how many had a text of which set.
     """
 
-    def __init__(self, *, minimum: int, held_out: Iterable[str] = ()) -> None:
+    def __init__(self, *, minimum: int, held_out: Mapping[str, Iterable[str]] = MappingProxyType({})) -> None:
         self.minimum = minimum
         # A held-out text of punctuation alone has no letters, and would match every sentence without letters.
-        self.held_out = frozenset(itertools.chain.from_iterable(map(fingerprints, held_out)))
+        self.held_out: dict[bytes, tuple[str, ...]] = {}
+        for name, texts in held_out.items():
+            for mark in frozenset(itertools.chain.from_iterable(map(fingerprints, texts))):
+                self.held_out[mark] = (*self.held_out.get(mark, ()), name)
         self.seen: set[bytes] = set()
         self.counts: Counter[str] = Counter()
+        self.found: Counter[str] = Counter()
 
     def __call__(self, texts: Iterable[str]) -> Iterator[str]:
         for text in texts:
@@ -87,7 +93,8 @@ class DuplicateFilter:
     def _reason(self, text: str) -> str | None:
         if len(text) < self.minimum:
             return "dropped_short"
-        if self.held_out and (fingerprints(text) & self.held_out or self._quotes(text)):
+        if self.held_out and (names := self._quoted(text)):
+            self.found.update(names)
             return "dropped_held_out"
         mark = fingerprint(text)
         if mark in self.seen:
@@ -95,5 +102,7 @@ class DuplicateFilter:
         self.seen.add(mark)
         return None
 
-    def _quotes(self, text: str) -> bool:
-        return any(fingerprints(sentence) & self.held_out for sentence in sentences.split(text))
+    def _quoted(self, text: str) -> set[str]:
+        """The sets that the text, or a sentence of it, is held out in."""
+        marks = itertools.chain.from_iterable(map(fingerprints, (text, *sentences.split(text))))
+        return {name for mark in marks for name in self.held_out.get(mark, ())}

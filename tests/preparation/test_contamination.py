@@ -6,7 +6,6 @@ import itertools
 import json
 import os
 import random
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -14,10 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rosphere.errors import InputError
-from rosphere.preparation import contamination, graded, local, writing
+from rosphere.preparation import graded, local
 from rosphere.preparation.contamination import HeldOut, Overlap
-from rosphere.preparation.source import Graded, Group, Negative
+from rosphere.preparation.filtering import Filter
 from rosphere.text.cleaning import clean
 
 REAL = os.environ.get("ROSPHERE_DATA")
@@ -43,10 +41,6 @@ def same_pair(ours: Pair, theirs: Pair) -> bool:
 
 def identity(pair: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(map(plain, pair)))
-
-
-def group(*texts: str) -> Group:
-    return Group(name="a:1", family="f", texts=texts)
 
 
 @pytest.mark.parametrize(
@@ -116,44 +110,6 @@ def test_the_index_misses_nothing_among_long_sentences() -> None:
     assert missed > 150, "there was something to find"
 
 
-def run(groups: Sequence[Group], held_out: HeldOut) -> tuple[list[tuple[str, ...]], Counter[str]]:
-    counts: Counter[str] = Counter()
-    return [each.texts for each in contamination.without_overlaps(groups, held_out, counts)], counts
-
-
-def test_only_the_offending_sentences_are_dropped() -> None:
-    held_out = HeldOut({"dev": [("甲一", "甲二"), ("甲一", "甲三")], "test": [("乙一", "乙二")]})
-    groups = [group("甲一", "甲二", "甲三", "甲四"), group("乙二", "乙一"), group("甲四", "乙一")]
-    kept, counts = run(groups, held_out)
-    assert kept == [("甲二", "甲三", "甲四"), ("甲四", "乙一")]
-    assert counts == {
-        "leaked_exact_dev": 2,
-        "leaked_exact_test": 1,
-        "leaked_sentences_dropped": 2,
-        "leaked_groups_dropped": 1,
-    }
-
-
-@given(PAIRS, st.lists(st.lists(SENTENCE, min_size=2, max_size=5).map(tuple), max_size=4))
-def test_nothing_leaks_afterwards(held: list[Pair], texts: list[tuple[str, ...]]) -> None:
-    held_out = HeldOut({"test": held})
-    groups = [group(*each) for each in [*texts, *held]]
-    kept, _ = run(groups, held_out)
-    for each in kept:
-        assert len(each) > 1
-        assert not any(same_pair(pair, theirs) for pair in itertools.combinations(each, 2) for theirs in held)
-    clear = [g.texts for g in groups if not held_out.overlaps(g.texts)]
-    assert all(each in kept for each in clear), "what does not leak stays as it is"
-
-
-def test_graded_rows_for_training_only_are_dropped() -> None:
-    held_out = HeldOut({"graded_a_test": [("甲一", "甲二")]})
-    rows = [Graded(sentence1="甲二", sentence2="甲一", score=1.0, split=s) for s in ("train", "dev", "test")]
-    counts: Counter[str] = Counter()
-    assert list(contamination.graded_without_overlaps(rows, held_out, counts)) == rows[1:]
-    assert counts == {"leaked_exact_graded_a_test": 1}
-
-
 @needs_data
 def test_atec_trains_on_no_held_out_pair_of_afqmc() -> None:
     folder = Path(str(REAL))
@@ -166,17 +122,16 @@ def test_atec_trains_on_no_held_out_pair_of_afqmc() -> None:
     overlap = {split: sum(identity(pair) in known for pair in rows) for split, rows in afqmc.items()}
     assert (overlap["train"], overlap["dev"]) == (14704, 1889)  # of train one but for its punctuation
 
-    held_out = HeldOut({split: afqmc[split] for split in ("dev", "test")})
-    counts: Counter[str] = Counter()
-    kept = list(contamination.graded_without_overlaps(atec, held_out, counts))
-    assert counts["leaked_exact_dev"] == 1889
+    filter_ = Filter(HeldOut({split: afqmc[split] for split in ("dev", "test")}))
+    kept = list(filter_.rows("atec", (((row.sentence1, row.sentence2), row) for row in atec)))
+    assert filter_.report["atec"]["found"]["dev"]["exact"] == 1889
     held = afqmc["dev"] + afqmc["test"]
     assert not {identity((row.sentence1, row.sentence2)) for row in kept} & set(map(identity, held))
     assert_no_near_copy(random.Random(1).sample([(row.sentence1, row.sentence2) for row in kept], 120), held)
     groups = list(local.read_groups(folder / "pairs" / "atec" / "train_partial.txt"))
-    texts, counts = run(groups, held_out)
+    texts = [group.texts for group in filter_.groups("pairs", groups)]
     assert not set(map(identity, texts)) & set(map(identity, held))
-    assert len(groups) - len(texts) == counts["leaked_groups_dropped"] > 1000
+    assert len(groups) - len(texts) == filter_.report["pairs"]["dropped"] > 1000
 
 
 def assert_no_near_copy(ours: Sequence[Pair], theirs: Sequence[Pair]) -> None:
@@ -186,33 +141,3 @@ def assert_no_near_copy(ours: Sequence[Pair], theirs: Sequence[Pair]) -> None:
         for c, d in sets:
             for e, f in ((c, d), (d, c)):
                 assert 10 * len(a & e) < 9 * len(a | e) or 10 * len(b & f) < 9 * len(b | f), pair
-
-
-def test_a_planted_pair_is_found_in_every_input_of_training(tmp_path: Path) -> None:
-    """Task rows, labelled pairs and labelled negatives, exactly and nearly; counted by set."""
-    sets = {"graded_sts_test": [("怎么退掉昨天买的这件衬衫", "衬衫如何退货")]}
-    contamination.write(sets, tmp_path / "held_out.jsonl")
-    held_out = contamination.read(tmp_path / "held_out.jsonl")
-    planted = [
-        ("怎么退掉昨天买的这件衬衫", "衬衫如何退货"),
-        ("衬衫如何退货！", "怎么退掉昨天买的这件衬衫呀"),
-        ("怎么买手机", "手机怎么买"),
-    ]
-    left = ["怎么买手机"]
-
-    counts: Counter[str] = Counter()
-    found = contamination.rows_without_overlaps(((pair, pair[0]) for pair in planted), held_out, counts)
-    assert list(found) == left
-    assert counts == {"leaked_exact_graded_sts_test": 1, "leaked_near_graded_sts_test": 1}
-
-    counts = Counter()
-    negatives = [Negative(name="", sentence1=one, sentence2=two) for one, two in planted]
-    assert [pair.sentence1 for pair in contamination.pairs_without_overlaps(negatives, held_out, counts)] == left
-    assert counts["leaked_negatives_dropped"] == 2
-
-    rows = [{"sentence1": one, "sentence2": two, "label": "1"} for one, two in planted]
-    splits = {"train": rows, "dev": [{"sentence1": "甲", "sentence2": "乙", "label": "0"}]}
-    report = writing.write_task("afqmc", splits, tmp_path / "afqmc", held_out)
-    assert report["train"] == 1 and report["train_dropped_leaked"] == 2 and report["leaked_exact_graded_sts_test"] == 1
-    with pytest.raises(InputError, match="task afqmc: expected train rows, got none: all 2 are held out elsewhere"):
-        writing.write_task("afqmc", {**splits, "train": rows[:2]}, tmp_path / "afqmc", held_out)

@@ -51,17 +51,6 @@ def test_short_sentences_are_distinct_and_between_the_lengths() -> None:
     assert writing.short_sentences(documents, 4, 5) == ["一二三。", "一二三四。"]
 
 
-def test_documents_are_counted() -> None:
-    documents, counts = writing.clean_documents(["一二三四", "一二", "一二三四。"], minimum=3, held_out=[])
-    assert documents == ["一二三四"]
-    assert counts == {"read": 3, "kept": 1, "changed": 0, "dropped_short": 1, "dropped_duplicate": 1}
-
-
-def test_a_source_without_usable_text_is_refused_with_the_counts() -> None:
-    with pytest.raises(InputError, match=r"no usable text: \{'read': 2, 'dropped_short': 2.*\}"):
-        writing.clean_documents(["一", "二"], minimum=3, held_out=[])
-
-
 def pieces(folder: Path) -> Tokenizer:
     return tiny.tokenizer(folder, ["一二三四五"])
 
@@ -140,14 +129,6 @@ def test_graded_pairs_of_many_groups_are_drawn_and_not_listed(monkeypatch: pytes
     assert len(rows) == 40_000
     assert writing.graded_pairs(groups[:50], seed=1) == writing.graded_pairs(groups[:50], seed=1)
     assert writing.graded_pairs(groups[:50], seed=1) != writing.graded_pairs(groups[:50], seed=2)
-
-
-def test_task_texts_are_the_segments_of_the_named_splits() -> None:
-    tasks = {
-        "afqmc": {"dev": [{"sentence1": "甲", "sentence2": "Ａ"}], "train": [{"sentence1": "不", "sentence2": "要"}]},
-        "tnews": {"test": [{"sentence": "丙"}]},
-    }
-    assert list(writing.task_texts(tasks, ("dev", "test"))) == ["甲", "A", "丙"]
 
 
 def rows(*sentences: str) -> list[dict[str, str]]:

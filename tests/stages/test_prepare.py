@@ -342,25 +342,26 @@ def test_no_graded_or_task_pair_is_trained_on(source: Path, tmp_path: Path) -> N
     write(folder / "dev.json", {**pair, "label": "1"})
     graded = source / "sts"
     write(graded / "train.txt", "如何退掉衬衫\t怎么退衬衫\t1", "旧的一句\t新的一句\t0", "？\t好\t1")
-    write(graded / "dev.txt", "如何退掉手机\t手机的退货流程\t5")
-    write(graded / "test.txt", "我在第七家店买了书包，用了七天\t丁丁丁\t0")
+    write(graded / "dev.txt", "如何退掉手机\t手机的退货流程\t5", "丙丙丙\t丁丁\t0")
+    write(graded / "test.txt", "我在第七家店买了书包，用了七天\t丁丁丁\t0", "丙丙\t丁丁丁丁\t5")
     with (source / "text.txt").open("a", encoding="utf-8") as file:
         file.write("我在第七家店买了书包，用了七天。质量还不错！\n我在第七家店买了书包，用了七天。\n")
     made = dataclasses.replace(local(source, graded={"sts": str(graded)}), held_out=0.0)
     report = run(made, tmp_path / "data", tasks=["tnews", "afqmc"])
-    assert {key: n for key, n in report["pairs"].items() if key.startswith(("leaked", "graded"))} == {
-        "leaked_exact_task_afqmc_dev": 2,  # of the groups, and of the graded pairs for training
-        "leaked_exact_graded_sts_dev": 1,
-        "leaked_sentences_dropped": 2,
+    found = {name: counts["found"] for name, counts in report["held_out"].items()}
+    by_task = {"task_afqmc_dev": {"exact": 1, "near": 0}}
+    assert found["pairs"] == {"graded_sts_dev": {"exact": 1, "near": 0}, **by_task}
+    assert found["graded_sts"] == by_task and found["task_afqmc"] == {}
+    assert report["held_out"]["pairs"]["dropped_sentences"] == 2
+    assert {key: n for key, n in report["pairs"].items() if key.startswith("graded")} == {
         "graded_sts_train": 1,
-        "graded_sts_dev": 1,
-        "graded_sts_test": 1,
+        "graded_sts_dev": 2,
+        "graded_sts_test": 2,
         "graded_sts_dropped_empty": 1,
-        "graded_sts_dropped_leaked": 1,
     }
     assert report["pairs"]["train_sentences"] == 30 - 2
     written = rows(tmp_path / "data" / "pairs" / "graded" / "sts.jsonl")
-    assert sorted(row["split"] for row in written) == ["dev", "test", "train"]
+    assert sorted(row["split"] for row in written) == ["dev", "dev", "test", "test", "train"]
     assert report["text"]["dropped_held_out"] == 1 + 2, "what is measured on is not in the corpus"
     write(tmp_path / "data" / "pairs" / "graded" / "old.jsonl", "{}")
     run(made, tmp_path / "data", tasks=["tnews", "afqmc"])

@@ -82,6 +82,10 @@ def write(folder: Path) -> RunData:
             "corpus": {"train": {"documents": 9, "tokens": 99}},
             "pairs": {"gold_pairs": 4},
             "tasks": {"sentiment": {"train": 8, "train_dropped_overlap": 2}},
+            "held_out": {
+                "text": {"read": 12, "dropped": 2, "found": {"dev_groups": {"exact": 2}}},
+                "mined_pairs": {"read": 0, "dropped": 0, "found": {}},
+            },
         },
         "dimension": {
             "vocabulary": 77,
@@ -110,7 +114,11 @@ def write(folder: Path) -> RunData:
         "pretrain_longer": trained(4.25, 10e12),
         "pretrain_scratch": trained(4.0, 10e12),
         "simbert": {},
-        "roformer_sim": {},
+        "roformer_sim": {
+            "held_out": {
+                "labelled_pairs": {"read": 9, "dropped": 3, "found": {"graded_sts_test": {"exact": 1, "near": 2}}}
+            }
+        },
         "evaluate_similarity": {
             **table["roformer_sim"],
             "table": table,

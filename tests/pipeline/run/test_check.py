@@ -16,6 +16,10 @@ from rosphere.errors import InputError
 from rosphere.text.tokenizer import SPECIALS
 
 ROOT = Path(__file__).resolve().parents[3]
+TEXT = "".join(f"今天是第{n}天，天气不错。\n" for n in range(200))
+
+
+SHAPE = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 8}
 
 
 @pytest.fixture
@@ -50,11 +54,17 @@ NO_CONTROLS = [
 def test_published_weights_and_unchanged_sizes_have_no_control(
     changed: Callable[..., Path], change: tuple[str, str]
 ) -> None:
+    own = ("vocabulary: {path: null", "vocabulary: {path: someone/small-bert")
     with pytest.raises(InputError, match="pretrain_longer.enabled: there is no control for"):
-        check.check(changed(change))
+        check.check(changed(change, own))
     with pytest.raises(InputError, match="pretrain_scratch.enabled: there is no control for"):
-        check.check(changed(change, NO_CONTROLS[0]))
-    check.check(changed(change, *NO_CONTROLS))
+        check.check(changed(change, own, NO_CONTROLS[0]))
+    check.check(changed(change, own, *NO_CONTROLS))
+
+
+def test_published_weights_need_their_own_vocabulary(changed: Callable[..., Path]) -> None:
+    with pytest.raises(InputError, match="pretrain.init: someone/small-bert needs its own vocabulary"):
+        check.check(changed(("  init: null", "  init: someone/small-bert"), *NO_CONTROLS))
 
 
 def test_a_vocabulary_may_be_a_folder_or_a_hub_name(changed: Callable[..., Path], tmp_path: Path) -> None:
@@ -82,7 +92,7 @@ def test_a_vocabulary_is_read(changed: Callable[..., Path], tmp_path: Path, raw:
 @pytest.fixture
 def own(changed: Callable[..., Path], tmp_path: Path) -> Callable[..., Path]:
     """params.yaml with sources of one's own: a text, twenty pairs, and whatever else is asked for."""
-    (tmp_path / "text.txt").write_text("今天天气不错\n", encoding="utf-8")
+    (tmp_path / "text.txt").write_text(TEXT, encoding="utf-8")
     pairs = tmp_path / "pairs.tsv"
     pairs.write_text(
         "".join(f"{c}的问题怎么办\t怎么办{c}的事情\t1\n" for c in "甲乙丙丁戊己庚辛壬癸"), encoding="utf-8"
@@ -121,7 +131,8 @@ def test_files_that_are_not_read_and_rows_that_are_not_used_are_told(
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("甲\t乙\t1", r"prepare.local.pairs: expected groups .* to train on and to hold out .*, got 1 and 0"),
+        ("甲\t乙\t1", r"prepare.held_out: expected one group .* to train on and two .* to hold out, got 1 and 0 of 1"),
+        ("？\t乙\t1", r"prepare.local.pairs: expected groups of two or more different sentences, got none: .*_single"),
         ("甲\t乙\t0", r"expected pairs that are alike, got none of 1 rows \(1 not alike\)"),
         ("甲\t乙\tneutral", r"expected pairs that are alike, got none of 1 rows \(1 dropped_neutral"),
         ("甲\t乙\t4.2", r"expected a label 0 or 1, got the grade 4.2; say .* prepare.local.positive_from"),
@@ -157,6 +168,153 @@ def test_a_graded_set_must_be_measurable_and_is_not_trained_on(own: Callable[...
         check.check(own(graded=f"{{sts: {place}}}"))
 
 
+PAIR = {"sentence1": "怎么退掉昨天买的这件衬衫", "sentence2": "衬衫如何退货", "label": 1}
+OTHER = {"sentence1": "今天几点开门", "sentence2": "几点才开门呢", "label": 1}
+
+
+def test_labelled_pairs_are_counted_against_what_is_measured(
+    own: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    test, file = tmp_path / "sts" / "test.jsonl", tmp_path / "labelled.jsonl"
+    test.parent.mkdir()
+    measured = [{**PAIR, "label": 5}, {**OTHER, "sentence2": "请问这里怎么走", "label": 0}]
+    test.write_text("".join(json.dumps(row) + "\n" for row in measured), encoding="utf-8")
+    path = own(("files: []", f"files: ['{file}']"), graded=f"{{sts: {test.parent}}}")
+    file.write_text(json.dumps(OTHER), encoding="utf-8")
+    check.check(path)
+    assert capsys.readouterr().err == ""
+    file.write_text(f"{json.dumps(OTHER)}\n{json.dumps(PAIR)}\n", encoding="utf-8")
+    check.check(path)
+    assert "supervised.files: 1 of 2 pairs are held out (1 graded_sts_test)" in capsys.readouterr().err
+    file.write_text(json.dumps(PAIR), encoding="utf-8")
+    with pytest.raises(InputError, match=r"all 1 pairs of .*labelled.jsonl are held out \(1 graded_sts_test\)"):
+        check.check(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("data/pairs/gold.jsonl", "data/pairs/gold.jsonl is measured, nothing in it may be trained on"),
+        ("data/pairs/../pairs/dev.jsonl", "is measured, nothing in it may be trained on"),
+        ("data/pairs/graded/labelled_pairs.jsonl", "is measured, nothing in it may be trained on"),
+        ("data/pairs/graded/sts.jsonl", "sts has no pairs for training"),
+        ("data/pairs/graded/atec.jsonl", "atec is no graded set of prepare"),
+        ("data/tasks/afqmc/train.jsonl", "tasks has no 'afqmc', only tnews"),
+        ("data/tasks/tnews/dev.jsonl", "is measured; data/tasks/tnews/train.jsonl may be trained on"),
+        ("data/tasks/tnews/train.jsonl", "expected rows with sentence1 and sentence2, tnews has none"),
+        ("data/own.jsonl", "no such file or folder: data/own.jsonl"),
+        ("data/sample", "expected a file of labelled pairs, got the folder data/sample"),
+    ],
+)
+def test_what_prepare_makes_is_not_all_for_training(
+    own: Callable[..., Path], tmp_path: Path, name: str, message: str
+) -> None:
+    (tmp_path / "sts.jsonl").write_text(f"{json.dumps(PAIR)}\n{json.dumps({**OTHER, 'label': 0})}\n", encoding="utf-8")
+    (tmp_path / "clue" / "tnews").mkdir(parents=True)
+    for split in ("train", "dev"):
+        lines = [json.dumps({"sentence": f"新闻{split}{label}", "label": label}) for label in ("100", "101")]
+        (tmp_path / "clue" / "tnews" / f"{split}.json").write_text("\n".join(lines), encoding="utf-8")
+    path = own(
+        ("files: []", f"files: ['{name}']"),
+        graded=f"{{sts: {tmp_path}/sts.jsonl}}",
+        names="[tnews]",
+        tasks=str(tmp_path / "clue"),
+    )
+    with pytest.raises(InputError, match=f"params.yaml: roformer_sim.supervised.files: .*{re.escape(message)}"):
+        check.check(path)
+
+
+def test_what_no_stage_makes_is_there(changed: Callable[..., Path]) -> None:
+    with pytest.raises(InputError, match="roformer_sim.teacher: no such file or folder: models/simbret"):
+        check.check(changed(("teacher: models/simbert", "teacher: models/simbret")))
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        (None, "pretrain.init: no such folder, nor a hub name: {folder}"),
+        ("", "config.json: not JSON"),
+        ("[1]", "config.json: expected a JSON object, got list"),
+        ('{"model_type": "gpt2"}', "expected model_type"),
+        (
+            json.dumps({"model_type": "bert", **SHAPE, "vocab_size": 4}),
+            "has 4 token vectors, .*vocab.txt has 5 entries",
+        ),
+        (json.dumps({"model_type": "bert", **SHAPE, "vocab_size": 5}), None),
+    ],
+)
+def test_a_model_to_begin_from_is_looked_at(
+    changed: Callable[..., Path], tmp_path: Path, config: str | None, message: str | None
+) -> None:
+    folder = tmp_path / "model"
+    (tmp_path / "vocab.txt").write_text("\n".join(SPECIALS), encoding="utf-8")
+    if config is not None:
+        folder.mkdir()
+        (folder / "config.json").write_text(config, encoding="utf-8")
+    path = changed(
+        ("  init: null", f"  init: {folder}"),
+        ("vocabulary: {path: null", f"vocabulary: {{path: {tmp_path}/vocab.txt"),
+        *NO_CONTROLS,
+    )
+    if message is None:
+        check.check(path)
+    else:
+        with pytest.raises(InputError, match=message.format(folder=folder)):
+            check.check(path)
+
+
+def test_a_teacher_is_looked_at(changed: Callable[..., Path], tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "bad.safetensors").write_bytes(b"no")
+    for old, new, message in (
+        (
+            "teacher: models/simbert",
+            f"teacher: {tmp_path}/empty",
+            "roformer_sim.teacher: .*expected a model's folder or",
+        ),
+        (
+            "teacher: models/simbert",
+            f"teacher: {tmp_path}/bad.safetensors",
+            "expected the tensors 'vectors' and 'keys'",
+        ),
+        ("init: models/simbert", f"init: {tmp_path}/empty", "roformer_sim.init: .*not a sentence encoder"),
+        ("teacher: null", f"teacher: {tmp_path}/empty", "evaluate_paraphrases.teacher: .*expected a model's folder or"),
+    ):
+        with pytest.raises(InputError, match=message):
+            check.check(changed((old, new)))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("短\n短句\n", "prepare.local.text: no usable text: {'read': 2, 'dropped_short': 2"),
+        ("今天是第一天，天气不错。\n", "prepare.dev_share: 0.02 of 1 documents is none"),
+    ],
+)
+def test_a_small_text_is_looked_at_as_a_whole(
+    own: Callable[..., Path], tmp_path: Path, text: str, message: str
+) -> None:
+    path = own()
+    (tmp_path / "text.txt").write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=re.escape(message)):
+        check.check(path)
+
+
+def test_answers_are_read_where_they_are_mined(own: Callable[..., Path], tmp_path: Path) -> None:
+    (tmp_path / "answers.jsonl").write_text('{"question": "怎么挂失"}\n', encoding="utf-8")
+    path = own(("answers: []", f"answers: [{tmp_path}/answers.jsonl]"), ("enabled: false", "enabled: true"))
+    with pytest.raises(InputError, match="answers.jsonl:1: expected a list of texts under 'answers', got None"):
+        check.check(path)
+
+
+def test_a_faq_of_ones_own_is_looked_over(changed: Callable[..., Path], tmp_path: Path) -> None:
+    (tmp_path / "faq").mkdir()
+    rows = [{"group": n, "family": n, "questions": [f"{n}怎么办", f"怎么办{n}"]} for n in "甲乙丙"]
+    (tmp_path / "faq" / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    with pytest.raises(InputError, match=r"prepare.held_out: expected .* to hold out, got 2 and 1 of 3 \(0.2\)"):
+        check.check(changed(("faq: data/sample/faq", f"faq: {tmp_path}/faq")))
+
+
 def test_a_task_whose_training_rows_are_all_in_dev_is_refused(own: Callable[..., Path], tmp_path: Path) -> None:
     folder = tmp_path / "clue" / "tnews"
     folder.mkdir(parents=True)
@@ -183,6 +341,14 @@ def test_a_task_whose_training_rows_are_all_in_dev_is_refused(own: Callable[...,
         ),
         (("log_every: 25, evaluate_every: 500", "log_every: 0, evaluate_every: 500"), "log_every: expected 1 or more"),
         (("counts: [", "counts: [0, "), "counts: expected 1 or more, got \\[0, "),
+        (("sentence_characters: [6, 24]", "sentence_characters: [6]"), "sentence_characters: expected two numbers"),
+        (("sentence_characters: [6, 24]", "sentence_characters: [24, 6]"), "expected the shorter first, got .24, 6."),
+        (("sentence_characters: [6, 24]", "sentence_characters: [0, 6]"), "expected numbers of 1 or more, got .0, 6."),
+        (("sentiment: [5000, 1000]", "sentiment: [5000]"), "prepare.sample.sentiment: expected two numbers"),
+        (("held_out: 0.2 ", "held_out: .nan "), "prepare.held_out: expected a share, 0 to 1, got nan"),
+        (("dev_share: 0.02 ", "dev_share: -0.1 "), "prepare.dev_share: expected a share, 0 to 1, got -0.1"),
+        (("size: 8000", "size: 5"), "prepare.vocabulary.size: expected 6 or more, got 5"),
+        (("window: 1000000 ", f"window: {10**30} "), "mining.window: expected a whole number of at most 64 bits"),
     ],
 )
 def test_refuses(changed: Callable[..., Path], change: tuple[str, str], message: str) -> None:
@@ -195,11 +361,16 @@ def test_a_control_is_named_with_its_key(changed: Callable[..., Path]) -> None:
         "there is no control for pretrain.init: someone/small-bert; set pretrain_longer.enabled: false"
     )
     with pytest.raises(InputError, match=expected):
-        check.check(changed(("  init: null", "  init: someone/small-bert")))
+        check.check(
+            changed(
+                ("  init: null", "  init: someone/small-bert"),
+                ("vocabulary: {path: null", "vocabulary: {path: someone/small-bert"),
+            )
+        )
 
 
 def test_the_beginning_of_every_local_file_is_read(changed: Callable[..., Path], tmp_path: Path) -> None:
-    (tmp_path / "good.txt").write_text("今天天气不错\n", encoding="utf-8")
+    (tmp_path / "good.txt").write_text(TEXT, encoding="utf-8")
     wrong = tmp_path / "wrong.jsonl"
     wrong.write_text('{"text": "好"}\n{"content": "坏"}\n', encoding="utf-8")
     source = ("source: sample  #", "source: local  #")
@@ -216,8 +387,8 @@ def test_the_beginning_of_every_local_file_is_read(changed: Callable[..., Path],
 def test_a_changed_source_is_told_to_dvc(changed: Callable[..., Path], tmp_path: Path) -> None:
     folder, file = tmp_path / "texts", tmp_path / "labelled.jsonl"
     folder.mkdir()
-    (folder / "a.txt").write_text("今天天气不错\n", encoding="utf-8")
-    groups = "".join(f'{{"text": "{c}好", "synonyms": ["很好{c}"]}}\n' for c in "甲乙丙丁戊")
+    (folder / "a.txt").write_text(TEXT, encoding="utf-8")
+    groups = "".join(f'{{"text": "{c}好", "synonyms": ["很好{c}"]}}\n' for c in "甲乙丙丁戊己庚辛壬癸")
     (tmp_path / "pairs.jsonl").write_text(groups, encoding="utf-8")
     labelled = '{"sentence1": "好", "sentence2": "不错", "label": 1}\n'
     file.write_text(labelled, encoding="utf-8")
@@ -254,7 +425,8 @@ def test_what_a_stage_makes_is_no_source(
 ) -> None:
     """It is a dependency in dvc.yaml; before the first run it is not there, and after it the stage would run again."""
     made = "data/tasks/faq/train.jsonl"
-    sections = check.check(changed(("files: []", f"files: [{made}, data/own.jsonl]")))
+    sections = check.check(changed(("files: []", f"files: [{made}]")))
+    sections["roformer_sim"].supervised.files.append("data/own.jsonl")
     monkeypatch.chdir(tmp_path)
     shutil.copy(ROOT / "dvc.yaml", tmp_path)
     for name in (made, "data/own.jsonl"):
@@ -290,7 +462,7 @@ def test_the_default_has_no_sources_of_its_own(changed: Callable[..., Path]) -> 
 @pytest.fixture
 def tasks(changed: Callable[..., Path], tmp_path: Path) -> Callable[..., Path]:
     """params.yaml with a folder of tasks that has the given rows of sentiment."""
-    (tmp_path / "good.txt").write_text("今天天气不错\n", encoding="utf-8")
+    (tmp_path / "good.txt").write_text(TEXT, encoding="utf-8")
     (tmp_path / "sentiment").mkdir()
 
     def write(folder: str, /, **splits: list[tuple[str, str]]) -> Path:
@@ -314,9 +486,10 @@ def test_tasks_are_looked_over(tasks: Callable[..., Path], tmp_path: Path, capsy
     with pytest.raises(InputError, match="task sentiment: expected train rows that are not held out too, all 2 are"):
         check.check(tasks(str(tmp_path), train=rows, dev=rows), everything=False)
     (tmp_path / "sentiment" / "test2.csv").touch()
-    check.check(tasks(str(tmp_path), train=rows[:1], dev=rows[1:]), everything=False)
+    with pytest.raises(InputError, match="task sentiment: expected two classes or more in training, got 1 alone"):
+        check.check(tasks(str(tmp_path), train=rows[:1], dev=rows[1:]), everything=False)
+    check.check(tasks(str(tmp_path), train=rows, dev=[("丙", "1")]), everything=False)
     said = capsys.readouterr().err
-    assert "note: task sentiment: all 1 training rows have the label 1: nothing can be learnt" in said
     assert f"note: {tmp_path}/sentiment: found and not read: test2.csv" in said
 
 

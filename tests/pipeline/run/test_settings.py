@@ -196,6 +196,28 @@ def test_refuses_broken_yaml_with_its_place(tmp_path: Path, text: str) -> None:
         load(path, "a", Section)
 
 
+@pytest.mark.parametrize(
+    ("raw", "message"),
+    [
+        (b"a: \xff", r"not UTF-8 \(byte 3\)$"),
+        (b"a: " + b"[" * 20_000, "not valid YAML: "),
+        (b"a: " + b"9" * 5_000, "not valid YAML: "),
+        (b"a: 2023-02-31", "not valid YAML: "),
+    ],
+)
+def test_refuses_what_python_cannot_hold(tmp_path: Path, raw: bytes, message: str) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_bytes(raw)
+    with pytest.raises(ConfigError, match=f"^{re.escape(str(path))}: {message}"):
+        load(path, "a", Section)
+
+
+def test_what_is_read_twice_is_not_shared(tmp_path: Path) -> None:
+    path = written(tmp_path, "a: [1]\n")
+    yaml_file.read(path)["a"].append(2)
+    assert yaml_file.read(path) == {"a": [1]}
+
+
 def test_refuses_a_file_without_sections(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="expected a mapping of sections, got nothing"):
         scalar(written(tmp_path, ""), "seed", int)
