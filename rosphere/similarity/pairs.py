@@ -23,6 +23,8 @@ from rosphere.text.corruption import corrupt
 from rosphere.text.tokenising import tokenise
 from rosphere.text.tokenizer import Tokenizer
 
+OFTENER = 4
+
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
@@ -121,7 +123,8 @@ def training_batch(
     that are corrupted. Behind them, if given, two views of each ``unlabelled`` sentence, without targets; these
     sentences are numbered after those of the groups.
 
-    Of questions and sentences in general as many groups each, as far as there are (kexue.fm/archives/8454).
+    Of questions and sentences in general as many groups each, as far as there are (kexue.fm/archives/8454) and no group
+    comes OFTENER times as often as the mean: one that is alone of its kind, perhaps misjudged, is not in every batch.
     """
     generator = stream(seed, Stream.PAIRS, step)
     rows = []
@@ -143,6 +146,9 @@ def _chosen(groups: Groups, count: int, generator: np.random.Generator) -> list[
     found: list[int] = []
     for left, kind in zip(range(len(groups.kinds), 0, -1), sorted(groups.kinds, key=len), strict=True):
         size = min((count - len(found)) // left, len(kind))
+        if left > 1:  # whatever is not taken of this kind is taken of the larger one
+            often = OFTENER * count * len(kind) / len(groups)
+            size = min(size, int(often) + int(generator.random() < often % 1))
         found += [kind[int(place)] for place in generator.choice(len(kind), size=size, replace=False)]
     return found
 

@@ -190,6 +190,24 @@ def test_questions_and_other_sentences_come_in_equal_numbers(
     assert (sum(group < 2 for group in chosen), sum(group >= 2 for group in chosen)) == (questions, others)
 
 
+def test_a_small_kind_is_not_drawn_every_time(tmp_path: Path, pieces: Tokenizer) -> None:
+    """One group of 40 is of a kind of its own: it comes in 4 x 8 / 40 of the batches, not in all; with a tenth of the
+    groups of a kind, 4 x 8 x 4 / 40 of each batch of 8 are of it, 3.2, and with a half 4.
+    """
+    for alone, share in ((1, 0.8), (4, 3.2), (20, 4.0)):
+        rows = [{"text": f"怎么{n}", "synonyms": [f"如何{n}"], "question": n < alone} for n in range(40)]
+        path = tmp_path / "mixed.jsonl"
+        path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+        mixed = Groups(path, pieces, max_length=8)
+        drawn = np.zeros(40)
+        for step in range(400):
+            of = mixed.group_of[training(mixed, step, size=8).sentence_N[::2].numpy()]
+            assert len(set(of)) == 8
+            drawn[of] += 1
+        assert drawn[:alone].sum() / 400 == pytest.approx(share, abs=0.1)
+        assert drawn.sum() == 400 * 8
+
+
 @pytest.mark.parametrize(("processes", "sizes"), [(1, [6]), (2, [2, 4]), (3, [2, 2, 2])])
 def test_shares_are_whole_pairs(groups: Groups, processes: int, sizes: list[int]) -> None:
     batch = training(groups, 2, size=3)
