@@ -105,7 +105,7 @@ def learnt(
     contexts = Contexts(wanted, itertools.chain(itertools.chain.from_iterable(whole), text))
     found = {one: list(_instead(one, others, contexts, negations)) for one, others in table.alternatives.items()}
     kept = {one: sorted(others, key=lambda each: -each[1])[:ALTERNATIVES] for one, others in found.items() if others}
-    around = association.counted(asked, seen=COMMON)
+    around = _agreeing(association.counted(asked, seen=COMMON), negations)
     return Edits(phrases=Table(alternatives=kept), frames=around, known=known, stops=stops)
 
 
@@ -133,6 +133,15 @@ def _instead(
         counts = sorted(map(contexts.count, (one, other)))
         if alike >= LIKE and weight * alike >= CERTAIN and apart and agree and counts[1] <= RARER * counts[0]:
             yield other, weight * alike
+
+
+def _agreeing(table: Table[Frame], negations: frozenset[int]) -> Table[Frame]:
+    """Without frames that deny for such as do not."""
+    kept = {
+        one: [each for each in others if denied(joined(each[0]), negations) == denied(joined(one), negations)]
+        for one, others in table.alternatives.items()
+    }
+    return Table(alternatives={one: others for one, others in kept.items() if others})
 
 
 def denied(phrase: Part, negations: frozenset[int]) -> int:

@@ -120,6 +120,7 @@ def groups() -> list[list[Sentence]]:
     ]
     things = [[said(f"我 的 快递 {n} 了"), said(f"我 的 包裹 {n} 了")] for n in NOUNS]
     denied = [[said(f"{n} 得 能 用"), said(f"{n} 得 不能 用")] for n in OTHERS]
+    denied += [[said(f"难道 {n} {m} 呢"), said(f"别 {n} {m} 呢")] for n, m in zip(NOUNS, OTHERS, strict=True)]
     return [*asked, *things, *denied, *[[said("别的"), said("其他")]] * 8]
 
 
@@ -146,6 +147,10 @@ def test_two_edits_are_less_certain_than_each(learnt: Edits) -> None:
 
 def test_what_denies_is_never_put_for_what_does_not(learnt: Edits) -> None:
     assert not learnt.candidates(said("这 能 行 吗"))
+    assert not learnt.candidates(said("难道 走 了"))
+    assert (part("难道"), ()) not in learnt.frames.alternatives
+    either = edits.learnt(groups(), [], stops=STOPS, negations=frozenset(), never=STOPS)
+    assert (part("难道"), ()) in either.frames.alternatives  # but for what they deny they would stand for one another
 
 
 def test_a_sentence_that_nothing_fits_is_left_alone(learnt: Edits) -> None:
