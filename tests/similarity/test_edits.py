@@ -19,8 +19,8 @@ from rosphere.similarity.contexts import Contexts
 from rosphere.similarity.edits import Edits
 from rosphere.similarity.sentence import Part, Sentence
 
-COMMA, NOT = ord("，"), ord("不")
-STOPS, NEGATIONS = frozenset({COMMA, ord("？")}), frozenset({NOT})
+COMMA = ord("，")
+STOPS, NEGATIONS = frozenset({COMMA, ord("？")}), frozenset(map(ord, "不别"))
 
 
 def said(text: str) -> Sentence:
