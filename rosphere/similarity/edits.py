@@ -45,19 +45,21 @@ LIKE, CERTAIN = 0.2, 2.8  # of a phrase: likeness of places, and that times the 
 RARER = 10  # times, at most: particles and verbs like 在 and 把 stand everywhere
 ALTERNATIVES = 6  # of a phrase
 ROUNDS, KEPT = 2, 64  # edits one after the other; results that go on to the next round, at most
-HALF = 5.0  # weight of an edit that is as certain as not
+HALF = 5.0  # weight of a pair that is as certain as not
 
 
 @dataclass(frozen=True, kw_only=True)
 class Edits:
+    """Tables of what may stand for what, and how certain that is, from 0 to 1."""
+
     phrases: Table[Part]
     frames: Table[Frame]
     known: tuple[frozenset[Part], frozenset[Part]]  # openings and closings that are common
     stops: frozenset[int]  # tokens that end a clause or a sentence
 
     def candidates(self, source: Sentence) -> list[tuple[list[int], float]]:
-        """What up to ROUNDS edits make of a sentence, and how certain each is: the product of w / (w + HALF) over the
-        weights w of its edits. Distinct, the most certain first.
+        """What up to ROUNDS edits make of a sentence, and how certain each is: the product of what its edits are.
+        Distinct, the most certain first.
         """
         whole = without_end(source, self.stops)
         found: dict[Part, float] = {joined(whole): 1.0}
@@ -65,8 +67,8 @@ class Edits:
         for _ in range(ROUNDS):
             made: dict[Part, tuple[Sentence, float]] = {}
             for sentence, before in front:
-                for edited, weight in self._once(sentence):
-                    ids, certain = joined(edited), before * weight / (weight + HALF)
+                for edited, certainty in self._once(sentence):
+                    ids, certain = joined(edited), before * certainty
                     if ids not in found and (ids not in made or made[ids][1] < certain):
                         made[ids] = edited, certain
             found |= {ids: certain for ids, (_, certain) in made.items()}
@@ -76,13 +78,13 @@ class Edits:
 
     def _once(self, sentence: Sentence) -> Iterator[tuple[Sentence, float]]:
         for first, last, phrase in phrases(sentence):
-            for other, weight in self.phrases.alternatives.get(phrase, ()):
-                yield (*sentence[:first], other, *sentence[last:]), weight
+            for other, certainty in self.phrases.alternatives.get(phrase, ()):
+                yield (*sentence[:first], other, *sentence[last:]), certainty
         start = last_clause(sentence, self.stops)
         for first, last, frame in frames(sentence, self.stops, self.known):
-            for (opening, closing), weight in self.frames.alternatives.get(frame, ()):
+            for (opening, closing), certainty in self.frames.alternatives.get(frame, ()):
                 before, after = (opening,) if opening else (), (closing,) if closing else ()
-                yield (*sentence[:start], *before, *sentence[first:last], *after), weight
+                yield (*sentence[:start], *before, *sentence[first:last], *after), certainty
 
 
 def learnt(
@@ -123,8 +125,8 @@ def _common(
 def _instead(
     one: Part, others: Iterable[tuple[Part, float]], contexts: Contexts, negations: frozenset[int]
 ) -> Iterator[tuple[Part, float]]:
-    """Those of ``others`` that may be put for ``one``, with weight times likeness. What is a part of the other says
-    nothing otherwise, and what denies is never put for what does not.
+    """Those of ``others`` that may be put for ``one``, with likeness x weight / (weight + HALF). What is a part of the
+    other says nothing otherwise, and what denies is never put for what does not.
     """
     for other, weight in others:
         alike = contexts.likeness(one, other)
@@ -132,13 +134,21 @@ def _instead(
         agree = denied(one, negations) == denied(other, negations)
         counts = sorted(map(contexts.count, (one, other)))
         if alike >= LIKE and weight * alike >= CERTAIN and apart and agree and counts[1] <= RARER * counts[0]:
-            yield other, weight * alike
+            yield other, alike * sure(weight)
+
+
+def sure(weight: float) -> float:
+    return weight / (weight + HALF)
 
 
 def _agreeing(table: Table[Frame], negations: frozenset[int]) -> Table[Frame]:
-    """Without frames that deny for such as do not."""
+    """As certain as they are, and without frames that deny for such as do not."""
     kept = {
-        one: [each for each in others if denied(joined(each[0]), negations) == denied(joined(one), negations)]
+        one: [
+            (other, sure(w))
+            for other, w in others
+            if denied(joined(other), negations) == denied(joined(one), negations)
+        ]
         for one, others in table.alternatives.items()
     }
     return Table(alternatives={one: others for one, others in kept.items() if others})
