@@ -131,9 +131,14 @@ def _instead(
     for other, weight in others:
         alike = contexts.likeness(one, other)
         apart = not (inside(one, other) or inside(other, one))
-        agree = denied(one, negations) == denied(other, negations)
         counts = sorted(map(contexts.count, (one, other)))
-        if alike >= LIKE and weight * alike >= CERTAIN and apart and agree and counts[1] <= RARER * counts[0]:
+        if (
+            alike >= LIKE
+            and weight * alike >= CERTAIN
+            and apart
+            and agree(one, other, negations)
+            and counts[1] <= RARER * counts[0]
+        ):
             yield other, alike * sure(weight)
 
 
@@ -144,18 +149,16 @@ def sure(weight: float) -> float:
 def _agreeing(table: Table[Frame], negations: frozenset[int]) -> Table[Frame]:
     """As certain as they are, and without frames that deny for such as do not."""
     kept = {
-        one: [
-            (other, sure(w))
-            for other, w in others
-            if denied(joined(other), negations) == denied(joined(one), negations)
-        ]
+        one: [(other, sure(weight)) for other, weight in others if agree(joined(one), joined(other), negations)]
         for one, others in table.alternatives.items()
     }
     return Table(alternatives={one: others for one, others in kept.items() if others})
 
 
-def denied(phrase: Part, negations: frozenset[int]) -> int:
-    return sum(token in negations for token in phrase)
+def agree(one: Part, other: Part, negations: frozenset[int]) -> bool:
+    """Do both deny as often?"""
+    each = [sum(token in negations for token in phrase) for phrase in (one, other)]
+    return each[0] == each[1]
 
 
 def inside(one: Part, other: Part) -> bool:
