@@ -39,6 +39,7 @@ from rosphere.similarity import folder as similarity
 from rosphere.similarity.counting import Counting, counted
 from rosphere.similarity.lexical import Lexical
 from rosphere.similarity.model import SimilarityModel
+from rosphere.similarity.negatives import Negatives
 from rosphere.similarity.pairs import Groups
 from rosphere.similarity.training import dev_batch, dev_losses
 from rosphere.similarity.unlabelled import Unlabelled, of_corpus
@@ -52,6 +53,7 @@ from rosphere.training.schedule import Schedule
 
 DATA = Path("data")
 SENTENCES = DATA / "corpus" / "sentences-train"
+NEGATIVES = DATA / "pairs" / "negatives.jsonl"
 TARGET = Path("models/roformer_sim")
 TAUGHT = 20000  # sentences of the corpus that the teacher encodes, at most
 SHOWN = 20000  # that rarity and whitening of the lexical half are worked out on, at most
@@ -104,8 +106,10 @@ class RoformerSim:
         """What is read that no stage makes."""
         return self.supervised.files
 
-    def losses(self, vectors_ND: Tensor, teacher_NE: Tensor) -> dict[str, Tensor]:
-        """Of the student's vectors, rows 2i and 2i + 1 similar, and the teacher's of the same sentences; weighted."""
+    def losses(self, vectors_ND: Tensor, teacher_NE: Tensor, anchor_M: Tensor | None = None) -> dict[str, Tensor]:
+        """Of the student's vectors, rows 2i and 2i + 1 similar, and the teacher's of the same sentences; weighted. The
+        rows behind those are the hard negatives of ``anchor_M``."""
+        every_ND, vectors_ND = vectors_ND, vectors_ND[: len(teacher_NE)]
         if self.distillation == "cosines":
             distilled = distillation.similarity_distillation(vectors_ND, teacher_NE, weight=self.weight)
         else:
@@ -116,11 +120,11 @@ class RoformerSim:
             return {"distillation": distilled}
         return {
             "distillation": distilled,
-            "contrastive": self.contrastive * self.contrast(vectors_ND),
+            "contrastive": self.contrastive * self.contrast(every_ND, anchor_M),
         }
 
-    def contrast(self, vectors_ND: Tensor) -> Tensor:
-        return losses.info_nce(vectors_ND, temperature=self.temperature)
+    def contrast(self, vectors_ND: Tensor, anchor_M: Tensor | None = None) -> Tensor:
+        return losses.info_nce(vectors_ND, temperature=self.temperature, anchor_M=anchor_M)
 
 
 DECLARATION = Declaration(
@@ -145,6 +149,7 @@ class Training:
         )
         self.held_out = dev_batch(self.dev, self.seed)
         self.unlabelled = settings.general(self.seed)
+        self.negatives = Negatives(NEGATIVES, self.train.texts, tokenizer, max_length=settings.max_length)
         found = self.unlabelled.sentences if self.unlabelled else []
         self.texts = [*self.train.texts, *(tokenizer.decode(list(ids)) for ids in found)]  # as a batch numbers them
 
@@ -165,7 +170,7 @@ class Training:
             parts: dict[str, Tensor] = {}
 
             def loss(vectors_ND: Tensor) -> Tensor:
-                parts.update(settings.losses(vectors_ND, wanted))
+                parts.update(settings.losses(vectors_ND, wanted, batch.anchor_M))
                 return torch.stack(list(parts.values())).sum()
 
             whole, lm = gradient_cache.accumulate(
@@ -183,6 +188,7 @@ class Training:
                 rate=settings.mask_rate,
                 seed=self.seed,
                 unlabelled=self.unlabelled,
+                negatives=self.negatives if settings.contrastive else None,
             ),
             objective,
             settings.schedule,

@@ -16,6 +16,7 @@ from rosphere.randomness.state import seed_everything
 from rosphere.similarity import folder as similarity
 from rosphere.similarity import gradient_cache, losses, pairs
 from rosphere.similarity.model import Pooling, SimilarityModel
+from rosphere.similarity.negatives import Negatives
 from rosphere.similarity.pairs import Groups
 from rosphere.similarity.training import dev_batch, dev_losses
 from rosphere.similarity.unlabelled import Unlabelled, of_corpus
@@ -26,6 +27,7 @@ from rosphere.training.schedule import Schedule
 
 DATA = Path("data")
 SENTENCES = DATA / "corpus" / "sentences-train"
+NEGATIVES = DATA / "pairs" / "negatives.jsonl"
 SOURCE, TARGET = Path("models/pretrain_wide"), Path("models/simbert")
 EXACT = 1e-4  # a gradient further from the direct one than rounding explains
 WATCHED = ("dev_contrastive", "dev_lm")
@@ -83,6 +85,7 @@ def main() -> None:
         model = SimilarityModel(folder.load(SOURCE, dropout=settings.dropout), settings.pooling)
         tokenizer.require(model.language.config.vocab_size, model=SOURCE)
         general = settings.general(seed)
+        negatives = Negatives(NEGATIVES, train.texts, tokenizer, max_length=settings.max_length)
         loss = partial(losses.info_nce, temperature=settings.temperature)
         batches = partial(
             pairs.training_batch,
@@ -92,18 +95,25 @@ def main() -> None:
             rate=settings.mask_rate,
             seed=seed,
             unlabelled=general,
+            negatives=negatives,
         )
 
         def objective(trained: nn.Module, batch: pairs.Batch, backward: loop.Backward) -> dict[str, Tensor]:
             contrast, lm = gradient_cache.accumulate(
-                model, batch.split(settings.chunk), loss, backward=backward, processes=processes.join()
+                model,
+                batch.split(settings.chunk),
+                partial(loss, anchor_M=batch.anchor_M),
+                backward=backward,
+                processes=processes.join(),
             )
             return {"loss": contrast + lm, "contrastive": contrast, "lm": lm}
 
         if settings.check:
             seed_everything(seed)
+            first = batches(0)
+            whole = partial(loss, anchor_M=first.anchor_M)
             error = gradient_cache.gradient_error(
-                model.train(), batches(0).split(settings.chunk), loss, list(model.parameters())
+                model.train(), first.split(settings.chunk), whole, list(model.parameters())
             )
             job.report({"gradient_error": error})
             if error > EXACT:
@@ -124,6 +134,8 @@ def main() -> None:
         job.report({name: history[-1][name] for name in WATCHED})
         job.report({"before": {name: history[0][name] for name in WATCHED if name in history[0]}})
         job.report({"unlabelled_sentences": len(general.sentences) if general else 0})
+        if negatives.of:
+            job.report({"sentences_with_negatives": len(negatives.of)})
         job.report({"sentences_cut": {"train": train.cut, "dev": dev.cut}})
 
 

@@ -10,15 +10,23 @@ from torch import Tensor
 from torch.nn import functional as F
 
 
-def info_nce(vectors_ND: Tensor, *, temperature: float) -> Tensor:
+def info_nce(vectors_ND: Tensor, *, temperature: float, anchor_M: Tensor | None = None) -> Tensor:
     """Cross entropy of finding each vector's partner among all others by cosine.
 
     Rows 2i and 2i + 1 are partners; a vector is no candidate for itself. With T the temperature,
     L = -mean_i log softmax_j(cos_ij / T).
+
+    The last M rows, where ``anchor_M`` [M] is given, are no such rows: row N - M + m is one more candidate, and wrong,
+    for row anchor_M[m] alone, which has no other of them.
     """
-    unit = unit_rows(vectors_ND)
+    count = 0 if anchor_M is None else len(anchor_M)
+    unit, hard = unit_rows(vectors_ND).split((len(vectors_ND) - count, count))
     similarity = inner_products(unit * (1 / temperature), unit)  # on a CPU division would round otherwise
     similarity = similarity.masked_fill(torch.eye(len(unit), dtype=torch.bool, device=unit.device), -torch.inf)
+    if anchor_M is not None and count:
+        cosines = (unit[anchor_M] * hard).sum(-1) * (1 / temperature)
+        column = similarity.new_full((len(unit),), -torch.inf).index_copy(0, anchor_M, cosines)
+        similarity = torch.cat((similarity, column[:, None]), dim=1)
     return F.cross_entropy(similarity, torch.arange(len(unit), device=unit.device) ^ 1)
 
 

@@ -6,7 +6,7 @@ Half of the sources are corrupted as in BART: whole words masked, the target cle
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from torch import Tensor
 from rosphere.errors import InputError
 from rosphere.randomness.streams import Stream
 from rosphere.randomness.streams import generator as stream
+from rosphere.similarity.negatives import Negatives
 from rosphere.similarity.unlabelled import Unlabelled
 from rosphere.text import reading
 from rosphere.text.corruption import corrupt
@@ -24,14 +25,16 @@ from rosphere.text.tokenising import tokenise
 from rosphere.text.tokenizer import Tokenizer
 
 OFTENER = 4
+NOTHING = np.empty(0, np.int64)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
-    """N = 2 x pairs rows, padded; rows 2i and 2i + 1 are the two directions of pair i.
+    """N = 2 x pairs rows, padded; rows 2i and 2i + 1 are the two directions of pair i. Behind them M rows with the hard
+    negatives of some.
 
-    ``sentence_N`` and ``tokens`` are those of the whole batch, also in a part of it: what compares all vectors, or
-    divides by all targets, needs to know.
+    ``sentence_N``, ``anchor_M`` and ``tokens`` are those of the whole batch, also in a part of it: what compares all
+    vectors, or divides by all targets, needs to know.
     """
 
     ids_NL: Tensor  # sources corrupted
@@ -39,9 +42,10 @@ class Batch:
     keep_NL: Tensor  # 1 where there is a token
     sentence_N: Tensor  # which sentence is the source of the row
     tokens: int  # targets
+    anchor_M: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.long))  # whose negative row N + m is
 
     def to(self, device: torch.device) -> Batch:
-        names = ("ids_NL", "segments_NL", "keep_NL", "sentence_N")
+        names = ("ids_NL", "segments_NL", "keep_NL", "sentence_N", "anchor_M")
         return replace(self, **{name: getattr(self, name).to(device) for name in names})
 
     def share(self, rank: int, processes: int) -> Batch:
@@ -118,10 +122,11 @@ def training_batch(
     rate: float,
     seed: int,
     unlabelled: Unlabelled | None = None,
+    negatives: Negatives | None = None,
 ) -> Batch:
     """Batch ``step`` of a run: ``batch_size`` different groups, two sentences of each; ``noise``: share of the sources
     that are corrupted. Behind them, if given, two views of each ``unlabelled`` sentence, without targets; these
-    sentences are numbered after those of the groups.
+    sentences are numbered after those of the groups. Last, if given, the hard ``negatives`` of the pairs that have any.
 
     Of questions and sentences in general as many groups each, as far as there are (kexue.fm/archives/8454) and no group
     comes OFTENER times as often as the mean: one that is alone of its kind, perhaps misjudged, is not in every batch.
@@ -133,13 +138,34 @@ def training_batch(
         rows += [(int(one), int(other)), (int(other), int(one))]
     rows.sort(key=lambda row: sum(len(groups.tokens[number][0]) for number in row))  # chunks of like lengths; stable
     written = written_rows(groups, rows, noise=noise, rate=rate, generator=generator)
-    if unlabelled is None:
+    if unlabelled is not None:
+        first = len(groups.tokens)
+        views = unlabelled.draw(generator)
+        views.sort(key=lambda view: len(unlabelled.sentences[view[0]]))
+        seen = [Row(source=ids, target=NOTHING, sentence=first + number) for number, *both in views for ids in both]
+        written = [*seen, *written]
+    if negatives is None:
         return assemble(written, groups.tokenizer)
-    first, nothing = len(groups.tokens), np.empty(0, np.int64)
-    views = unlabelled.draw(generator)
-    views.sort(key=lambda view: len(unlabelled.sentences[view[0]]))
-    seen = [Row(source=ids, target=nothing, sentence=first + number) for number, *both in views for ids in both]
-    return assemble([*seen, *written], groups.tokenizer)
+    return _with_negatives(written, len(written) - len(rows), rows, negatives, groups.tokenizer, generator)
+
+
+def _with_negatives(
+    written: Sequence[Row],
+    first: int,
+    pairs: Sequence[tuple[int, int]],
+    negatives: Negatives,
+    tokenizer: Tokenizer,
+    generator: np.random.Generator,
+) -> Batch:
+    """The rows, of which those from ``first`` on are the pairs' (source, target) numbers, and their hard negatives."""
+    found: list[Row] = []
+    anchors: list[int] = []
+    for place in range(0, len(pairs), 2):
+        drawn = negatives.draw(pairs[place], generator)
+        found += [Row(source=ids, target=NOTHING, sentence=0) for ids in drawn]
+        anchors += [first + place + side for side in range(len(drawn))]
+    batch = assemble([*written, *found], tokenizer)
+    return replace(batch, sentence_N=batch.sentence_N[: len(written)], anchor_M=torch.tensor(anchors, dtype=torch.long))
 
 
 def _chosen(groups: Groups, count: int, generator: np.random.Generator) -> list[int]:

@@ -91,6 +91,26 @@ def test_the_gradient_is_that_of_one_graph(rows: int, dtype: torch.dtype, bound:
     assert expected_values[0] > 0.1 and expected_values[1] > 0.1  # both losses count
 
 
+@pytest.mark.parametrize(("dtype", "bound"), [(torch.float64, 1e-12), (torch.float32, 1e-6)])
+@pytest.mark.parametrize("rows", [1, 3, 4, 6, 100])
+def test_hard_negatives_keep_it_so(rows: int, dtype: torch.dtype, bound: float) -> None:
+    """Two of eight rows are negatives of two others, in whatever chunk they come to lie."""
+    model, batch = language(dtype), sentences()
+    loss, chunks = partial(LOSS, anchor_M=torch.tensor([1, 4])), batch.split(rows)
+    torch.manual_seed(7)
+    vectors, own = zip(*map(model, chunks), strict=True)
+    value = loss(torch.cat(vectors))
+    (value + torch.stack([each() for each in own]).sum()).backward()
+    expected = gradient(model)
+    torch.manual_seed(7)
+    found, _ = accumulate(model, chunks, loss)
+    assert gap(gradient(model), expected) <= bound
+    torch.testing.assert_close(found, value.detach(), rtol=1e-6, atol=0)
+    torch.manual_seed(7)
+    accumulate(model, batch.split(rows), LOSS)
+    assert gap(gradient(model), expected) > 0.1, "they are not rows like others"
+
+
 def test_without_the_replayed_masks_the_gradient_is_far_off(monkeypatch: pytest.MonkeyPatch) -> None:
     model, batch = language(torch.float64), sentences()
     encode, chunks = model, batch.split(2)

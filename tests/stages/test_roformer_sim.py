@@ -42,6 +42,15 @@ def test_the_chosen_distillation_and_a_share_of_the_contrastive_loss(
         torch.testing.assert_close(found["contrastive"], weight * info_nce(student, temperature=0.2))
 
 
+def test_hard_negatives_are_of_the_contrastive_loss_alone() -> None:
+    settings = config.load(ROOT / "params.yaml", "roformer_sim", RoformerSim)
+    student, teacher = torch.randn(2, 6, 4, generator=torch.Generator().manual_seed(0))
+    anchors = torch.tensor([0, 3])
+    found, without = settings.losses(student, teacher[:4], anchors), settings.losses(student[:4], teacher[:4])
+    assert torch.equal(found["distillation"], without["distillation"])
+    assert float(found["contrastive"]) == float(settings.contrast(student, anchors)) > float(without["contrastive"])
+
+
 def test_refuses_another_distillation(tmp_path: Path) -> None:
     text = (ROOT / "params.yaml").read_text(encoding="utf-8")
     (tmp_path / "params.yaml").write_text(text.replace("distillation: neighbours", "distillation: all"), "utf-8")
