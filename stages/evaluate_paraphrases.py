@@ -121,7 +121,8 @@ def judge(settings: EvaluateParaphrases, tokenizer: Tokenizer, train: Groups, de
     own = [*counting.documents(Corpus(DATA / "corpus" / "dev")), *rows]
     size = len(tokenizer)
     text: list[NDArray[np.int64]] = list(counting.sentences(own, tokenizer))
-    trained = [*counting.documents(Corpus(DATA / "corpus" / "train")), *(ids for ids, _ in train.tokens)]
+    groups = (ids.astype(np.int64) for ids, _ in train.tokens)
+    trained = [*counting.documents(Corpus(DATA / "corpus" / "train")), *groups]
     counts = ngrams.fit(text, order=ORDER, vocabulary=size, begin=tokenizer.cls, end=tokenizer.sep)
     encode = partial(relevance, settings.teacher, train.texts)
     seen = writing.bigrams([*own, *trained], size)
@@ -158,8 +159,10 @@ def main() -> None:
         job.report(figures(texts, found))
         measured, tokens = judge(settings, tokenizer, train, dev)
         written = [[text for text, _ in each] for each in found]
-        vectors = [encoding.encode(model, tokenizer, each, max_length=max_length + 2) for each in (texts, train.texts)]
-        near = writing.nearest(*vectors, train.texts)
+        asked, known = (
+            encoding.encode(model, tokenizer, each, max_length=max_length + 2) for each in (texts, train.texts)
+        )
+        near = writing.nearest(asked, known, train.texts)
         people = writing.others(dev, range(len(texts)))
         table = writing.compared(
             measured, texts, written, people=people, nearest=near, freely=[[t for t, _ in each] for each in freely]

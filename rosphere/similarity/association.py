@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T", bound=Hashable)  # that can be sorted
+S = TypeVar("S")
 SEEN = 3  # groups in which two must stand for one another
 WEIGHT, RATIO = 4.0, 1.15  # at least; n by what chance gives: commonplaces stand beside everything
 ALTERNATIVES = 24  # kept of each
@@ -50,10 +51,14 @@ def counted(groups: Sequence[Sequence[Collection[T]]], *, seen: int = SEEN) -> T
         weight = count * math.log(ratio)
         if count >= SEEN and ratio >= RATIO and weight >= WEIGHT and 2 * beside[x, y] <= count:
             found[x].append((y, weight))
-    return Table(alternatives={x: _best(found[x]) for x in sorted(found)})
+    return Table(alternatives={x: _best(found[x]) for x in sorted(found, key=_itself)})
 
 
-def _first(groups: Sequence[Sequence[T]], pairs: int) -> list[Sequence[T]]:
+def _itself(thing: Any) -> Any:
+    return thing
+
+
+def _first(groups: Sequence[Sequence[S]], pairs: int) -> list[Sequence[S]]:
     """The first groups with so many ordered pairs of sentences in all."""
     sizes = itertools.accumulate(len(group) * (len(group) - 1) for group in groups)
     return [group for group, size in zip(groups, sizes, strict=True) if size <= pairs]

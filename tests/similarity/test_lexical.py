@@ -10,6 +10,8 @@ import pytest
 import torch
 
 from rosphere.errors import InputError
+from rosphere.randomness.streams import Stream
+from rosphere.randomness.streams import generator as stream
 from rosphere.similarity import encoding, lexical
 from rosphere.similarity import folder as similarity
 from rosphere.similarity.lexical import Lexical
@@ -79,7 +81,8 @@ def test_half_whitening_leaves_the_roots_of_variances(tokens: Tokenizer, monkeyp
         monkeypatch.setattr(lexical, "POWER", power)
         half = fitted(tokens, sentences)
         found = np.linalg.eigvalsh(np.cov(np.stack([in_a_loop(half, ids) for ids in sentences]).T))
-        return found[found > 1e-6 * found.max()]
+        kept: np.ndarray = found[found > 1e-6 * found.max()]
+        return kept
 
     plain, half = variances(0.0), variances(0.5)
     np.testing.assert_allclose(half / half.sum(), np.sqrt(plain) / np.sqrt(plain).sum(), rtol=1e-3)
@@ -107,7 +110,7 @@ def test_random_means_are_those_of_a_loop() -> None:
     rows = [[1, 2, 2], [0], []]
     found = lexical.random_means(rows, vocabulary=3, width=5, seed=1)
     again = lexical.random_means([[0], [1], [2]], vocabulary=3, width=5, seed=1)
-    table = lexical.stream(1, lexical.Stream.LEXICAL).standard_normal((3, 5)).astype(np.float32)
+    table = stream(1, Stream.LEXICAL).standard_normal((3, 5)).astype(np.float32)
     np.testing.assert_allclose(again, table / np.linalg.norm(table, axis=1, keepdims=True), rtol=1e-5)
     mean = table[[1, 2, 2]].mean(0)
     np.testing.assert_allclose(found[0], mean / np.linalg.norm(mean), rtol=1e-5)
