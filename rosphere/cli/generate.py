@@ -35,13 +35,14 @@ def generate(
     freely: Freely = False,
     as_json: Json = False,
 ) -> None:
-    """Sentences that say the same, best first: edited, or what no edit fits written freely."""
+    """Sentences that say the same, best first: by edits learnt of training groups, none where no edit fits."""
     from rosphere.similarity import generation
 
     sources = given(texts, file)
     if not sources:
         raise InputError("generate: expected texts, as arguments or by --file")
     encoder, tokenizer = models.sentence_encoder(model)
+    nothing = 0
     for start in range(0, len(sources), TEXTS_AT_ONCE):
         chosen = sources[start : start + TEXTS_AT_ONCE]
         found = generation.paraphrases_of_each(
@@ -55,9 +56,13 @@ def generate(
             seed=seed,
             edits=not freely,
         )
+        nothing += sum(not ranked for ranked in found)
         for text, ranked in zip(chosen, found, strict=True):
             sys.stdout.writelines(_shown(text, ranked, as_json=as_json, titled=len(sources) > 1))
         sys.stdout.flush()
+    if nothing:
+        said = "no edit fits" if encoder.edits and not freely else "nothing was written for"
+        print(f"note: {said} {nothing} of {len(sources)} texts; --freely writes by sampling", file=sys.stderr)
 
 
 def _shown(text: str, ranked: Sequence[tuple[str, float]], *, as_json: bool, titled: bool) -> Iterator[str]:

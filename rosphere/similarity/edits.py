@@ -49,6 +49,20 @@ HALF = 5.0  # weight of a pair that is as certain as not
 
 
 @dataclass(frozen=True, kw_only=True)
+class Signs:
+    """Tokens that deny and tokens that ask: an edit takes neither away and adds neither."""
+
+    negations: frozenset[int] = frozenset()
+    questions: frozenset[int] = frozenset()
+
+    def agree(self, one: Part, other: Part) -> bool:
+        """Do both deny as often, and do both ask or neither?"""
+        denied = [sum(token in self.negations for token in each) for each in (one, other)]
+        asked = [not self.questions.isdisjoint(each) for each in (one, other)]
+        return denied[0] == denied[1] and asked[0] == asked[1]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Edits:
     """Tables of what may stand for what, and how certain that is, from 0 to 1."""
 
@@ -92,7 +106,7 @@ def learnt(
     text: Iterable[Sentence],
     *,
     stops: frozenset[int],
-    negations: frozenset[int],
+    signs: Signs,
     never: frozenset[int] = frozenset(),
 ) -> Edits:
     """Of groups of similar sentences; ``text``: others, that show with the groups where phrases stand. No edit has a
@@ -105,9 +119,9 @@ def learnt(
     table = association.counted(said)
     wanted = {phrase for one, others in table.alternatives.items() for phrase in (one, *(other for other, _ in others))}
     contexts = Contexts(wanted, itertools.chain(itertools.chain.from_iterable(whole), text))
-    found = {one: list(_instead(one, others, contexts, negations)) for one, others in table.alternatives.items()}
+    found = {one: list(_instead(one, others, contexts, signs)) for one, others in table.alternatives.items()}
     kept = {one: sorted(others, key=lambda each: -each[1])[:ALTERNATIVES] for one, others in found.items() if others}
-    around = _agreeing(association.counted(asked, seen=COMMON), negations)
+    around = _agreeing(association.counted(asked, seen=COMMON), signs)
     return Edits(phrases=Table(alternatives=kept), frames=around, known=known, stops=stops)
 
 
@@ -123,10 +137,10 @@ def _common(
 
 
 def _instead(
-    one: Part, others: Iterable[tuple[Part, float]], contexts: Contexts, negations: frozenset[int]
+    one: Part, others: Iterable[tuple[Part, float]], contexts: Contexts, signs: Signs
 ) -> Iterator[tuple[Part, float]]:
     """Those of ``others`` that may be put for ``one``, with likeness x weight / (weight + HALF). What is a part of the
-    other says nothing otherwise, and what denies is never put for what does not.
+    other says nothing otherwise, and what denies, or asks, is never put for what does not.
     """
     for other, weight in others:
         alike = contexts.likeness(one, other)
@@ -136,7 +150,7 @@ def _instead(
             alike >= LIKE
             and weight * alike >= CERTAIN
             and apart
-            and agree(one, other, negations)
+            and signs.agree(one, other)
             and counts[1] <= RARER * counts[0]
         ):
             yield other, alike * sure(weight)
@@ -146,19 +160,13 @@ def sure(weight: float) -> float:
     return weight / (weight + HALF)
 
 
-def _agreeing(table: Table[Frame], negations: frozenset[int]) -> Table[Frame]:
-    """As certain as they are, and without frames that deny for such as do not."""
+def _agreeing(table: Table[Frame], signs: Signs) -> Table[Frame]:
+    """As certain as they are, and without frames that deny, or ask, for such as do not."""
     kept = {
-        one: [(other, sure(weight)) for other, weight in others if agree(joined(one), joined(other), negations)]
+        one: [(other, sure(weight)) for other, weight in others if signs.agree(joined(one), joined(other))]
         for one, others in table.alternatives.items()
     }
     return Table(alternatives={one: others for one, others in kept.items() if others})
-
-
-def agree(one: Part, other: Part, negations: frozenset[int]) -> bool:
-    """Do both deny as often?"""
-    each = [sum(token in negations for token in phrase) for phrase in (one, other)]
-    return each[0] == each[1]
 
 
 def inside(one: Part, other: Part) -> bool:

@@ -1,9 +1,9 @@
 """Paraphrases: similar sentences, best first.
 
-Where a model's folder holds edits, they rewrite the source (rewriting.py): most of it stays as a person wrote it. What
-no edit fits, and everything where ``edits`` is false, is written freely by nucleus sampling. Where the folder holds
-counted n-grams, they and the source have a say in every token of that (guidance.py) and in the ranking (ranking.py);
-without them the model writes alone, and its own similarity ranks.
+Where a model's folder holds edits, they rewrite the source (rewriting.py): most of it stays as a person wrote it, and a
+text that no edit fits gets nothing. Without edits, or where ``edits`` is false, sentences are written freely by nucleus
+sampling. Where the folder holds counted n-grams, they and the source have a say in every token of that (guidance.py)
+and in the ranking (ranking.py); without them the model writes alone, and its own similarity ranks.
 """
 
 from __future__ import annotations
@@ -74,11 +74,13 @@ def paraphrases_of_each(
     model.eval()
     found: list[Ranked] = [[] for _ in texts]
     if edits and model.edits and not any(mask or ()):
-        found = list(rewriting.rewritten(model, tokenizer, texts, keep=keep, max_length=max_length))
+        rewritten = rewriting.rewritten(model, tokenizer, texts, keep=keep, max_length=max_length)
+        for number, found[number] in enumerate(rewritten):
+            progress(number + 1, len(texts))
+        return found
     plain = [ids[:max_length] for ids in tokenizer.ids(texts)]
     sources = plain if mask is None else [_masked(*each, tokenizer.mask) for each in zip(plain, mask, strict=True)]
-    left = [number for number, ranked in enumerate(found) if not ranked]
-    order = sorted(left, key=lambda number: len(sources[number]))
+    order = sorted(range(len(texts)), key=lambda number: len(sources[number]))
     size = max(1, SENTENCES_A_RANKING // max(1, samples))
     for start in range(0, len(order), size):
         chosen = order[start : start + size]
@@ -96,7 +98,7 @@ def paraphrases_of_each(
         ranked = _ranked(model, tokenizer, [texts[number] for number in chosen], others, max_length)
         for number, best in zip(chosen, ranked, strict=True):
             found[number] = best[:keep]
-        progress(len(texts) - len(order) + start + len(chosen), len(texts))
+        progress(start + len(chosen), len(texts))
     return found
 
 

@@ -15,7 +15,7 @@ from difflib import SequenceMatcher
 import numpy as np
 
 from rosphere.similarity import edits, encoding, ranking
-from rosphere.similarity.edits import Edits
+from rosphere.similarity.edits import Edits, Signs
 from rosphere.similarity.likelihood import log_likelihoods
 from rosphere.similarity.model import SimilarityModel
 from rosphere.similarity.pairs import Groups
@@ -25,7 +25,8 @@ from rosphere.text.mixture import Mixture
 from rosphere.text.tokenising import tokenise
 from rosphere.text.tokenizer import Tokenizer
 
-STOPS, NEGATIONS = "，,。？?！!；;…", "不没未无别非"
+STOPS = "，,。？?！!；;…"
+NEGATIONS, QUESTIONS = "不没未无别非", "么哪怎几谁啥咋吗呢何多"
 TOKENS = 4_000_000  # of the corpus that show where phrases stand, at most
 TRIED = 128  # candidates of a source, the most certain, at most
 MILD, LEAST = 3.0, -4.0  # nats
@@ -37,7 +38,8 @@ def learnt(groups: Groups, corpus: Corpus, tokenizer: Tokenizer) -> Edits:
     whole = [[words(*groups.tokens[member]) for member in members] for members in groups.members]
     text = _first(corpus, TOKENS)
     stops = _ids(STOPS, tokenizer)
-    return edits.learnt(whole, text, stops=stops, negations=_ids(NEGATIONS, tokenizer), never=stops | {tokenizer.unk})
+    signs = Signs(negations=_ids(NEGATIONS, tokenizer), questions=_ids(QUESTIONS, tokenizer))
+    return edits.learnt(whole, text, stops=stops, signs=signs, never=stops | {tokenizer.unk})
 
 
 def _first(corpus: Corpus, tokens: int) -> Iterator[Sentence]:

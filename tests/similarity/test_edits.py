@@ -16,11 +16,12 @@ from hypothesis import strategies as st
 from rosphere.errors import InputError
 from rosphere.similarity import association, edits, sentence
 from rosphere.similarity.contexts import Contexts
-from rosphere.similarity.edits import Edits
+from rosphere.similarity.edits import Edits, Signs
 from rosphere.similarity.sentence import Part, Sentence
 
 COMMA = ord("，")
-STOPS, NEGATIONS = frozenset({COMMA, ord("？")}), frozenset(map(ord, "不别"))
+STOPS = frozenset({COMMA, ord("？")})
+SIGNS = Signs(negations=frozenset(map(ord, "不别")), questions=frozenset(map(ord, "么何")))
 
 
 def said(text: str) -> Sentence:
@@ -114,9 +115,9 @@ NOUNS, OTHERS = "寄收退查换丢拆存", "甲乙丙丁戊己庚辛"
 
 
 def groups() -> list[list[Sentence]]:
-    """快递 and 包裹 stand in each other's stead, 怎么… in that of …的步骤; 能 and 不能 too."""
+    """快递 and 包裹 stand in each other's stead, 怎么… in that of 请问如何…; 能 and 不能 too."""
     asked = [
-        [said(f"怎么 {n}{n} {m}{m}"), said(f"{n}{n} {m}{m} 的步骤 ？")] for n, m in zip(NOUNS, OTHERS, strict=True)
+        [said(f"怎么 {n}{n} {m}{m}"), said(f"请问 如何 {n}{n} {m}{m} ？")] for n, m in zip(NOUNS, OTHERS, strict=True)
     ]
     things = [[said(f"我 的 快递 {n} 了"), said(f"我 的 包裹 {n} 了")] for n in NOUNS]
     denied = [[said(f"{n} 得 能 用"), said(f"{n} 得 不能 用")] for n in OTHERS]
@@ -126,7 +127,7 @@ def groups() -> list[list[Sentence]]:
 
 @pytest.fixture(scope="module")
 def learnt() -> Edits:
-    return edits.learnt(groups(), [], stops=STOPS, negations=NEGATIONS, never=STOPS)
+    return edits.learnt(groups(), [], stops=STOPS, signs=SIGNS, never=STOPS)
 
 
 def test_phrases_are_put_for_those_in_like_places(learnt: Edits) -> None:
@@ -135,12 +136,12 @@ def test_phrases_are_put_for_those_in_like_places(learnt: Edits) -> None:
 
 def test_frames_are_put_around_anything(learnt: Edits) -> None:
     found = [read(ids) for ids, _ in learnt.candidates(said("急 ， 怎么 挂失 存折 ？"))]
-    assert found[0] == "急，挂失存折的步骤"
+    assert found[0] == "急，请问如何挂失存折"
 
 
 def test_two_edits_are_less_certain_than_each(learnt: Edits) -> None:
     found = {read(ids): certain for ids, certain in learnt.candidates(said("怎么 拿 快递 来"))}
-    one, other, both = (found[each] for each in ("怎么拿包裹来", "拿快递来的步骤", "拿包裹来的步骤"))
+    one, other, both = (found[each] for each in ("怎么拿包裹来", "请问如何拿快递来", "请问如何拿包裹来"))
     assert both == pytest.approx(one * other)
     assert 0 < both < min(one, other) < 1
 
@@ -149,7 +150,7 @@ def test_what_denies_is_never_put_for_what_does_not(learnt: Edits) -> None:
     assert not learnt.candidates(said("这 能 行 吗"))
     assert not learnt.candidates(said("难道 走 了"))
     assert (part("难道"), ()) not in learnt.frames.alternatives
-    either = edits.learnt(groups(), [], stops=STOPS, negations=frozenset(), never=STOPS)
+    either = edits.learnt(groups(), [], stops=STOPS, signs=Signs(), never=STOPS)
     assert (part("难道"), ()) in either.frames.alternatives  # but for what they deny they would stand for one another
 
 
@@ -160,7 +161,7 @@ def test_a_sentence_that_nothing_fits_is_left_alone(learnt: Edits) -> None:
 def test_places_that_are_unlike_keep_phrases_apart() -> None:
     """The same groups, but 包裹 stands elsewhere in all other text."""
     text = [said(f"{n} 包裹 {m}") for n, m in itertools.permutations("子丑寅卯辰巳午未申酉戌亥", 2)]
-    found = edits.learnt(groups(), text, stops=STOPS, negations=NEGATIONS, never=STOPS)
+    found = edits.learnt(groups(), text, stops=STOPS, signs=SIGNS, never=STOPS)
     assert part("快递") not in found.phrases.alternatives
 
 
@@ -182,6 +183,20 @@ def test_edits_come_back_from_their_file(learnt: Edits, tmp_path: Path) -> None:
     assert [ids for ids, _ in again.candidates(source)] == [ids for ids, _ in learnt.candidates(source)]
     edits.save(again, tmp_path / "again.json")
     assert (tmp_path / "again.json").read_bytes() == (tmp_path / "edits.json").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "agree"),
+    [
+        ("怎么", "如何", True),
+        ("怎么", "想", False),
+        ("不能", "能", False),
+        ("不能", "不可", True),
+        ("什么不", "不", False),
+    ],
+)
+def test_what_asks_and_what_denies_is_put_for_its_like(one: str, other: str, agree: bool) -> None:
+    assert SIGNS.agree(part(one), part(other)) == SIGNS.agree(part(other), part(one)) == agree
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"phrases": []}', json.dumps({"phrases": [[1]], "frames": 0})])
