@@ -15,6 +15,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from pipeline.workspace.graph import PlanError, Stage, discover
 
 # Prefect reads its settings once, when it is imported; set here, they also hold for the runs that a worker
 # or `serve` starts, which import this module and never pass through `main`.
-environment.prepare(Path.cwd())
+environment.enter()
 
 from prefect import flow, get_run_logger, runtime, tags  # noqa: E402
 from prefect.client.schemas.objects import State  # noqa: E402
@@ -42,7 +43,7 @@ from flows import (  # noqa: E402
 )
 from flows.services import StartError  # noqa: E402
 from flows.task import Outcome  # noqa: E402
-from pipeline.workspace import lock  # noqa: E402
+from pipeline.workspace import lock, outputs  # noqa: E402
 
 
 def at_once(workers: int) -> TaskRunner[Any]:
@@ -92,9 +93,10 @@ def bring_up_to_date(
     root: Path, targets: Sequence[str], *, force: bool, everything: bool
 ) -> list[Outcome] | State[Any]:
     """Run what is stale in the workspace `root`; what became of each stage, or a failure that says how to go on."""
-    with Commands() as commands:
+    with ExitStack() as after, Commands() as commands:  # in this order: nothing is brought back while a stage runs
         require_sound(root, commands, part=bool(targets))
         graph = discover(root)
+        after.callback(bring_back, outputs.Kept(root, graph))
         plan = graph.plan(targets, force=force, everything=everything)
         forced = graph.forced(targets) if force else frozenset()
         get_run_logger().info(
@@ -112,6 +114,12 @@ def bring_up_to_date(
         artifacts.write(root, graph, outcomes, before)
     failure = describe_failure(futures)
     return Failed(message=failure) if failure else outcomes
+
+
+def bring_back(kept: outputs.Kept) -> None:
+    """What DVC emptied for the stages that failed or were stopped, and nothing else."""
+    if back := kept.restore():
+        get_run_logger().info("as they were before: the outputs of %s", ", ".join(back))
 
 
 def require_sound(root: Path, commands: Commands, *, part: bool) -> None:

@@ -26,7 +26,7 @@ from pipeline.workspace.environment import SWEEP, for_commands
 from pipeline.workspace.exit_codes import INTERRUPTED
 from pipeline.workspace.graph import PlanError
 
-environment.prepare(Path.cwd())  # before Prefect is imported, as in flows/pipeline.py
+environment.enter()  # before Prefect is imported, as in flows/pipeline.py
 
 from optuna.trial import Trial  # noqa: E402
 from prefect import flow, get_run_logger, task  # noqa: E402

@@ -155,7 +155,8 @@ def arguments() -> argparse.Namespace:
 
 def main() -> int:
     given = arguments()
-    root = Path.cwd()
+    root = paths.workspace(Path.cwd())
+    os.chdir(root)
     if running := environment.announced_api(root):
         print(f"the UI of this workspace already runs, its server at {running}", file=sys.stderr)
         return 1

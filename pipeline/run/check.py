@@ -26,7 +26,7 @@ from pipeline.run import labelled_check, model_check, task_check
 from pipeline.run import settings as config
 from pipeline.tracking.promotion import directed
 from pipeline.tracking.recording import Tracking
-from pipeline.workspace import declaration, dvc_yaml, yaml_file
+from pipeline.workspace import declaration, dvc_yaml, paths, yaml_file
 from pipeline.workspace.declaration import Declaration
 from rosphere import files
 from rosphere.clue.reading import named
@@ -304,8 +304,10 @@ def tell(held: Mapping[str, Mapping[str, str]]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--part", action="store_true", help="not all of the stages will be run")
+    options = parser.parse_args()
     try:
-        tell(sources(check(PARAMS, everything=not parser.parse_args().part)))
+        paths.enter()
+        tell(sources(check(PARAMS, everything=not options.part)))
     except (InputError, *UNUSABLE) as error:
         raise SystemExit(f"error: {message(error)}") from error
 

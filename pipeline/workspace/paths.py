@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+
+from rosphere.errors import InputError
 
 RUN, REPORTS = Path(".run"), Path("reports")
 
@@ -15,6 +18,20 @@ def workspace(start: Path) -> Path:
     """
     start = start.resolve()
     return next((folder for folder in (start, *start.parents) if (folder / ".dvc").is_dir()), start)
+
+
+def enter() -> Path:
+    """Go to the root of the workspace that the current directory lies in, from wherever in it; that root.
+
+    Raises:
+        InputError: it lies in none; nothing has been written.
+    """
+    here = Path.cwd()
+    root = workspace(here)
+    if not (root / "dvc.yaml").is_file():
+        raise InputError(f"{here} lies in no workspace: expected .dvc and dvc.yaml here or in a folder above")
+    os.chdir(root)
+    return root
 
 
 def home(root: Path) -> Path:
@@ -50,6 +67,11 @@ def run_logs(home: Path) -> Path:
 def former_run_logs(home: Path) -> Path:
     """Where older versions kept them (pipeline/tracking/former_folder.py)."""
     return home / RUN / "spool"
+
+
+def kept_outputs(root: Path) -> Path:
+    """Copies of what DVC does not cache, for as long as a run may empty it (pipeline/workspace/outputs.py)."""
+    return root / RUN / "kept"
 
 
 def mlflow_database(home: Path) -> Path:

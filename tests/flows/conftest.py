@@ -198,7 +198,7 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prefect
         eventually(
             lambda: environment.answers(server.api) or not thread.is_alive(),
             "the Prefect server answers",
-            120,
+            300,
         )
         assert thread.is_alive(), "the Prefect server ended:\n" + "\n".join(lines[-40:])
         yield server
