@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING
 
 from ruamel.yaml import YAML
 
-from flows import environment
+from flows import environment, reaching
+from flows.services import StartError
 from pipeline.workspace import gpus, paths
 from pipeline.workspace.environment import PREFECT_API, for_commands
 
@@ -193,8 +194,9 @@ def main() -> int:
         print("no Prefect server: start `make ui`, or set PREFECT_API_URL", file=sys.stderr)
         return 1
     try:
-        set_up(root)
-    except (DeployError, FileNotFoundError) as error:
+        with reaching.required():
+            set_up(root)
+    except (DeployError, StartError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from flows import watchdog
 from pipeline.workspace import gpus, paths
-from pipeline.workspace.environment import PREFECT_API, WORKERS, settings, without_proxy
+from pipeline.workspace.environment import LOOPBACK, PREFECT_API, WORKERS, settings, without_proxy
 
 
 def prepare(root: Path) -> None:
@@ -23,7 +23,8 @@ def prepare(root: Path) -> None:
     watchdog.hold(root)
     for key, value in settings(root).items():
         os.environ.setdefault(key, value)
-    if password := os.environ.get("PREFECT_SERVER_API_AUTH_STRING"):  # the servers started here then ask for it
+    password, api = os.environ.get("PREFECT_SERVER_API_AUTH_STRING"), os.environ.get(PREFECT_API, "")
+    if password and urlsplit(api).hostname in (None, *LOOPBACK):  # servers that are started here ask for it
         os.environ.setdefault("PREFECT_API_AUTH_STRING", password)
     os.environ.update(without_proxy())
     Path(os.environ["PREFECT_HOME"]).mkdir(parents=True, exist_ok=True)  # Prefect makes the last folder only

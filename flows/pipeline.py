@@ -39,6 +39,8 @@ from flows import (  # noqa: E402
     artifacts,
     ephemeral_server,  # noqa: E402
     experiment,
+    naming,
+    reaching,
     task,
 )
 from flows.services import StartError  # noqa: E402
@@ -52,7 +54,9 @@ def at_once(workers: int) -> TaskRunner[Any]:
 
 
 def title() -> str:
-    """What the dashboard calls a run: its experiment or its targets, and when it began."""
+    """What the dashboard calls a run unless a person has: its experiment or its targets, and when it began."""
+    if name := naming.given():
+        return name
     given = runtime.flow_run.parameters
     what = experiment.called(given["overrides"] or [], given["name"]) or " ".join(given["targets"] or ["everything"])
     return f"{what} {time.strftime('%m-%d %H:%M')}"
@@ -188,7 +192,7 @@ def main() -> int:
     run = pipeline.with_options(task_runner=at_once(given.workers))
     sweep = os.environ.get(SWEEP)
     try:
-        with unwinding_on_terminate(), tags(*([f"sweep:{sweep}"] if sweep else [])):
+        with unwinding_on_terminate(), reaching.required(), tags(*([f"sweep:{sweep}"] if sweep else [])):
             ephemeral_server.provide(Path.cwd())
             state = run(given.targets, given.force, given.all, given.overrides, given.name, return_state=True)
     except KeyboardInterrupt:
@@ -196,11 +200,6 @@ def main() -> int:
         return INTERRUPTED
     except StartError as error:
         print(error, file=sys.stderr)
-        return 1
-    except RuntimeError as error:
-        if not str(error).startswith("Failed to reach API"):
-            raise
-        print(f"{error}; start that server, or unset PREFECT_API_URL to run without one", file=sys.stderr)
         return 1
     if state.is_completed():
         return 0
