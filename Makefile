@@ -74,10 +74,12 @@ bench: $(TESTED)
 clean:
 	rm -rf "$(VENV)" .run .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-$(INSTALLED): pyproject.toml constraints.txt
+$(INSTALLED): pyproject.toml constraints.txt environment.pth
 	@echo "installing into $(VENV) (once) ..."
 	@$(venv)
 	@$(install) -e '.[pipeline]'
+	@# So that .venv/bin/dvc finds this python for its stages, whatever PATH is: else it would empty outputs and fail.
+	@cp environment.pth "$$("$(VENV)/bin/python" -c "import sysconfig; print(sysconfig.get_path('purelib'))")/rosphere.pth"
 	@touch "$@"
 
 $(TESTED): $(INSTALLED)

@@ -99,6 +99,11 @@ def pipeline_lock(root: Path, experiment: str | None = None) -> Path:
     return root / RUN / (f"experiment-{experiment}.lock" if experiment else "pipeline.lock")
 
 
+def dvc_notes(root: Path) -> Path:
+    """In which DVC writes down which of its processes works on what."""
+    return root / ".dvc" / "tmp" / "rwlock"
+
+
 def stop_flag(home: Path, group: int) -> Path:
     """By which a stage stops the next one of its process group before it begins (pipeline/run/stop_flag.py)."""
     return home / RUN / f"stop-{group}"

@@ -167,7 +167,7 @@ def test_inputs_that_git_ignores_come_along(in_git) -> None:
     (root / "own" / "deep").mkdir(parents=True)
     (root / "own" / "deep" / "text.txt").write_text("mine")
     (root / ".gitignore").write_text((root / ".gitignore").read_text() + "/own/\n")
-    (root / "dvc.yaml").write_text((root / "dvc.yaml").read_text().replace("[prepared.txt]", "[prepared.txt, own]", 1))
+    (root / "dvc.yaml").write_text((root / "dvc.yaml").read_text().replace("deps: [prepared.txt]", "deps: [prepared.txt, own]", 1))
     place = workspace(root, "x", ["left=3"])
     assert (place / "own" / "deep" / "text.txt").read_text() == "mine"
 
