@@ -2,9 +2,10 @@
 
 Two runs of the pipeline cannot share a workspace: they would write over each other's params.yaml and outputs. So an
 experiment runs in a clone of the repository, made anew each time below `.dvc/tmp/exps`, where DVC keeps its own, and
-filled with what is there now (flows/inputs.py); the cache of results is shared with the workspace it came from, and so
-are checkpoints and tracking (a stage finds them by that very path). What was computed before a stop is therefore not computed again. Once the pipeline is up to date there,
-the experiment is saved (`dvc exp show` lists it, `dvc exp apply NAME` brings it back) and the clone is deleted.
+filled with what is there now (flows/inputs.py). The cache of results is shared with the workspace it came from, and so
+are checkpoints and tracking (a stage finds them by that very path): what was computed before a stop is not computed
+again. Once the pipeline is up to date there, the experiment is saved (`dvc exp show` lists it, `dvc exp apply NAME`
+brings it back) and the clone is deleted.
 """
 
 from __future__ import annotations

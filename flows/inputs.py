@@ -42,7 +42,9 @@ def dependencies(root: Path) -> list[str]:
     made = dvc_yaml.made(root)
 
     def is_made(path: str) -> bool:
-        return any(fnmatchcase(path, out) or fnmatchcase(path, f"{out}/*") or out.startswith(f"{path}/") for out in made)
+        return any(
+            fnmatchcase(path, out) or fnmatchcase(path, f"{out}/*") or out.startswith(f"{path}/") for out in made
+        )
 
     return [dep for dep in dict.fromkeys(dvc_yaml.deps(root)) if not is_made(dep)]
 
@@ -57,7 +59,9 @@ def carry(root: Path, place: Path, clone: Path, names: Sequence[str]) -> None:
         for path in () if os.path.isabs(name) else _matches(root, name):
             if not Path(os.path.normpath(place / path)).is_relative_to(clone):
                 absolute = os.path.normpath(root / name)
-                raise PlanError(f"{name} lies outside of the repository, of which an experiment gets a clone: write {absolute}")
+                raise PlanError(
+                    f"{name} lies outside of the repository, of which an experiment gets a clone: write {absolute}"
+                )
             if not (place / path).exists():
                 bring(root / path, place / path)
 

@@ -47,6 +47,8 @@ from flows.services import StartError  # noqa: E402
 from flows.task import Outcome  # noqa: E402
 from pipeline.workspace import lock, outputs  # noqa: E402
 
+EXPERIMENT = "experiment"  # the deployment whose queue lets runs work side by side: never in the workspace itself
+
 
 def at_once(workers: int) -> TaskRunner[Any]:
     """Runs that many stages at once. Threads, not processes: a stage is a process of its own anyway."""
@@ -81,6 +83,8 @@ def pipeline(
         name: of that experiment; made from the overrides when empty.
     """
     root, called = Path.cwd(), experiment.called(overrides or [], name)
+    if runtime.deployment.name == EXPERIMENT and not overrides:
+        return Failed(message="expected overrides, such as vmf_vae.kappa=50: without, use the deployment `pipeline`")
     try:
         with lock.alone(root, called):
             place = experiment.workspace(root, called, overrides or []) if called else root

@@ -165,7 +165,7 @@ def main() -> int:
         return 1
     environment.prepare(root)
     prefect = prefect_server(given.prefect_port, given.prefect_database)
-    number = None if given.mlflow_store else links.experiment(paths.home(root))
+    number = None if given.mlflow_store else links.own_experiment(paths.home(root))
     mlflow = mlflow_server(given.mlflow_port, given.mlflow_store or links.database(root), number)
     tracking = mlflow.address if given.mlflow_store else None
     with unwinding_on_terminate():

@@ -4,10 +4,10 @@
     python -m pipeline.run.bundle take DIR                               unpacks what was packed, here or there
 
 Neither DVC nor Prefect nor MLflow is needed. Stages run in the order given, by their commands in dvc.yaml. When time is
-up, or when it is told to stop, the one that runs saves its state and is packed with its checkpoint: take the folder in at the next machine, give
-the same command, and it goes on where it was; what was finished is not done again while params.yaml stays as it is. At
-home `python -m pipeline.tracking sync` delivers the metrics to MLflow, and `dvc commit -f STAGE ...` tells DVC that the
-outputs are those of their stages.
+up, or when it is told to stop, the one that runs saves its state and is packed with its checkpoint: take the folder in
+at the next machine, give the same command, and it goes on where it was; what was finished is not done again while
+params.yaml stays as it is. At home `python -m pipeline.tracking sync` delivers the metrics to MLflow, and
+`dvc commit -f STAGE ...` tells DVC that the outputs are those of their stages.
 """
 
 from __future__ import annotations

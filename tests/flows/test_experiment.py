@@ -12,6 +12,7 @@ import pytest
 
 from flows import experiment, inputs
 from flows.experiment import called, workspace
+from pipeline.report.history import metrics_diff
 from pipeline.workspace import paths
 from pipeline.workspace.environment import for_commands
 from pipeline.workspace.graph import PlanError, discover
@@ -167,7 +168,9 @@ def test_inputs_that_git_ignores_come_along(in_git) -> None:
     (root / "own" / "deep").mkdir(parents=True)
     (root / "own" / "deep" / "text.txt").write_text("mine")
     (root / ".gitignore").write_text((root / ".gitignore").read_text() + "/own/\n")
-    (root / "dvc.yaml").write_text((root / "dvc.yaml").read_text().replace("deps: [prepared.txt]", "deps: [prepared.txt, own]", 1))
+    (root / "dvc.yaml").write_text(
+        (root / "dvc.yaml").read_text().replace("deps: [prepared.txt]", "deps: [prepared.txt, own]", 1)
+    )
     place = workspace(root, "x", ["left=3"])
     assert (place / "own" / "deep" / "text.txt").read_text() == "mine"
 
@@ -178,7 +181,11 @@ def test_what_params_names_is_found_by_file_folder_and_pattern(in_git) -> None:
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text(path)
     inputs.carry(root, clone, clone, ["a/**/*.txt", "c.txt", "clue/tnews", str(root / "prepared.txt")])
-    assert sorted(str(path.relative_to(clone)) for path in clone.rglob("*.txt")) == ["a/b/two.txt", "a/one.txt", "c.txt"]
+    assert sorted(str(path.relative_to(clone)) for path in clone.rglob("*.txt")) == [
+        "a/b/two.txt",
+        "a/one.txt",
+        "c.txt",
+    ]
     (root.parent / "outside.txt").write_text("outside")
     with pytest.raises(PlanError, match=f"^../outside.txt lies outside .*: write {root.parent}/outside.txt$"):
         inputs.carry(root, clone, clone, ["../outside.txt"])
@@ -233,6 +240,8 @@ def test_a_folder_of_a_larger_repository(in_git, tmp_path: Path) -> None:
     git(root, "checkout", "--quiet", ".")
     experiment.apply(root, "five")
     assert (root / "params.yaml").read_text() == "left: 5 # not committed\n"
+    (root / "reports" / "a.json").write_text('{"size": {"characters": 21}}')
+    assert metrics_diff(root) == {"reports/a.json": {"size.characters": {"old": 20, "new": 21, "diff": 1}}}
 
 
 def test_a_folder_that_a_larger_repository_ignores_is_in_none(in_git, tmp_path: Path) -> None:

@@ -27,6 +27,12 @@ def test_runs_keep_the_names_they_were_given(monkeypatch: pytest.MonkeyPatch) ->
     assert sweep.title() == "widths"
 
 
+def test_the_experiment_of_the_dashboard_never_runs_in_the_workspace(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("flows.pipeline.runtime.deployment", Run("experiment", {}))
+    state = pipeline.pipeline.fn(name="five")
+    assert state.is_failed() and state.message.startswith("expected overrides")
+
+
 class Run:
     """What Prefect tells a flow of its run."""
 

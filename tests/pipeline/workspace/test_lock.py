@@ -9,7 +9,7 @@ import pytest
 from pipeline.workspace import lock, paths
 
 
-@pytest.mark.parametrize("cut_off", ["", "{\"write\": {\"/w/mod"])
+@pytest.mark.parametrize("cut_off", ["", '{"write": {"/w/mod'])
 def test_notes_of_dvc_that_were_cut_off_are_deleted(tmp_path: Path, cut_off: str, monkeypatch) -> None:
     monkeypatch.setattr(lock, "MOMENT", 0.0)
     notes = paths.dvc_notes(tmp_path)
