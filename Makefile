@@ -38,16 +38,15 @@ repro: $(INSTALLED)
 
 repro-alone: scm
 	@python -m pipeline.run.check
-	@# DVC empties a stage's outputs before it runs; if the stage fails, what it had made before comes back: from the
-	@# cache, and what is not in the cache (metrics) from a copy.
-	@rm -rf .run/reports; mkdir -p .run reports; cp -r reports .run/reports
-	@dvc --wait-for-lock repro || { code=$$?; dvc checkout -q || true; cp -rn .run/reports/. reports/; exit $$code; }
+	@# DVC empties a stage's outputs before it runs; if the stage fails, what it had made before comes back.
+	@python -m pipeline.workspace.outputs dvc --wait-for-lock repro
 	@cat reports/summary.md
 	@echo; echo "The whole report: file://$(CURDIR)/reports/index.html      Compare runs: make ui"
 
-# DVC must be told of a folder that is no git repository, such as an unpacked archive, and again when it has become one.
+# DVC must be told of a folder that lies in no git repository, such as an unpacked archive, and again when it does.
 scm: $(INSTALLED)
-	@if [ -e .git ]; then ! grep -qs no_scm .dvc/config.local || dvc config -q --local --unset core.no_scm; \
+	@if [ -e .git ] || { git rev-parse --git-dir >/dev/null 2>&1 && ! git check-ignore -q .; }; then \
+	  ! grep -qs no_scm .dvc/config.local || dvc config -q --local --unset core.no_scm; \
 	  else grep -qs no_scm .dvc/config.local || dvc config -q --local core.no_scm true; fi
 
 flow: scm
@@ -75,10 +74,12 @@ bench: $(TESTED)
 clean:
 	rm -rf "$(VENV)" .run .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-$(INSTALLED): pyproject.toml constraints.txt
+$(INSTALLED): pyproject.toml constraints.txt environment.pth
 	@echo "installing into $(VENV) (once) ..."
 	@$(venv)
 	@$(install) -e '.[pipeline]'
+	@# So that .venv/bin/dvc finds this python for its stages, whatever PATH is: else it would empty outputs and fail.
+	@cp environment.pth "$$("$(VENV)/bin/python" -c "import sysconfig; print(sysconfig.get_path('purelib'))")/rosphere.pth"
 	@touch "$@"
 
 $(TESTED): $(INSTALLED)

@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING
 
 from ruamel.yaml import YAML
 
-from flows import environment
-from pipeline.workspace import gpus
+from flows import environment, reaching
+from flows.services import StartError
+from pipeline.workspace import gpus, paths
 from pipeline.workspace.environment import PREFECT_API, for_commands
 
 if TYPE_CHECKING:
@@ -183,14 +184,19 @@ def giving_up() -> AutomationCore:
 
 
 def main() -> int:
-    root = Path.cwd()
+    root = paths.workspace(Path.cwd())
+    os.chdir(root)
+    if not (root / FILE).is_file():
+        print(f"no {FILE} in {root}: run this in the workspace", file=sys.stderr)
+        return 1
     environment.prepare(root)
     if PREFECT_API not in os.environ:
         print("no Prefect server: start `make ui`, or set PREFECT_API_URL", file=sys.stderr)
         return 1
     try:
-        set_up(root)
-    except (DeployError, FileNotFoundError) as error:
+        with reaching.required():
+            set_up(root)
+    except (DeployError, StartError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

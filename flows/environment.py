@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +12,7 @@ from urllib.parse import urlsplit
 
 from flows import watchdog
 from pipeline.workspace import gpus, paths
-from pipeline.workspace.environment import PREFECT_API, WORKERS, settings, without_proxy
+from pipeline.workspace.environment import LOOPBACK, PREFECT_API, WORKERS, settings, without_proxy
 
 
 def prepare(root: Path) -> None:
@@ -22,10 +23,26 @@ def prepare(root: Path) -> None:
     watchdog.hold(root)
     for key, value in settings(root).items():
         os.environ.setdefault(key, value)
+    password, api = os.environ.get("PREFECT_SERVER_API_AUTH_STRING"), os.environ.get(PREFECT_API, "")
+    if password and urlsplit(api).hostname in (None, *LOOPBACK):  # servers that are started here ask for it
+        os.environ.setdefault("PREFECT_API_AUTH_STRING", password)
     os.environ.update(without_proxy())
     Path(os.environ["PREFECT_HOME"]).mkdir(parents=True, exist_ok=True)  # Prefect makes the last folder only
     if PREFECT_API not in os.environ and (url := announced_api(root)):
         os.environ[PREFECT_API] = url
+
+
+def enter() -> None:
+    """Go to the root of the workspace that this process was started in, and prepare there.
+
+    For the modules whose import settles it: outside of a workspace it ends the process in one line, with nothing made.
+    """
+    here = Path.cwd()
+    root = paths.workspace(here)
+    if not (root / ".dvc").is_dir():
+        sys.exit(f"{here} lies in no workspace: expected .dvc here or in a folder above")
+    os.chdir(root)
+    prepare(root)
 
 
 def workers() -> int:

@@ -1,10 +1,11 @@
 """A set of overrides of params.yaml, run in a workspace of its own and kept as a DVC experiment.
 
 Two runs of the pipeline cannot share a workspace: they would write over each other's params.yaml and outputs. So an
-experiment runs in a clone of the repository, made anew each time below `.dvc/tmp/exps`, where DVC keeps its own; the
-cache of results is shared with the workspace it came from, and so are checkpoints and tracking (a stage finds them by
-that very path). What was computed before a stop is therefore not computed again. Once the pipeline is up to date there,
-the experiment is saved (`dvc exp show` lists it, `dvc exp apply NAME` brings it back) and the clone is deleted.
+experiment runs in a clone of the repository, made anew each time below `.dvc/tmp/exps`, where DVC keeps its own, and
+filled with what is there now (flows/inputs.py). The cache of results is shared with the workspace it came from, and so
+are checkpoints and tracking (a stage finds them by that very path): what was computed before a stop is not computed
+again. Once the pipeline is up to date there, the experiment is saved (`dvc exp show` lists it, `dvc exp apply NAME`
+brings it back) and the clone is deleted.
 """
 
 from __future__ import annotations
@@ -20,11 +21,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from flows import inputs
 from pipeline.workspace import git, paths
 from pipeline.workspace.environment import for_commands, git_identity
 from pipeline.workspace.graph import Graph, PlanError
-
-SMALL = 1 << 20  # bytes; of what git does not know, larger files are hard-linked instead of copied
 
 # DVC's own reading of `-S`, in a process of its own as everything of DVC is.
 APPLY = """
@@ -37,6 +37,17 @@ try:
         apply_overrides(path, overrides)
 except (DvcException, ValueError) as error:
     sys.exit(" ".join(str(part) for part in (error, error.__cause__) if part))
+"""
+
+
+# The settings of this machine (.dvc/config.local), whose relative paths begin at their own folder.
+SETTINGS = """
+import sys
+from dvc.config import Config, merge
+here, there = (Config(folder, validate=False) for folder in sys.argv[1:])
+with there.edit("local") as settings:
+    merge(settings, here.load_one("local"))
+    settings["core"].pop("no_scm", None)
 """
 
 
@@ -53,29 +64,61 @@ def called(overrides: Sequence[str], name: str | None = None) -> str | None:
 
 
 def workspace(root: Path, name: str, overrides: Sequence[str]) -> Path:
-    """A clone of `root` as it is now, changes that are not committed included, with the overrides applied.
+    """`root` in a clone of its repository, as it is now, changes that are not committed included, with the overrides
+    applied. `root` may be a folder of a larger repository: then the clone is of all of it.
 
     Raises:
-        PlanError: no git repository or no commit in it, a name that git refuses, an override that params.yaml refuses.
+        PlanError: no git repository or no commit in it, a name that git refuses, an override that params.yaml refuses,
+            an input of which the clone would have another version.
     """
-    if not (root / ".git").exists():
-        raise PlanError(f"overrides run as DVC experiments, which live in git: {root} is no git repository")
+    top, below = _repository(root)
     if subprocess.run(["git", "check-ref-format", f"refs/exps/{name}"], cwd=root).returncode:
         raise PlanError(f"an experiment's name must be one that git takes for a branch, got {name!r}")
-    place = paths.experiment(root, name)
-    shutil.rmtree(place, ignore_errors=True)
-    place.parent.mkdir(parents=True, exist_ok=True)
-    _run(root, "git", "clone", "--quiet", "--shared", str(root), str(place))
-    plain = ("--binary", "--no-ext-diff", "--no-color", "--src-prefix=a/", "--dst-prefix=b/")  # whatever git is told
+    files = _run(root, "git", "ls-files", "--cached", "--others", "--exclude-standard", "-z", "--", "*.dvc").split("\0")
+    added = inputs.recorded(root, [file for file in files if (root / file).is_file()])
+    gone = inputs.gone(added, json.loads(_run(root, *_dvc("data", "status", "--json")))) if added else []
+    clone = paths.experiment(root, name)
+    place = clone / below
+    shutil.rmtree(clone, ignore_errors=True)
+    clone.parent.mkdir(parents=True, exist_ok=True)
+    _run(root, "git", "clone", "--quiet", "--shared", top, str(clone))
+    # The whole difference, in one form whatever git's settings say.
+    plain = ("--binary", "--no-ext-diff", "--no-color", "--no-relative", "--src-prefix=a/", "--dst-prefix=b/")
     if changes := _run(root, "git", "diff", *plain, "HEAD"):
-        _run(place, "git", "apply", "--whitespace=nowarn", "-", given=changes)
+        _run(clone, "git", "apply", "--whitespace=nowarn", "-", given=changes)
     for path in _run(root, "git", "ls-files", "--others", "--exclude-standard", "-z").split("\0"):
         if path:
-            _bring(root / path, place / path)
+            inputs.bring(root / path, place / path)
+    if (local := root / ".dvc" / "config.local").is_file():
+        _run(place, sys.executable, "-c", SETTINGS, str(local.parent), str(place / ".dvc"))
     _run(place, *_dvc("cache", "dir", "--local", _run(root, *_dvc("cache", "dir")).strip()))
     _run(place, *_dvc("checkout", "--allow-missing"))
+    for path in gone:
+        inputs.remove(place / path)
     _run(place, sys.executable, "-c", APPLY, *overrides)
+    inputs.carry(root, place, clone, [*inputs.dependencies(root), *_named(place)])
     return place
+
+
+def _repository(root: Path) -> tuple[str, str]:
+    """The root of the git repository that `root` lies in, and where in it.
+
+    Raises:
+        PlanError: there is none, or it ignores this folder.
+    """
+    around = {name: value for name, value in os.environ.items() if name not in git.PLACES}
+    said = git.ask(root, "rev-parse", "--show-toplevel", "--show-prefix", around=around)
+    if said is None or git.ask(root, "check-ignore", "-q", ".", around=around) is not None:
+        raise PlanError(f"overrides run as DVC experiments, which live in git: {root} is no git repository")
+    top, below = said.split("\n")[:2]
+    return top, below
+
+
+def _named(place: Path) -> list[str]:
+    """The inputs that params.yaml names there, if the workspace knows how to tell (`pipeline/run/check.py`)."""
+    if not (place / "pipeline" / "run" / "check.py").is_file():
+        return []
+    return _run(place, sys.executable, "-m", "pipeline.run.check", "--inputs").splitlines()
 
 
 def save(root: Path, place: Path, name: str, graph: Graph) -> None:
@@ -84,7 +127,7 @@ def save(root: Path, place: Path, name: str, graph: Graph) -> None:
     Only what is up to date: left to itself `dvc exp save` writes down the stages that were not asked for as if their
     outputs had been made from what is there now.
     """
-    stale = graph.stale()
+    clone, stale = paths.experiment(root, name), graph.stale()
     fresh = [stage.name for stage in graph.stages if stage.name not in stale]
     kept = [path for stage in graph.stages for path in stage.uncached]  # in git's hands, such as metrics
     here = [path for path in ("dvc.lock", *kept) if (place / path).exists()]
@@ -93,18 +136,8 @@ def save(root: Path, place: Path, name: str, graph: Graph) -> None:
     _run(place, *_dvc("exp", "save", "--force", "--name", name, *new, *fresh))
     for ref in _run(place, "git", "for-each-ref", "--format=%(refname)", "refs/exps").split():
         if ref.endswith(f"/{name}"):
-            _run(root, "git", "fetch", "--quiet", "--no-write-fetch-head", str(place), f"+{ref}:{ref}")
-    shutil.rmtree(place)
-
-
-def _bring(source: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if source.is_symlink():
-        target.symlink_to(source.resolve())
-    elif source.stat().st_size > SMALL and source.name != "dvc.lock":  # which DVC writes in place
-        os.link(source, target)
-    else:
-        shutil.copy2(source, target)
+            _run(root, "git", "fetch", "--quiet", "--no-write-fetch-head", str(clone), f"+{ref}:{ref}")
+    shutil.rmtree(clone)
 
 
 def _dvc(*arguments: str) -> tuple[str, ...]:
@@ -136,7 +169,7 @@ def number(root: Path, name: str, metric: str) -> float:
     """
     path, _, key = metric.partition(":")
     head = commit(root)
-    value: Any = json.loads(_run(root, "git", "show", f"refs/exps/{head[:2]}/{head[2:]}/{name}:{path}"))
+    value: Any = json.loads(_run(root, "git", "show", f"refs/exps/{head[:2]}/{head[2:]}/{name}:./{path}"))
     for word in key.split("."):
         if not isinstance(value, dict) or word not in value:
             raise PlanError(f"{path} of the experiment {name}: expected the key {key!r}, there is no {word!r}")

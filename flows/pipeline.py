@@ -15,6 +15,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from pipeline.workspace.graph import PlanError, Stage, discover
 
 # Prefect reads its settings once, when it is imported; set here, they also hold for the runs that a worker
 # or `serve` starts, which import this module and never pass through `main`.
-environment.prepare(Path.cwd())
+environment.enter()
 
 from prefect import flow, get_run_logger, runtime, tags  # noqa: E402
 from prefect.client.schemas.objects import State  # noqa: E402
@@ -38,11 +39,15 @@ from flows import (  # noqa: E402
     artifacts,
     ephemeral_server,  # noqa: E402
     experiment,
+    naming,
+    reaching,
     task,
 )
 from flows.services import StartError  # noqa: E402
 from flows.task import Outcome  # noqa: E402
-from pipeline.workspace import lock  # noqa: E402
+from pipeline.workspace import lock, outputs  # noqa: E402
+
+EXPERIMENT = "experiment"  # the deployment whose queue lets runs work side by side: never in the workspace itself
 
 
 def at_once(workers: int) -> TaskRunner[Any]:
@@ -51,7 +56,9 @@ def at_once(workers: int) -> TaskRunner[Any]:
 
 
 def title() -> str:
-    """What the dashboard calls a run: its experiment or its targets, and when it began."""
+    """What the dashboard calls a run unless a person has: its experiment or its targets, and when it began."""
+    if name := naming.given():
+        return name
     given = runtime.flow_run.parameters
     what = experiment.called(given["overrides"] or [], given["name"]) or " ".join(given["targets"] or ["everything"])
     return f"{what} {time.strftime('%m-%d %H:%M')}"
@@ -76,6 +83,8 @@ def pipeline(
         name: of that experiment; made from the overrides when empty.
     """
     root, called = Path.cwd(), experiment.called(overrides or [], name)
+    if runtime.deployment.name == EXPERIMENT and not overrides:
+        return Failed(message="expected overrides, such as vmf_vae.kappa=50: without, use the deployment `pipeline`")
     try:
         with lock.alone(root, called):
             place = experiment.workspace(root, called, overrides or []) if called else root
@@ -92,9 +101,10 @@ def bring_up_to_date(
     root: Path, targets: Sequence[str], *, force: bool, everything: bool
 ) -> list[Outcome] | State[Any]:
     """Run what is stale in the workspace `root`; what became of each stage, or a failure that says how to go on."""
-    with Commands() as commands:
+    with ExitStack() as after, Commands() as commands:  # in this order: nothing is brought back while a stage runs
         require_sound(root, commands, part=bool(targets))
         graph = discover(root)
+        after.callback(bring_back, outputs.Kept(root, graph))
         plan = graph.plan(targets, force=force, everything=everything)
         forced = graph.forced(targets) if force else frozenset()
         get_run_logger().info(
@@ -112,6 +122,12 @@ def bring_up_to_date(
         artifacts.write(root, graph, outcomes, before)
     failure = describe_failure(futures)
     return Failed(message=failure) if failure else outcomes
+
+
+def bring_back(kept: outputs.Kept) -> None:
+    """What DVC emptied for the stages that failed or were stopped, and nothing else."""
+    if back := kept.restore():
+        get_run_logger().info("as they were before: the outputs of %s", ", ".join(back))
 
 
 def require_sound(root: Path, commands: Commands, *, part: bool) -> None:
@@ -180,7 +196,7 @@ def main() -> int:
     run = pipeline.with_options(task_runner=at_once(given.workers))
     sweep = os.environ.get(SWEEP)
     try:
-        with unwinding_on_terminate(), tags(*([f"sweep:{sweep}"] if sweep else [])):
+        with unwinding_on_terminate(), reaching.required(), tags(*([f"sweep:{sweep}"] if sweep else [])):
             ephemeral_server.provide(Path.cwd())
             state = run(given.targets, given.force, given.all, given.overrides, given.name, return_state=True)
     except KeyboardInterrupt:
@@ -188,11 +204,6 @@ def main() -> int:
         return INTERRUPTED
     except StartError as error:
         print(error, file=sys.stderr)
-        return 1
-    except RuntimeError as error:
-        if not str(error).startswith("Failed to reach API"):
-            raise
-        print(f"{error}; start that server, or unset PREFECT_API_URL to run without one", file=sys.stderr)
         return 1
     if state.is_completed():
         return 0

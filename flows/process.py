@@ -182,15 +182,20 @@ class Commands:
 
 @contextmanager
 def unwinding_on_terminate() -> Iterator[None]:
-    """Let SIGTERM unwind the main thread as Ctrl-C does, so that `with` blocks and exit handlers still run.
+    """Let SIGTERM and SIGHUP unwind the main thread as Ctrl-C does, so that `with` blocks and exit handlers still run.
 
     Ctrl-C itself too: a shell starts its background jobs with SIGINT ignored.
     """
+    from pipeline.workspace import hangup  # here: the guardian runs this file alone
+
+    terminals = hangup.terminals()
 
     def interrupt(number: int, frame: FrameType | None) -> None:
+        if number == signal.SIGHUP:
+            hangup.let_go(terminals)
         raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGINT)}
+    before = {number: signal.signal(number, interrupt) for number in hangup.stop_signals()}
     try:
         yield
     finally:

@@ -26,10 +26,10 @@ from pipeline.workspace.environment import SWEEP, for_commands
 from pipeline.workspace.exit_codes import INTERRUPTED
 from pipeline.workspace.graph import PlanError
 
-environment.prepare(Path.cwd())  # before Prefect is imported, as in flows/pipeline.py
+environment.enter()  # before Prefect is imported, as in flows/pipeline.py
 
 from optuna.trial import Trial  # noqa: E402
-from prefect import flow, get_run_logger, task  # noqa: E402
+from prefect import flow, get_run_logger, runtime, task  # noqa: E402
 from prefect.artifacts import create_table_artifact  # noqa: E402
 from prefect.cache_policies import NO_CACHE  # noqa: E402
 from prefect.client.schemas.objects import State  # noqa: E402
@@ -40,6 +40,8 @@ from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner  # noqa: E402
 from flows import (  # noqa: E402
     ephemeral_server,  # noqa: E402
     experiment,
+    naming,
+    reaching,
     space,
     study,
 )
@@ -77,7 +79,12 @@ def trial(name: str, overrides: Sequence[str], sweep: str, targets: Sequence[str
     return experiment.number(root, name, metric)
 
 
-@flow(name="sweep", flow_run_name="{name}", persist_result=False, task_runner=waiting())
+def title() -> str:
+    """What the dashboard calls a run, unless a person has: the sweep."""
+    return naming.given() or str(runtime.flow_run.parameters["name"])
+
+
+@flow(name="sweep", flow_run_name=title, persist_result=False, task_runner=waiting())
 def sweep(
     name: str,
     vary: dict[str, str],
@@ -153,7 +160,7 @@ def _run(given: argparse.Namespace) -> int:
     if len(vary) < len(given.vary):
         raise PlanError("-S: expected KEY=CHOICES, each key once")
     try:
-        with unwinding_on_terminate():
+        with unwinding_on_terminate(), reaching.required():
             ephemeral_server.provide(Path.cwd())
             state = sweep(
                 given.name,

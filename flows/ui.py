@@ -155,7 +155,8 @@ def arguments() -> argparse.Namespace:
 
 def main() -> int:
     given = arguments()
-    root = Path.cwd()
+    root = paths.workspace(Path.cwd())
+    os.chdir(root)
     if running := environment.announced_api(root):
         print(f"the UI of this workspace already runs, its server at {running}", file=sys.stderr)
         return 1
@@ -164,7 +165,7 @@ def main() -> int:
         return 1
     environment.prepare(root)
     prefect = prefect_server(given.prefect_port, given.prefect_database)
-    number = None if given.mlflow_store else links.experiment(paths.home(root))
+    number = None if given.mlflow_store else links.own_experiment(paths.home(root))
     mlflow = mlflow_server(given.mlflow_port, given.mlflow_store or links.database(root), number)
     tracking = mlflow.address if given.mlflow_store else None
     with unwinding_on_terminate():

@@ -4,10 +4,10 @@
     python -m pipeline.run.bundle take DIR                               unpacks what was packed, here or there
 
 Neither DVC nor Prefect nor MLflow is needed. Stages run in the order given, by their commands in dvc.yaml. When time is
-up, the one that runs saves its state and is packed with its checkpoint: take the folder in at the next machine, give
-the same command, and it goes on where it was; what was finished is not done again while params.yaml stays as it is. At
-home `python -m pipeline.tracking sync` delivers the metrics to MLflow, and `dvc commit -f STAGE ...` tells DVC that the
-outputs are those of their stages.
+up, or when it is told to stop, the one that runs saves its state and is packed with its checkpoint: take the folder in
+at the next machine, give the same command, and it goes on where it was; what was finished is not done again while
+params.yaml stays as it is. At home `python -m pipeline.tracking sync` delivers the metrics to MLflow, and
+`dvc commit -f STAGE ...` tells DVC that the outputs are those of their stages.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from pathlib import Path
 from pipeline.run import archive
 from pipeline.run.identity import fingerprint, read_by
 from pipeline.tracking import former_folder
-from pipeline.workspace import dvc_yaml, paths
+from pipeline.workspace import dvc_yaml, hangup, paths
 from pipeline.workspace.dvc_yaml import Declared
 from pipeline.workspace.environment import DVC_STAGE, UPLOADER
 from rosphere import files
@@ -37,7 +37,8 @@ PARAMS, HERE = Path("params.yaml"), Path()
 STATE, FORMER_STATE = paths.finished(HERE), paths.formerly_finished(HERE)
 ALWAYS = (paths.checkpoints(HERE), paths.run_logs(HERE), STATE)
 SAVING = 60.0  # seconds for a stage to save after it was asked to stop
-UNFINISHED = 3  # our exit code when time was up
+POLL = 0.2
+UNFINISHED = 3  # our exit code when time was up, or when we were told to stop
 MEBI = 1 << 20
 
 
@@ -66,7 +67,22 @@ def declared(names: Sequence[str]) -> list[Step]:
     return [step(dvc_yaml.required(HERE, name)) for name in names]
 
 
-def run(steps: Sequence[Step], seconds: float) -> bool:
+class Told:
+    """Whether this process was told to stop, by SIGINT, SIGTERM or SIGHUP: packing is still to come."""
+
+    def __init__(self) -> None:
+        self.by: signal.Signals | None = None
+        self._terminals = hangup.terminals()
+        for number in hangup.stop_signals():
+            signal.signal(number, self._receive)
+
+    def _receive(self, number: int, frame: object) -> None:
+        if number == signal.SIGHUP:
+            hangup.let_go(self._terminals)
+        self.by = self.by or signal.Signals(number)
+
+
+def run(steps: Sequence[Step], seconds: float, told: Told | None = None) -> bool:
     """Whether all of the stages are finished, by this bundle or an earlier one.
 
     Raises:
@@ -76,23 +92,27 @@ def run(steps: Sequence[Step], seconds: float) -> bool:
     for each in steps:
         if _finished(each):
             print(f"{each.name}: finished by an earlier bundle", flush=True)
-        elif not _run(each, end - time.monotonic()):
+        elif not _run(each, end, told):
             return False
         else:
             _note(each)
     return True
 
 
-def _run(each: Step, seconds: float) -> bool:
-    """Whether the stage came to its end in so many seconds."""
-    if seconds <= 0:
+def _run(each: Step, end: float, told: Told | None) -> bool:
+    """Whether the stage came to its end before the time ``end``, and before we were told to stop."""
+
+    def over() -> bool:
+        return time.monotonic() >= end or (told is not None and told.by is not None)
+
+    if over():
         return False
     # The metrics go home in the run log: a database here would not.
     environment = {**os.environ, DVC_STAGE: each.name, UPLOADER: "0"}
     process = subprocess.Popen(each.command, env=environment)
-    try:
-        code = process.wait(seconds)
-    except subprocess.TimeoutExpired:
+    while process.poll() is None and not over():
+        time.sleep(POLL)
+    if over():
         process.send_signal(signal.SIGTERM)  # the stage saves and leaves, unless it has just come to its end
         try:
             return process.wait(SAVING) == 0
@@ -100,8 +120,8 @@ def _run(each: Step, seconds: float) -> bool:
             process.kill()  # its last checkpoint stands
             process.wait()
             return False
-    if code:
-        raise subprocess.CalledProcessError(code, each.command)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, each.command)
     return True
 
 
@@ -143,22 +163,24 @@ def _arguments() -> argparse.Namespace:
 
 
 def main() -> None:
-    options = _arguments()
+    options, here = _arguments(), Path.cwd()
     try:
+        paths.enter()
         if options.command == "take":
-            print(f"{options.folder}: {archive.take(options.folder)} files taken")
+            print(f"{options.folder}: {archive.take(here / options.folder)} files taken")
             return
-        steps = declared(options.stages)
+        steps, told = declared(options.stages), Told()
         try:
-            status: int | str | None = None if run(steps, 60 * options.minutes) else UNFINISHED
+            status: int | str | None = None if run(steps, 60 * options.minutes, told) else UNFINISHED
         except subprocess.CalledProcessError as error:
             status = f"error: {shlex.join(error.cmd)} ended with exit code {error.returncode}; what there is, is packed"
-        parts = pack(steps, options.out, options.part * MEBI)
+        parts = pack(steps, here / options.out, options.part * MEBI)
     except InputError as error:
         sys.exit(f"error: {error}")
     print(f"{options.out}: {len(parts)} files of at most {options.part} MiB")
     if status == UNFINISHED:
-        print("time was up: take this folder in and give the same command to go on", file=sys.stderr)
+        why = f"stopped by {told.by.name}" if told.by else "time was up"
+        print(f"{why}: take this folder in and give the same command to go on", file=sys.stderr)
     sys.exit(status)
 
 

@@ -1,6 +1,6 @@
 """Looks params.yaml and the sources over before DVC empties any output folder, and tells DVC what the sources hold.
 
-    python -m pipeline.run.check [--part]
+    python -m pipeline.run.check [--part | --inputs]
 
 DVC deletes a stage's outputs before it runs the stage, so what can be seen to be wrong is better seen here. And a
 dvc.yaml cannot name files that params.yaml lists: their hashes go to data/sources, on which the stages depend that
@@ -26,7 +26,7 @@ from pipeline.run import labelled_check, model_check, task_check
 from pipeline.run import settings as config
 from pipeline.tracking.promotion import directed
 from pipeline.tracking.recording import Tracking
-from pipeline.workspace import declaration, dvc_yaml, yaml_file
+from pipeline.workspace import declaration, dvc_yaml, paths, yaml_file
 from pipeline.workspace.declaration import Declaration
 from rosphere import files
 from rosphere.clue.reading import named
@@ -268,6 +268,12 @@ def _check_pairs(settings: Prepare, source: Source, seed: int, *, everything: bo
     return Seen(held_out=sets, graded=source.graded)
 
 
+def inputs(path: Path) -> list[str]:
+    """What params.yaml names that no stage makes, as it is written there: files, folders, patterns, hub names."""
+    sections = [config.load(path, word, cls) for word, cls in types().items()]
+    return [name for each in sections if isinstance(each, Reading) for name in _not_made(each.sources())]
+
+
 def sources(sections: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     """stage -> what params.yaml lists that the stage reads and no stage makes -> the hash of what is there."""
     read = {word: settings.sources() for word, settings in sections.items() if isinstance(settings, Reading)}
@@ -304,8 +310,14 @@ def tell(held: Mapping[str, Mapping[str, str]]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--part", action="store_true", help="not all of the stages will be run")
+    parser.add_argument("--inputs", action="store_true", help="only print what params.yaml names and no stage makes")
+    options = parser.parse_args()
     try:
-        tell(sources(check(PARAMS, everything=not parser.parse_args().part)))
+        paths.enter()
+        if options.inputs:
+            print("\n".join(inputs(PARAMS)))
+            return
+        tell(sources(check(PARAMS, everything=not options.part)))
     except (InputError, *UNUSABLE) as error:
         raise SystemExit(f"error: {message(error)}") from error
 

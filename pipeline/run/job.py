@@ -73,7 +73,7 @@ class Job:
         return decision.precision
 
     def stopping(self) -> bool:
-        """Whether SIGINT or SIGTERM came: the loop then saves to `checkpoint` and raises Stopped."""
+        """Whether SIGINT, SIGTERM or SIGHUP came: the loop then saves to `checkpoint` and raises Stopped."""
         return self._requests.pending()
 
     def progress(self, step: int, total: int, metrics: Mapping[str, float]) -> None:

@@ -19,7 +19,7 @@ from typing import Any
 
 from pipeline.run import check, renamed
 from pipeline.run import settings as declared
-from pipeline.workspace import yaml_file
+from pipeline.workspace import paths, yaml_file
 from rosphere.errors import UNUSABLE, InputError, message
 
 FOLDER = Path(__file__).parent / "presets"
@@ -121,9 +121,10 @@ def main() -> None:
         print("\n".join(names()))
         return
     try:
+        paths.enter()
         print("\n".join(apply(options.name, options.settings)) or "params.yaml has all of this already")
-    except InputError as error:
-        sys.exit(f"error: {error}")
+    except (InputError, *UNUSABLE) as error:
+        sys.exit(f"error: {message(error)}")
 
 
 if __name__ == "__main__":

@@ -95,7 +95,7 @@ def _following(identity: Identity, place: process_group.Place, requests: StopReq
 def _one_line_errors(name: str) -> Iterator[None]:
     try:
         yield
-    except (InputError, *UNUSABLE) as error:
+    except (InputError, FloatingPointError, *UNUSABLE) as error:  # the second of a loss that is no number any more
         if process_group.LEADER not in os.environ:  # the leader has met the same files and prints it
             print(f"error: {name}: {message(error)}", file=sys.stderr, flush=True)
         raise SystemExit(1) from error

@@ -1,4 +1,4 @@
-"""Leaving in good order: SIGINT and SIGTERM become a question, and no stage outlives its parent.
+"""Leaving in good order: SIGINT, SIGTERM and SIGHUP become a question, and no stage outlives its parent.
 
 A killed `dvc repro` leaves its stage training on as an orphan, and the next one would start a second
 trainer over the same outputs. So the stage asks the kernel for a SIGTERM when its parent dies.
@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pipeline.workspace import parent_watchdog
+from pipeline.workspace import hangup, parent_watchdog
 from pipeline.workspace.exit_codes import TERMINATED
 
 INSIST_SECONDS = 5.0
@@ -28,7 +28,7 @@ class Stopped(SystemExit):
 
 
 class StopRequests:
-    """What SIGINT and SIGTERM do at each point of a stage's life.
+    """What SIGINT, SIGTERM and SIGHUP do at each point of a stage's life.
 
     Until the first call of `pending` nobody would notice a request, so the signal leaves at once. From
     then on it waits for the loop to save and leave, but one repeated after INSIST_SECONDS (not
@@ -40,6 +40,7 @@ class StopRequests:
         self._asked_at: float | None = None
         self._polled = False
         self._finishing = False
+        self._terminals = hangup.terminals()
 
     def pending(self) -> bool:
         """Whether the stage should save and leave."""
@@ -53,6 +54,8 @@ class StopRequests:
 
     def receive(self, number: int, frame: object) -> None:
         """The signal handler."""
+        if number == signal.SIGHUP:
+            hangup.let_go(self._terminals)
         if self._finishing:
             return
         now = time.monotonic()
@@ -67,9 +70,9 @@ class StopRequests:
 
 @contextmanager
 def stop_requests() -> Iterator[StopRequests]:
-    """Turn SIGINT and SIGTERM into requests until the block ends (main thread only)."""
+    """Turn SIGINT, SIGTERM and SIGHUP into requests until the block ends (main thread only)."""
     requests = StopRequests()
-    before = {number: signal.signal(number, requests.receive) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, requests.receive) for number in hangup.stop_signals()}
     try:
         yield requests
     finally:

@@ -77,6 +77,12 @@ def outs(root: Path) -> list[Path]:
     return [_path(out) for entry in entries(root).values() for out in entry.get("outs", ())]
 
 
+def deps(root: Path) -> list[str]:
+    """What all stages read, `*` in the place of items."""
+    stages = [entry.get("do") or entry for entry in entries(root).values()]
+    return [FILLED.sub("*", str(dep)) for entry in stages for dep in entry.get("deps") or ()]
+
+
 def made(root: Path) -> list[str]:
     """What DVC writes in the workspace: everything that stages make, `*` in the place of items, and its own lock."""
     kinds = ("outs", "metrics", "plots")

@@ -33,7 +33,8 @@ def head(folder: Path) -> str | None:
 
 
 def dirty(folder: Path, apart: Sequence[str] = ()) -> bool:
-    """Whether files that git tracks differ from the commit, those apart that the patterns name, folders as a whole."""
+    """Whether files in `folder` that git tracks differ from the commit, those apart that the patterns name, folders
+    as a whole. What else a larger repository holds is no matter."""
     spared = [f":(exclude,glob){pattern}{below}" for pattern in apart for below in ("", "/**")]
-    asked = ("--no-optional-locks", "status", "--porcelain", "--untracked-files=no", "--", ":/", *spared)
+    asked = ("--no-optional-locks", "status", "--porcelain", "--untracked-files=no", "--", ".", *spared)
     return bool((ask(folder, *asked) or "").strip())

@@ -64,13 +64,25 @@ def experiment(home: Path) -> str | None:
     return None if any(_store()) else FIRST
 
 
+def own_experiment(home: Path) -> str:
+    """The number of the experiment in the workspace's own store, wherever runs go now."""
+    number = None if os.environ.get(TRACKING_URI) else experiment(home)
+    return FIRST if number is None else number
+
+
+def _is_shown(home: Path) -> bool:
+    """Whether the dashboard shows the store that runs go to: `make ui` shows the workspace's own."""
+    uri = tracking_uri(home)
+    return bool(os.environ.get(MLFLOW_UI)) or uri.startswith("http") or uri == f"{SQLITE}{paths.mlflow_database(home)}"
+
+
 def _store() -> list[str]:
     return [os.environ.get(name, "") for name in (TRACKING_URI, EXPERIMENT_NAME)]
 
 
 def runs(home: Path, query: str) -> str | None:
-    """The dashboard's list of runs that a search finds; None where their experiment is not known."""
-    number = experiment(home)
+    """The dashboard's list of runs that a search finds; None where it does not show them, as far as is known."""
+    number = experiment(home) if _is_shown(home) else None
     return None if number is None else f"{dashboard()}{page(number, query)}"
 
 

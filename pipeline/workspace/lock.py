@@ -8,8 +8,10 @@ runs the command in this workspace, alone, and refuses to while another run work
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +19,8 @@ from typing import TextIO
 
 from pipeline.workspace import paths
 from pipeline.workspace.graph import PlanError
+
+MOMENT = 1.0  # seconds
 
 
 @contextmanager
@@ -62,10 +66,33 @@ def _taken(root: Path, name: str | None) -> TextIO:
         handle.close()
         where = f"on the experiment {name} of {root}" if name else f"in {root}"
         raise PlanError(f"another pipeline run (process {holder}) is working {where}") from None
+    if name is None:
+        _mend_notes(paths.dvc_notes(root))
     handle.truncate(0)
     handle.write(f"{os.getpid()}\n")
     handle.flush()
     return handle
+
+
+def _mend_notes(notes: Path) -> None:
+    """Delete DVC's notes of who works on what where they were cut off, by a full disk or a loss of power.
+
+    DVC itself refuses to do anything then, and takes no notes for nobody. One that writes just now is done in a moment.
+    """
+    if _cut_off(notes):
+        time.sleep(MOMENT)
+        if _cut_off(notes):
+            notes.unlink()
+
+
+def _cut_off(notes: Path) -> bool:
+    try:
+        json.loads(notes.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return False
+    except ValueError:
+        return True
+    return False
 
 
 def main() -> int:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+
+from rosphere.errors import InputError
 
 RUN, REPORTS = Path(".run"), Path("reports")
 
@@ -15,6 +18,20 @@ def workspace(start: Path) -> Path:
     """
     start = start.resolve()
     return next((folder for folder in (start, *start.parents) if (folder / ".dvc").is_dir()), start)
+
+
+def enter() -> Path:
+    """Go to the root of the workspace that the current directory lies in, from wherever in it; that root.
+
+    Raises:
+        InputError: it lies in none; nothing has been written.
+    """
+    here = Path.cwd()
+    root = workspace(here)
+    if not (root / "dvc.yaml").is_file():
+        raise InputError(f"{here} lies in no workspace: expected .dvc and dvc.yaml here or in a folder above")
+    os.chdir(root)
+    return root
 
 
 def home(root: Path) -> Path:
@@ -52,6 +69,11 @@ def former_run_logs(home: Path) -> Path:
     return home / RUN / "spool"
 
 
+def kept_outputs(root: Path) -> Path:
+    """Copies of what DVC does not cache, for as long as a run may empty it (pipeline/workspace/outputs.py)."""
+    return root / RUN / "kept"
+
+
 def mlflow_database(home: Path) -> Path:
     """MLflow's runs, unless an address says that they are elsewhere (`pipeline.workspace.links`)."""
     return home / "mlflow.db"
@@ -75,6 +97,11 @@ def mlflow_lock(home: Path) -> Path:
 def pipeline_lock(root: Path, experiment: str | None = None) -> Path:
     """Held by a pipeline run in the workspace, or by the experiment of this name."""
     return root / RUN / (f"experiment-{experiment}.lock" if experiment else "pipeline.lock")
+
+
+def dvc_notes(root: Path) -> Path:
+    """In which DVC writes down which of its processes works on what."""
+    return root / ".dvc" / "tmp" / "rwlock"
 
 
 def stop_flag(home: Path, group: int) -> Path:

@@ -198,7 +198,7 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prefect
         eventually(
             lambda: environment.answers(server.api) or not thread.is_alive(),
             "the Prefect server answers",
-            120,
+            300,
         )
         assert thread.is_alive(), "the Prefect server ended:\n" + "\n".join(lines[-40:])
         yield server
@@ -213,8 +213,19 @@ def served_toy(toy: Toy, prefect_server: PrefectServer) -> Iterator[Toy]:
 
 @pytest.fixture
 def kept_toy(served_toy: Toy) -> Toy:
-    """The toy in git, as DVC leaves it to be committed, up to date."""
-    root = served_toy.root
+    """The toy in git with a server to report to."""
+    return _in_git(served_toy)
+
+
+@pytest.fixture
+def in_git(toy: Toy) -> Toy:
+    """The toy in git."""
+    return _in_git(toy)
+
+
+def _in_git(toy: Toy) -> Toy:
+    """As DVC leaves it to be committed, up to date."""
+    root = toy.root
     (root / ".gitignore").write_text("/*.txt\n!/source.txt\n/started\n/pid-*\n/.run/\n")
     me = ["-c", "user.name=nobody", "-c", "user.email=nobody@localhost"]
     subprocess.run(["git", "init", "--quiet"], cwd=root, check=True)
@@ -223,5 +234,5 @@ def kept_toy(served_toy: Toy) -> Toy:
     subprocess.run(["git", *me, "commit", "--quiet", "--message", "toy"], cwd=root, check=True)
     command = [sys.executable, "-m", "dvc", "repro", "--quiet"]
     subprocess.run(command, cwd=root, check=True, env=for_commands())
-    served_toy.started()
-    return served_toy
+    toy.started()
+    return toy

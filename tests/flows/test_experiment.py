@@ -10,8 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from flows import experiment
+from flows import experiment, inputs
 from flows.experiment import called, workspace
+from pipeline.report.history import metrics_diff
+from pipeline.workspace import paths
+from pipeline.workspace.environment import for_commands
 from pipeline.workspace.graph import PlanError, discover
 from pipeline.workspace.lock import alone
 
@@ -69,8 +72,8 @@ def test_an_experiment_leaves_the_workspace_alone(kept_toy, prefect_server) -> N
 
 
 @pytest.mark.parametrize("setting", ["diff.noprefix=true", "diff.external=/bin/false", "color.ui=always"])
-def test_changes_come_along_whatever_git_is_told_and_byte_by_byte(kept_toy, setting: str) -> None:
-    root = kept_toy.root
+def test_changes_come_along_whatever_git_is_told_and_byte_by_byte(in_git, setting: str) -> None:
+    root = in_git.root
     git(root, "config", *setting.split("="))
     changed = b"left: 1\r\n# \xff not UTF-8\r\n"
     (root / "source.txt").write_bytes(changed)
@@ -141,9 +144,9 @@ def test_without_git_there_is_no_experiment(toy) -> None:
         workspace(toy.root, "x", ["left=1"])
 
 
-def test_large_untracked_files_are_linked_and_small_ones_copied(kept_toy, monkeypatch) -> None:
-    root = kept_toy.root
-    monkeypatch.setattr(experiment, "SMALL", 10)
+def test_large_untracked_files_are_linked_and_small_ones_copied(in_git, monkeypatch) -> None:
+    root = in_git.root
+    monkeypatch.setattr(inputs, "SMALL", 10)
     (root / "raw").mkdir()
     (root / "raw" / "large").write_text("more than ten bytes")
     (root / "raw" / "small").write_text("few")
@@ -153,3 +156,97 @@ def test_large_untracked_files_are_linked_and_small_ones_copied(kept_toy, monkey
     assert (place / "raw" / "small").read_text() == "few"
     assert not (place / "dvc.lock").samefile(root / "dvc.lock")
     assert (place / "params.yaml").read_text() == "left: 3\n"
+
+
+def dvc(root: Path, *arguments: str) -> str:
+    command = [sys.executable, "-m", "dvc", *arguments]
+    return subprocess.run(command, cwd=root, env=for_commands(), check=True, capture_output=True, text=True).stdout
+
+
+def test_inputs_that_git_ignores_come_along(in_git) -> None:
+    root = in_git.root
+    (root / "own" / "deep").mkdir(parents=True)
+    (root / "own" / "deep" / "text.txt").write_text("mine")
+    (root / ".gitignore").write_text((root / ".gitignore").read_text() + "/own/\n")
+    (root / "dvc.yaml").write_text(
+        (root / "dvc.yaml").read_text().replace("deps: [prepared.txt]", "deps: [prepared.txt, own]", 1)
+    )
+    place = workspace(root, "x", ["left=3"])
+    assert (place / "own" / "deep" / "text.txt").read_text() == "mine"
+
+
+def test_what_params_names_is_found_by_file_folder_and_pattern(in_git) -> None:
+    root, clone = in_git.root, in_git.root / "clone"
+    for path in ("a/one.txt", "a/b/two.txt", "c.txt"):
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(path)
+    inputs.carry(root, clone, clone, ["a/**/*.txt", "c.txt", "clue/tnews", str(root / "prepared.txt")])
+    assert sorted(str(path.relative_to(clone)) for path in clone.rglob("*.txt")) == [
+        "a/b/two.txt",
+        "a/one.txt",
+        "c.txt",
+    ]
+    (root.parent / "outside.txt").write_text("outside")
+    with pytest.raises(PlanError, match=f"^../outside.txt lies outside .*: write {root.parent}/outside.txt$"):
+        inputs.carry(root, clone, clone, ["../outside.txt"])
+
+
+def test_what_changed_since_it_was_added_to_dvc_is_refused_and_what_is_gone_is_gone(in_git) -> None:
+    root = in_git.root
+    (root / "raw").mkdir()
+    (root / "raw" / "own.csv").write_text("old")
+    dvc(root, "add", "raw/own.csv")
+    assert (workspace(root, "x", ["left=3"]) / "raw" / "own.csv").read_text() == "old"
+    (root / "raw" / "own.csv").unlink()
+    assert not (workspace(root, "x", ["left=3"]) / "raw" / "own.csv").exists()
+    (root / "raw" / "own.csv").write_text("new")
+    with pytest.raises(PlanError, match="^raw/own.csv has changed since `dvc add`, .* `dvc add raw/own.csv` first"):
+        workspace(root, "x", ["left=3"])
+    dvc(root, "add", "raw/own.csv")
+    assert (workspace(root, "x", ["left=3"]) / "raw" / "own.csv").read_text() == "new"
+
+
+def test_settings_of_this_machine_come_along(in_git) -> None:
+    root = in_git.root
+    dvc(root, "remote", "add", "--local", "beside", "storage")
+    dvc(root, "config", "--local", "cache.type", "hardlink,copy")
+    place = workspace(root, "x", ["left=3"])
+    assert dvc(place, "config", "--local", "cache.type") == "hardlink,copy\n"
+    assert dvc(place, "remote", "list").split() == ["beside", str(root / "storage")]
+    assert Path(dvc(place, "cache", "dir").strip()) == root / ".dvc" / "cache"
+
+
+def test_a_folder_of_a_larger_repository(in_git, tmp_path: Path) -> None:
+    root = tmp_path / "company" / "language"
+    root.parent.mkdir()
+    in_git.root.rename(root)
+    (root / ".git").rename(root.parent / ".git")
+    (root.parent / "other.txt").write_text("of others")
+    git(root.parent, "add", "--all")
+    git(root.parent, "commit", "--quiet", "--message", "moved")
+    (root.parent / "other.txt").write_text("of others, changed")
+    (root / "params.yaml").write_text("left: 2 # not committed\n")
+
+    place = workspace(root, "five", ["left=5"])
+
+    assert place == root / ".dvc" / "tmp" / "exps" / "five" / "language"
+    assert (place.parent / "other.txt").read_text() == "of others, changed"
+    assert (place / "params.yaml").read_text() == "left: 5 # not committed\n"
+    assert paths.home(place) == root
+    dvc(place, "repro", "--quiet")
+    experiment.save(root, place, "five", discover(place))
+    assert not (root / ".dvc" / "tmp" / "exps" / "five").exists()
+    assert experiment.number(root, "five", "reports/a.json:size.characters") == 20
+    git(root, "checkout", "--quiet", ".")
+    experiment.apply(root, "five")
+    assert (root / "params.yaml").read_text() == "left: 5 # not committed\n"
+    (root / "reports" / "a.json").write_text('{"size": {"characters": 21}}')
+    assert metrics_diff(root) == {"reports/a.json": {"size.characters": {"old": 20, "new": 21, "diff": 1}}}
+
+
+def test_a_folder_that_a_larger_repository_ignores_is_in_none(in_git, tmp_path: Path) -> None:
+    git(tmp_path, "init", "--quiet")
+    (tmp_path / ".gitignore").write_text("/toy/\n")
+    (in_git.root / ".git").rename(tmp_path / "elsewhere")
+    with pytest.raises(PlanError, match="live in git: .* is no git repository"):
+        workspace(in_git.root, "x", ["left=1"])

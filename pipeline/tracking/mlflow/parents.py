@@ -87,12 +87,15 @@ def close_orphans(store: Connection) -> None:
 
 
 def finalize(store: Connection, parent: str, status: str) -> None:
-    """A parent runs while a child does, and ends as the last of them; so does a sweep with its pipelines."""
-    if store.search(f"tags.`{PARENT}` = '{parent}' and attributes.status = 'RUNNING'"):
+    """A parent runs while a child does, and ends as the last of them and when it did, however late that is delivered;
+    so does a sweep with its pipelines."""
+    children = store.search(f"tags.`{PARENT}` = '{parent}'")
+    if any(child.info.status == "RUNNING" for child in children):
         return
-    store.client.set_terminated(parent, status)
-    above = store.client.get_run(parent).data.tags.get(PARENT)
-    if above:
+    run = store.client.get_run(parent)
+    ended = max((int(child.info.end_time or 0) for child in children), default=0)
+    store.client.set_terminated(parent, status, ended or run.info.start_time)
+    if above := run.data.tags.get(PARENT):
         finalize(store, above, status)
 
 

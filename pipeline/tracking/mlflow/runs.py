@@ -108,9 +108,15 @@ class Store:
         here = f"tags.role = 'stage' and tags.host = '{socket.gethostname()}'"
         for run in self._store.search(f"{here} and attributes.status = 'RUNNING'"):
             if not run_log.alive(int(run.data.tags["pid"])):
-                self._client.set_terminated(run.info.run_id, "FAILED")
+                self._client.set_terminated(run.info.run_id, "FAILED", self._last_sign(run))
                 parents.finalize(self._store, run.data.tags[PARENT], "FAILED")
         parents.close_orphans(self._store)
+
+    def _last_sign(self, run: Run) -> int:
+        """When the run was last heard of, in ms: by the samples of its machine, or else by a few of its curves."""
+        names = sorted(run.data.metrics, key=lambda name: (not name.startswith("system/"), name))[:3]
+        points = (point for name in names for point in self._client.get_metric_history(run.info.run_id, name))
+        return max((int(point.timestamp) for point in points), default=int(run.info.start_time))
 
     def _open_child(self, start: Event, parent: str, log: str) -> str:
         """The run of this very run log, if an attempt to open it broke off; else one to resume, or a new one."""

@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 import tarfile
@@ -52,17 +53,23 @@ stages:
 
 
 def machine(folder: Path) -> Path:
-    folder.mkdir()
+    (folder / ".dvc").mkdir(parents=True)
     (folder / "dvc.yaml").write_text(GRAPH)
     (folder / "count.py").write_text(COUNTER)
     (folder / "params.yaml").write_text("seed: 8\n")
     return folder
 
 
-def run_bundle(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def start_bundle(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "pipeline.run.bundle", *arguments]
     env = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
-    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=120)
+    return subprocess.Popen(command, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def run_bundle(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    with start_bundle(folder, *arguments) as running:
+        out, err = running.communicate(timeout=120)
+    return subprocess.CompletedProcess(running.args, running.returncode, out, err)
 
 
 def test_a_stage_goes_on_at_the_next_machine(tmp_path: Path) -> None:
@@ -85,6 +92,39 @@ def test_a_stage_goes_on_at_the_next_machine(tmp_path: Path) -> None:
     assert "short: finished by an earlier bundle" in done.stdout
     assert f"long begins at {counted}" in done.stdout
     assert (second / "long.json").read_text() == "60"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_bundle_that_is_told_to_stop_packs_what_it_has(tmp_path: Path, number: signal.Signals) -> None:
+    first, second, out = machine(tmp_path / "first"), machine(tmp_path / "second"), tmp_path / "out"
+    asked = ("run", "short", "long", "--out", str(out), "--minutes", "5")
+    with start_bundle(first, *asked) as running:
+        assert running.stdout is not None
+        while "long begins" not in running.stdout.readline():
+            pass
+        running.send_signal(number)
+        _, said = running.communicate(timeout=60)
+    assert running.returncode == bundle.UNFINISHED
+    assert f"stopped by {number.name}: take this folder in" in said
+    counted = (first / ".run/ckpt/long/count").read_text()
+
+    assert run_bundle(second, "take", str(out)).returncode == 0
+    assert (second / "short.json").exists() and not (second / "long.json").exists()
+    assert (second / ".run/ckpt/long/count").read_text() == counted
+
+
+def test_a_bundle_is_run_from_anywhere_in_the_workspace_and_nowhere_else(tmp_path: Path) -> None:
+    folder = machine(tmp_path / "machine")
+    (folder / "docs").mkdir()
+    done = run_bundle(folder / "docs", "run", "short", "--minutes", "1", "--out", "carried")
+    assert done.returncode == 0, done.stderr
+    assert (folder / "short.json").exists()
+    assert [path.name for path in (folder / "docs").iterdir()] == ["carried"]
+    (tmp_path / "elsewhere").mkdir()
+    done = run_bundle(tmp_path / "elsewhere", "run", "short", "--minutes", "1", "--out", "carried")
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"error: {tmp_path / 'elsewhere'} lies in no workspace: ")
+    assert not list((tmp_path / "elsewhere").iterdir())
 
 
 def test_a_finished_stage_is_done_again_under_other_params(tmp_path: Path) -> None:

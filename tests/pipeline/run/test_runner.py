@@ -2,6 +2,7 @@
 
 import json
 import os
+import pty
 import re
 import signal
 import subprocess
@@ -56,6 +57,8 @@ def main(name):
             os.kill(os.getpid(), signal.SIGKILL)
         if config.end == "bug":
             raise ZeroDivisionError("a bug")
+        if config.end == "diverged":
+            raise FloatingPointError("step 3: the loss is not finite")
         if config.end == "missing":
             open("data/absent.txt")
 
@@ -172,7 +175,7 @@ def test_resumes_after_kill_9_and_only_the_same_configuration(house: Path) -> No
     finish(process)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_stop_saves_and_leaves_without_a_report(house: Path, number: signal.Signals) -> None:
     params(house, steps=2000, seconds=0.02)
     (house / "reports").mkdir()
@@ -184,6 +187,29 @@ def test_a_stop_saves_and_leaves_without_a_report(house: Path, number: signal.Si
     assert (code, err) == (143, f"{number.name}: stopping; once more after 5 s to leave at once\n")
     assert saved(house)[0] >= 1
     assert not list((house / "reports").iterdir())
+
+
+def test_a_closed_terminal_saves_too(house: Path) -> None:
+    """Every line that is written there from now on is an error, which must not keep the stage from saving."""
+    params(house, steps=2000, seconds=0.02)
+    process, terminal = pty.fork()
+    if process == 0:
+        os.execv(sys.executable, [sys.executable, "toy.py", "train"])
+    while not saved(house):
+        time.sleep(0.05)
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 143
+    assert saved(house)[0] >= 1
+
+
+def test_nohup_is_respected(house: Path) -> None:
+    params(house, steps=40, seconds=0.02)
+    process = subprocess.Popen(
+        ["nohup", sys.executable, "toy.py", "train"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    lines_until(process, "::progress")
+    process.send_signal(signal.SIGHUP)
+    assert finish(process)[0] == 0
 
 
 def test_a_stage_that_never_asks_is_stopped_at_once(house: Path) -> None:
@@ -221,6 +247,7 @@ def test_a_kill_after_the_work_leaves_no_report(house: Path) -> None:
     [
         ({"steps": "many"}, "params.yaml: train.steps: expected int, got 'many' (str)"),
         ({"step": 3}, "params.yaml: train.step: unknown key; did you mean 'steps'?"),
+        ({"steps": 3, "end": "diverged"}, "step 3: the loss is not finite"),
         ({"steps": 1, "end": "missing"}, "data/absent.txt: no such file or folder"),
     ],
 )

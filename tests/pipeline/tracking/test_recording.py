@@ -459,6 +459,42 @@ def test_runs_left_by_dead_processes_are_closed(home: Path, store: Any) -> None:
     assert runs(home, "tags.`stage.fp` = 'alive-train'")[0].info.status == "RUNNING"
 
 
+def test_runs_last_until_they_ended_however_late_they_are_delivered(home: Path, store: Any) -> None:
+    first, second = (begun(me(home, name, "late")) for name in ("train", "evaluate"))
+    for told, hours in ((first, 2), (second, 1)):
+        backdate(told, start=hours + 1, end=hours)
+        assert store.deliver(told.path, over=True)
+    [train] = runs(home, "tags.`stage.fp` = 'late-train'")
+    [evaluate] = runs(home, "tags.`stage.fp` = 'late-evaluate'")
+    [parent] = runs(home, "tags.`pipeline.fp` = 'late'")
+    assert abs(train.info.end_time - train.info.start_time - 3_600_000) < 2
+    assert parent.info.start_time == train.info.start_time
+    assert parent.info.end_time == evaluate.info.end_time < time.time() * 1000 - 3_500_000
+
+
+def test_a_run_that_was_left_lasts_until_it_was_last_heard_of(home: Path, store: Any) -> None:
+    left = begun(me(home, "train", "unheard"), pid=dead_pid())
+    left.write("metrics", step=1, values={"loss": 2.0})
+    backdate(left, start=3, end=2)
+    store.deliver(left.path, over=False)
+    store.deliver(begun(me(home, "train", "heard")).path, over=True)
+    [run] = runs(home, "tags.`stage.fp` = 'unheard-train'")
+    [parent] = runs(home, "tags.`pipeline.fp` = 'unheard'")
+    assert abs(run.info.end_time - run.info.start_time - 3_600_000) < 2
+    assert parent.info.end_time == run.info.end_time
+
+
+def backdate(told: RunLog, *, start: float, end: float) -> None:
+    """The run began and ended so many hours ago."""
+    now = time.time()
+    if not any(event["kind"] == "metrics" for event in run_log.read_events(told.path, 0)[0]):
+        told.write("end", status="FINISHED")
+    events, _ = run_log.read_events(told.path, 0)
+    times = [now - 3600 * start, *[now - 3600 * end] * (len(events) - 1)]
+    lines = [json.dumps(event | {"time": moment}) for event, moment in zip(events, times, strict=True)]
+    (told.path / run_log.EVENTS).write_text("\n".join(lines) + "\n")
+
+
 def test_what_is_sent_twice_is_kept_once(home: Path, store: Any) -> None:
     told = begun(me(home, "train", "twice"))
     for step in range(2500):  # more than MLflow takes in one batch

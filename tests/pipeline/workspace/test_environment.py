@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -43,3 +44,13 @@ def test_a_number_without_a_name_has_one(monkeypatch: pytest.MonkeyPatch, tmp_pa
         monkeypatch.delenv(key, raising=False)
     monkeypatch.setattr(os, "getuid", lambda: 2**31 - 7)
     assert environment.settings(tmp_path)["USER"] == "rosphere"
+
+
+@pytest.mark.parametrize("before", ["/usr/bin:/bin", None])
+def test_what_the_environment_s_dvc_starts_is_this_python(tmp_path: Path, before: str | None) -> None:
+    """`make` puts environment.pth into .venv; a bare .venv/bin/dvc then runs its stages with it, whatever PATH is."""
+    shutil.copy(Path(__file__).parents[3] / "environment.pth", tmp_path)
+    code = f"import os, site; site.addsitedir({str(tmp_path)!r}); os.system('command -v python')"
+    env = {} if before is None else {"PATH": before}
+    said = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True).stdout
+    assert said.strip() == os.path.join(sys.prefix, "bin", "python")

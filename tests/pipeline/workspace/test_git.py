@@ -31,6 +31,8 @@ def test_commit_and_changes(tmp_path: Path) -> None:
     assert not git.dirty(tmp_path)
     (tmp_path / "file").write_text("two")
     assert git.dirty(tmp_path)
+    (tmp_path / "project").mkdir()
+    assert not git.dirty(tmp_path / "project"), "a folder of a larger repository"
 
 
 def test_what_the_pipeline_makes_is_no_change_of_sources(tmp_path: Path) -> None:

@@ -81,3 +81,18 @@ def test_the_experiment_of_another_store_is_not_taken_for_ours(
     assert links.experiment(own_store) == "12"
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "mine")
     assert links.experiment(own_store) is None
+
+
+def test_runs_in_a_store_that_the_dashboard_does_not_show_are_not_linked_into_it(
+    monkeypatch: pytest.MonkeyPatch, own_store: Path
+) -> None:
+    monkeypatch.delenv("ROSPHERE_MLFLOW_UI", raising=False)
+    links.note_experiment(own_store, "3")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///elsewhere.db")
+    links.note_experiment(own_store, "12")
+    assert links.experiment(own_store) == "12"
+    assert links.runs(own_store, "a") is None
+    assert links.own_experiment(own_store) == "1", "what `make ui` shows"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
+    links.note_experiment(own_store, "3")
+    assert "/experiments/3/" in str(links.runs(own_store, "a"))

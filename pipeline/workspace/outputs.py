@@ -1,0 +1,141 @@
+"""What DVC emptied for a stage that did not come to its end comes back.
+
+    python -m pipeline.workspace.outputs COMMAND ...
+
+runs a command, such as `dvc repro`, and brings back what it emptied if it fails or is stopped; flows do the same. DVC
+deletes a stage's outputs before it runs the stage: those that it caches come back from its cache, those that are left
+to git (metrics, curves) from copies made before.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from types import FrameType
+
+from pipeline.workspace import paths
+from pipeline.workspace.environment import DVC_STAGE, for_commands
+from pipeline.workspace.graph import Graph, PlanError, Stage, discover
+
+SAVING = 60.0  # seconds that a stage may need to save once its `dvc` is gone
+
+
+class Kept:
+    """The outputs of the stages of `root` before a run."""
+
+    def __init__(self, root: Path, graph: Graph) -> None:
+        self._root = root
+        self._whole = [stage for stage in graph.stages if stage.cmd and stage.outs and self._is_whole(stage)]
+        self._copies: dict[str, Path] = {}
+        place = paths.kept_outputs(root)
+        shutil.rmtree(place, ignore_errors=True)
+        place.mkdir(parents=True)
+        for path in (path for stage in self._whole for path in stage.uncached):
+            self._copies[path] = place / str(len(self._copies))
+            _copy(root / path, self._copies[path])
+
+    def restore(self) -> list[str]:
+        """Bring back the outputs of the stages that had all of theirs and now lack one; their names.
+
+        A stage that has ended has all, so what it made stays, even where DVC could not write that down.
+        """
+        emptied = [stage for stage in self._whole if not self._is_whole(stage)]
+        cached = [path for stage in emptied for path in stage.outs if path not in stage.uncached]
+        if cached:
+            self._check_out(cached)
+        for path in (path for stage in emptied for path in stage.uncached):
+            _remove(self._root / path)
+            _copy(self._copies[path], self._root / path)
+        return [stage.name for stage in emptied]
+
+    def _is_whole(self, stage: Stage) -> bool:
+        return all((self._root / path).exists() for path in stage.outs)
+
+    def _check_out(self, outs: list[str]) -> None:
+        # By force: what a stage that failed has begun to write is in the way.
+        command = [sys.executable, "-m", "dvc", "--wait-for-lock", "checkout", "--quiet", "--force", *outs]
+        done = subprocess.run(
+            command, cwd=self._root, env=for_commands(), capture_output=True, text=True, start_new_session=True
+        )
+        if done.returncode:
+            said = " ".join(done.stderr.split())[-500:]
+            print(f"not all of {', '.join(outs)} could be brought back: {said}", file=sys.stderr)
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_dir():
+        shutil.copytree(source, target)
+    else:
+        shutil.copy2(source, target)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _carry_out(command: list[str]) -> int:
+    """Run a command in our process group to its end, whatever we are told: its exit code as a shell has it.
+
+    Ctrl-C reaches it from the terminal. Other signals it is spared, since `dvc` would die of them and leave its locks:
+    they become what Ctrl-C is, so that the stage saves and `dvc` ends after it.
+    """
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        import psutil
+
+        with suppress(psutil.NoSuchProcess):
+            head = psutil.Process(process.pid)
+            for each in (*head.children(recursive=True), head):
+                each.send_signal(signal.SIGINT)
+
+    process = subprocess.Popen(command)  # first: what is ignored here would be ignored there
+    signal.signal(signal.SIGINT, lambda *_: None)
+    signal.signal(signal.SIGTERM, interrupt)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as `nohup` has it
+        signal.signal(signal.SIGHUP, interrupt)
+    code = process.wait()
+    return code if code >= 0 else 128 - code
+
+
+def _await_stages() -> None:
+    """Wait for stages of our process group: where `dvc` was killed they live on until they have saved."""
+    import psutil
+
+    def is_stage(process: psutil.Process) -> bool:
+        with suppress(psutil.Error, ProcessLookupError):
+            return os.getpgid(process.pid) == os.getpgrp() and DVC_STAGE in process.environ()
+        return False
+
+    me = os.getpid()
+    psutil.wait_procs([each for each in psutil.process_iter() if each.pid != me and is_stage(each)], timeout=SAVING)
+
+
+def main() -> int:
+    command, root = sys.argv[1:], Path.cwd()
+    if not command:
+        print(__doc__, file=sys.stderr)
+        return 2
+    try:
+        kept = Kept(root, discover(root))
+    except PlanError as error:
+        print(error, file=sys.stderr)
+        return 1
+    code = _carry_out(command)
+    if code:
+        _await_stages()
+        if back := kept.restore():
+            print(f"as they were before: the outputs of {', '.join(back)}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

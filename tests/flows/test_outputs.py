@@ -1,0 +1,100 @@
+"""What DVC emptied for a stage that failed or was stopped comes back, from `make repro` and from a flow alike."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline.workspace.graph import discover
+from pipeline.workspace.outputs import Kept
+
+pytestmark = pytest.mark.integration
+
+MADE = ("prepared.txt", "left.txt", "score_a.txt", "reports/a.json", "total.txt")
+
+
+def made(root: Path) -> dict[str, str]:
+    return {path: (root / path).read_text() for path in MADE}
+
+
+@pytest.fixture
+def finished(toy):
+    """The toy, up to date, with a source that has changed since: everything is stale and will be emptied."""
+    repro_whole(toy)
+    toy.started()
+    (toy.root / "source.txt").write_text("other source")
+    return toy
+
+
+def repro_whole(toy) -> None:
+    with repro(toy) as run:
+        output, _ = run.communicate(timeout=120)
+    assert run.returncode == 0, output
+
+
+def repro(toy) -> subprocess.Popen[str]:
+    dvc = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro"]
+    return toy.start(*dvc, module="pipeline.workspace.outputs")
+
+
+def test_a_stage_that_fails_leaves_what_it_had_made(finished) -> None:
+    before = made(finished.root)
+    finished.tell("fail-score@a")
+    with repro(finished) as run:
+        output, _ = run.communicate(timeout=120)
+    assert run.returncode == 255, output
+    assert output.endswith("\nas they were before: the outputs of score@a\n")
+    after = made(finished.root)
+    assert after == before | {path: after[path] for path in ("prepared.txt", "left.txt")}
+    assert after["prepared.txt"] == "other sourceprepare", "what has ended stays"
+
+
+@pytest.mark.parametrize(
+    "stop",
+    [
+        lambda run: os.kill(run.pid, signal.SIGTERM),
+        lambda run: os.killpg(run.pid, signal.SIGINT),
+        lambda run: os.killpg(run.pid, signal.SIGHUP),
+    ],
+    ids=["terminate", "ctrl-c", "hangup"],
+)
+def test_a_stage_that_is_stopped_leaves_what_it_had_made(finished, eventually, stop) -> None:
+    before = made(finished.root)
+    finished.tell("hang-prepare")
+    (finished.root / "pid-prepare").unlink()
+    with repro(finished) as run:
+        eventually((finished.root / "pid-prepare").exists, "the stage runs")
+        assert not (finished.root / "prepared.txt").exists()
+        stop(run)
+        output, _ = run.communicate(timeout=120)
+    assert run.returncode != 0
+    assert "as they were before: the outputs of prepare\n" in output
+    assert made(finished.root) == before
+
+
+def test_what_a_failed_stage_half_made_gives_way_and_what_is_whole_stays(finished) -> None:
+    root = finished.root
+    before = made(root)
+    kept = Kept(root, discover(root))
+    (root / "score_a.txt").write_text("half")
+    (root / "reports/a.json").unlink()
+    (root / "left.txt").write_text("whole, but its dvc could not say so")
+    assert kept.restore() == ["score@a"]
+    assert made(root) == before | {"left.txt": "whole, but its dvc could not say so"}
+
+
+def test_a_flow_that_fails_leaves_what_its_stages_had_made(served_toy) -> None:
+    toy = served_toy
+    repro_whole(toy)
+    before = made(toy.root)
+    (toy.root / "params.yaml").write_text("left: 2\n")
+    toy.tell("fail-left")
+    code, output = toy.run()
+    assert code == 1 and "\nfailed: left; not run: total\n" in output
+    assert "as they were before: the outputs of left\n" in output
+    assert made(toy.root) == before
