@@ -6,7 +6,6 @@ With supervised.files a copy then learns labelled pairs, and what it has learnt 
 from __future__ import annotations
 
 import copy
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -19,13 +18,12 @@ from torch import Tensor, nn
 from pipeline.run import runner
 from pipeline.run.settings import at_least
 from pipeline.workspace.declaration import Declaration, Metric
-from rosphere.errors import InputError
-from rosphere.preparation import contamination
 from rosphere.randomness.state import seed_everything
 from rosphere.similarity import (
     distillation,
     encoding,
     gradient_cache,
+    labelled_pairs,
     losses,
     pairs,
     supervised,
@@ -49,6 +47,7 @@ from rosphere.training.schedule import Schedule
 DATA = Path("data")
 SENTENCES = DATA / "corpus" / "sentences-train"
 TARGET = Path("models/roformer_sim")
+LABELLED = DATA / "supervised.jsonl"  # the pairs of supervised.files that are not held out
 TAUGHT = 20000  # sentences of the corpus that the teacher encodes, at most
 
 
@@ -96,7 +95,7 @@ class RoformerSim:
 
     def sources(self) -> list[str]:
         """What is read that no stage makes."""
-        return self.supervised.files
+        return self.supervised.files  # by `prepare`, which writes LABELLED
 
     def losses(self, vectors_ND: Tensor, teacher_NE: Tensor) -> dict[str, Tensor]:
         """Of the student's vectors, rows 2i and 2i + 1 similar, and the teacher's of the same sentences; weighted."""
@@ -138,7 +137,6 @@ class Training:
             Groups(DATA / "pairs" / f"{s}.jsonl", tokenizer, max_length=settings.max_length) for s in ("train", "dev")
         )
         self.held_out = dev_batch(self.dev, self.seed)
-        self.leaked: Counter[str] = Counter()  # labelled pairs that were left out, by held-out set
         self.unlabelled = settings.general(self.seed)
         found = self.unlabelled.sentences if self.unlabelled else []
         self.texts = [*self.train.texts, *(tokenizer.decode(list(ids)) for ids in found)]  # as a batch numbers them
@@ -187,22 +185,10 @@ class Training:
             precision=self.job.precision(model.language.config.hidden_size),
         )
 
-    def labelled(self) -> list[supervised.LabelledPair]:
-        """The pairs of supervised.files, but for those that are held out, or nearly are."""
-        files = self.settings.supervised.files
-        rows = [row for file in files for row in supervised.read(Path(file))]
-        held_out = contamination.read(DATA / "pairs" / "held_out.jsonl")
-        usable = list(contamination.rows_without_overlaps((((r.one, r.two), r) for r in rows), held_out, self.leaked))
-        if not usable:
-            why = ", ".join(f"{count} {name}" for name, count in self.leaked.items())
-            raise InputError(f"params.yaml: roformer_sim.supervised.files: all {len(rows)} pairs are held out ({why})")
-        return usable
-
     def supervise(self, model: SimilarityModel) -> tuple[SimilarityModel, History]:
         """A copy of ``model`` that has learnt to classify the pairs of supervised.files."""
         chosen = self.settings.supervised
-        rows = self.labelled()
-        labelled = supervised.Pairs(rows, self.tokenizer, max_length=self.settings.max_length)
+        labelled = supervised.Pairs(labelled_pairs.read(LABELLED), self.tokenizer, max_length=self.settings.max_length)
         seed_everything(self.seed)
         classifier = supervised.PairClassifier(copy.deepcopy(model))
 
@@ -260,7 +246,7 @@ def main() -> None:
             labelled = training.watched(classifier)
             history = training.distil(model, training.encode(classifier, training.texts), "distilled_back")
             found = {"before": before, "classifier": labelled, "accuracy": learnt[-1]["accuracy"]}
-            job.report({"supervised": {**found, **training.leaked}})
+            job.report({"supervised": found})
         similarity.save_pooler(model, TARGET)
         whitening.whiten_partially(
             model, tokenizer, training.texts, settings.partial_whitening, max_length=training.max_length

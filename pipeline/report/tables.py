@@ -102,8 +102,9 @@ def _vae(run_data: RunData) -> list[Row]:
 def _task(run_data: RunData, name: str) -> Row:
     report = run_data.task(name)
     beaten = "" if report["score"] > report["baseline"] else ", which is NOT beaten"
-    kind = "CLUE" if report["clue"] else "sample task"
-    chosen = ", epoch chosen on these rows" if report.get("selected_on_dev") else ""
+    kind = "CLUE" if report["clue"] else "your task" if report.get("own") else "sample task"
+    apart = report.get("selected_on_train_rows")
+    chosen = f", epoch chosen on {apart} training rows" if apart else ""
     measure = f"{report['metric']} (majority / {report['baseline_name']}{beaten}){chosen}"
     value = f"{report['score']:.3f} ({report['majority']:.3f} / {report['baseline']:.3f})"
     return f"evaluate@{name}", f"{kind} {name}", measure, value

@@ -119,8 +119,11 @@ def findings(run_data: RunData) -> list[str]:
         if report.get("dev_cut_share", 0) > MANY:
             parts.append(f"{report['dev_cut_share']:.0%} of these rows are cut at max_length.")
         parts += [_tested(report, key) for key in report if key.startswith("test") and key.endswith("_score")]
-        if report.get("selected_on_dev"):
-            parts.append("The epoch was chosen on these dev rows, so the score flatters.")
+        if report.get("selected_on_train_rows"):
+            parts.append(
+                f"The epoch was chosen on {report['selected_on_train_rows']} training rows set apart"
+                f" ({report['select_share']:.0%}), never on these."
+            )
         found.append(" ".join(parts))
     return found
 

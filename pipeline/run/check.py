@@ -26,17 +26,22 @@ from pipeline.tracking.promotion import directed
 from pipeline.tracking.recording import Tracking
 from pipeline.workspace import declaration, dvc_yaml, yaml_file
 from pipeline.workspace.declaration import Declaration
-from rosphere import files
+from rosphere import files as our_files
 from rosphere.clue.reading import named
+from rosphere.clue.tasks import TASKS
 from rosphere.dimension.sizes import Size, encoder_config
 from rosphere.encoder.hub import REPOSITORY
 from rosphere.encoder.precision import Requested
 from rosphere.errors import UNUSABLE, InputError, message
 from rosphere.preparation import contamination, finding, graded, local, pairing, sample, writing
 from rosphere.preparation.components import Components
+from rosphere.preparation.graded import GradedFiles, place_of
+from rosphere.preparation.own_tasks import joining
+from rosphere.preparation.own_tasks.declaration import check_names
+from rosphere.preparation.own_tasks.joining import CLUE
 from rosphere.preparation.source import Source
 from rosphere.pretraining.recipe import Narrow
-from rosphere.similarity import supervised
+from rosphere.similarity import labelled_pairs
 from rosphere.text import tokenizer
 from rosphere.widening.sizes import widened
 from stages.prepare import Prepare, messages
@@ -44,6 +49,7 @@ from stages.roformer_sim import RoformerSim
 from stages.widen import Widen
 
 PARAMS, SOURCES = Path("params.yaml"), Path("data/sources")
+EMPTY = Source(documents=lambda: iter(()), groups=(), tasks={}, origin={})
 CONTROLS = ("pretrain_longer", "pretrain_scratch")
 VOCABULARY = 5000  # to try sizes with; the real one is known after prepare
 # Of no stage, or of many.
@@ -88,8 +94,7 @@ def check(path: Path, *, everything: bool = True) -> dict[str, Any]:
     if unknown:
         raise InputError(f"{path}: {unknown[0]}: no stage reads this section; there are {', '.join(known)}")
     sections = {word: config.load(path, word, cls) for word, cls in known.items()}
-    for task in sections["tasks"]:
-        named(task)
+    _check_names(sections["tasks"], sections["prepare"], sections["evaluate"].tasks)
     _check_sizes(sections["sizes"], sections["pretrain"], sections["widen"])
     _check_models(sections["pretrain"], sections["roformer_sim"])
     _check_champions(sections["tracking"])
@@ -97,9 +102,22 @@ def check(path: Path, *, everything: bool = True) -> dict[str, Any]:
         if sections[control].enabled:
             _check_control(control, sections["pretrain"], sections["widen"])
     labelled = sections["roformer_sim"].supervised.files
-    _check_source(sections["prepare"], sections["tasks"], labelled, everything=everything)
+    _check_source(sections["prepare"], sections["tasks"], labelled, sections["seed"], everything=everything)
     _check_labelled(labelled)
     return sections
+
+
+def _check_names(tasks: Sequence[str], settings: Prepare, of_tasks: Mapping[str, object]) -> None:
+    """Every task is declared, by the library or under prepare.tasks, and so is each that has settings of its own."""
+    check_names(settings.tasks, CLUE)
+    for task in tasks:
+        if task not in settings.tasks:
+            named(task)
+    for task in of_tasks:
+        if task not in settings.tasks and task not in TASKS:
+            raise InputError(
+                f"params.yaml: evaluate.tasks: {task!r} is no task; there are {', '.join([*settings.tasks, *TASKS])}"
+            )
 
 
 def _check_sizes(sizes: dict[str, Size], narrow: Narrow, grown: Widen) -> None:
@@ -146,7 +164,7 @@ def _check_labelled(names: Sequence[str]) -> None:
     """Labelled pairs that no stage makes can be read."""
     for name in _not_made(names):
         if os.path.isfile(name):
-            supervised.read(Path(name))
+            labelled_pairs.read(Path(name))
 
 
 def _check_control(control: str, narrow: Narrow, grown: Widen) -> None:
@@ -165,55 +183,74 @@ def _check_vocabulary(name: str) -> None:
         raise InputError(f"params.yaml: prepare.vocabulary.path: no such file or folder, nor a hub name: {name}")
 
 
-def _check_source(settings: Prepare, tasks: list[str], labelled: Sequence[str], *, everything: bool) -> None:
+def _check_source(
+    settings: Prepare, asked: Sequence[str], labelled: Sequence[str], seed: int, *, everything: bool
+) -> None:
     """The files are there and begin well; all the rows of a large text are read by the stage itself."""
     if settings.vocabulary.path:
         _check_vocabulary(settings.vocabulary.path)
+    own = settings.own(asked)
+    tasks = [task for task in asked if task not in own]
     if settings.source == "sample":
         sample.read_faq(Path(settings.sample.faq))
         other = [task for task in tasks if task not in sample.TASKS]
         if other:
             there = ", ".join(sample.TASKS)
             raise InputError(f"params.yaml: tasks: the source sample has no task {other[0]!r}; it has {there}")
+        _check_own(joining.joined(EMPTY, own, seed=seed))
     elif settings.source == "local":
-        own = settings.local
-        if everything and not (own.pairs or settings.mining.enabled):
+        files = settings.local
+        if everything and not (files.pairs or settings.mining.enabled):
             raise InputError(
                 "params.yaml: prepare.local.pairs: expected files of similar sentences, which simbert learns from,"
                 " or prepare.mining.enabled: true; got neither"
             )
-        local.probe(own.text)
-        task_check.require_there("local", "prepare.local.tasks", own.tasks, tasks)
+        local.probe(files.text)
+        task_check.require_there("local", "prepare.local.tasks", files.tasks, tasks)
         source = local.load(
-            own.text,
-            own.pairs,
-            own.tasks,
+            files.text,
+            files.pairs,
+            files.tasks,
             tasks,
-            answers=own.answers,
-            graded=own.graded,
-            positive_from=own.positive_from,
+            answers=files.answers,
+            graded=files.graded,
+            positive_from=files.positive_from,
         )
         for name, splits in source.tasks.items():
-            for line in task_check.look_over(name, splits, Path(str(own.tasks)) / name):
+            for line in task_check.look_over(named(name), splits, Path(str(files.tasks)) / name):
                 print(f"note: {line}", file=sys.stderr)
-        _check_graded(own.graded, source, labelled)
-        _check_pairs(settings, source, everything=everything and bool(own.pairs))
+        source = joining.joined(source, own, seed=seed)
+        _check_own(source)
+        _check_graded(files.graded, source, labelled)
+        _check_pairs(settings, source, everything=everything and bool(files.pairs))
         for line in messages(source):
             print(f"note: {line}", file=sys.stderr)
     elif settings.hub.text is None:
         raise InputError("params.yaml: prepare.hub.text: expected the name of a dataset, got null")
     else:
         task_check.require_there("hub", "prepare.hub.tasks", settings.hub.tasks, tasks)
+        _check_own(joining.joined(EMPTY, own, seed=seed))
 
 
-def _check_graded(places: Mapping[str, str], source: Source, labelled: Sequence[str]) -> None:
+def _check_own(source: Source) -> None:
+    """The tasks under prepare.tasks: what is worth a word of their rows, and of their files."""
+    for name, task in source.known.items():
+        for line in task_check.look_over(task, source.tasks[name], None):
+            print(f"note: {line}", file=sys.stderr)
+        for what, count in source.counts[name].items():
+            print(f"note: task {name}: {count} {what}", file=sys.stderr)
+
+
+def _check_graded(places: Mapping[str, str | GradedFiles], source: Source, labelled: Sequence[str]) -> None:
     """What is measured can be, and is not what roformer_sim.supervised.files trains on."""
     for name, rows in source.graded.items():
         graded.require_measurable(name, rows)
     for file in filter(os.path.isfile, labelled):
-        mark = files.file_hash(Path(file))
+        mark = our_files.file_hash(Path(file))
         for name, place in places.items():
-            measured = next((path for path in graded.measured(Path(place)) if files.file_hash(path) == mark), None)
+            measured = next(
+                (path for path in graded.measured(Path(place_of(place))) if our_files.file_hash(path) == mark), None
+            )
             if measured:
                 raise InputError(
                     f"params.yaml: roformer_sim.supervised.files: {file} is {measured} of the graded set {name}, which"
@@ -224,10 +261,10 @@ def _check_graded(places: Mapping[str, str], source: Source, labelled: Sequence[
 def _check_pairs(settings: Prepare, source: Source, *, everything: bool) -> None:
     """There is something to train on and something to hold out once all is dropped that must be."""
     for name, splits in source.tasks.items():
-        writing.training_rows(name, splits)
+        writing.training_rows(name, splits, source.known)
     connected = Components(source.groups)
     groups = pairing.split(connected, source.negatives, share=settings.held_out, seed=0)
-    sets = pairing.held_out_sets(groups.dev, source.graded, source.tasks, groups.dev_negatives)
+    sets = pairing.held_out_sets(groups.dev, source.graded, source.tasks, groups.dev_negatives, source.known)
     if everything:
         left = next(contamination.without_overlaps(groups.train, contamination.HeldOut(sets), Counter()), None)
         if not groups.dev or left is None:
@@ -259,8 +296,8 @@ def _mark(name: str) -> str:
     """The hash of a file, a folder or all that a pattern matches; nothing where nothing is, such as of a hub name."""
     path = Path(name)
     if path.is_dir():
-        return files.folder_hash(path)
-    return " ".join(map(files.file_hash, finding.matches(name)))
+        return our_files.folder_hash(path)
+    return " ".join(map(our_files.file_hash, finding.matches(name)))
 
 
 def tell(held: Mapping[str, Mapping[str, str]]) -> None:
@@ -268,7 +305,7 @@ def tell(held: Mapping[str, Mapping[str, str]]) -> None:
     for stage, marks in held.items():
         path, text = SOURCES / f"{stage}.json", json.dumps(marks, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
         if not path.is_file() or path.read_text(encoding="utf-8") != text:
-            files.write_text(path, text)
+            our_files.write_text(path, text)
 
 
 def main() -> None:

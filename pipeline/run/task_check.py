@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rosphere.clue import released
-from rosphere.clue.reading import named
-from rosphere.clue.tasks import Row
+from rosphere.clue.tasks import Row, Task
 from rosphere.errors import InputError
 from rosphere.preparation import writing
 
@@ -24,14 +23,14 @@ def require_there(source: str, key: str, there: object, tasks: Sequence[str]) ->
         )
 
 
-def look_over(name: str, splits: Splits, folder: Path | None) -> list[str]:
+def look_over(task: Task, splits: Splits, folder: Path | None) -> list[str]:
     """What is worth a word of a task's rows: one class in training, files that nothing reads.
 
     Raises:
         InputError: no training row is left beside those that also stand in dev.
     """
-    task = named(name)
-    train = writing.training_rows(name, splits)
+    name = task.name
+    train = writing.training_rows(name, splits, {name: task})
     found = []
     if task.kind == "classification" and len(classes := {str(row[task.gold]) for row in train}) == 1:
         found.append(

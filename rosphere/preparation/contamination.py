@@ -18,12 +18,10 @@ import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TypeVar
 
 from rosphere.preparation.jaccard import grams, jaccard
 from rosphere.preparation.source import Graded, Group, Negative
-from rosphere.text import reading
 from rosphere.text.cleaning import fingerprint
 
 NEAR = 0.9
@@ -184,20 +182,3 @@ def rows_without_overlaps(
         count(overlaps, counts)
         if not overlaps:
             yield row
-
-
-def write(sets: Mapping[str, Iterable[Pair]], path: Path) -> int:
-    """Held-out pairs for stages that train on files of their own; returns how many."""
-    rows = ({"set": name, "sentence1": a, "sentence2": b} for name, pairs in sets.items() for a, b in pairs)
-    return reading.write_rows(path, rows)
-
-
-def read(path: Path) -> HeldOut:
-    """What ``write`` wrote."""
-    sets: dict[str, list[Pair]] = {}
-    for number, row in reading.rows(path):
-        name, one, two = (
-            reading.text_field(row, k, path=path, number=number) for k in ("set", "sentence1", "sentence2")
-        )
-        sets.setdefault(name, []).append((one, two))
-    return HeldOut(sets)

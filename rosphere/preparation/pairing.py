@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rosphere.clue.tasks import TASKS
+from rosphere.clue import declared
+from rosphere.clue.tasks import Task
 from rosphere.preparation import components, contamination, graded, mining, sample, writing
 from rosphere.preparation.components import Components
 from rosphere.preparation.contamination import HeldOut, Pair
@@ -88,10 +89,14 @@ def mine(
 
 
 def held_out_sets(
-    dev: Sequence[Group], graded: Mapping[str, Sequence[Graded]], tasks: Tasks, negatives: Sequence[Negative] = ()
+    dev: Sequence[Group],
+    graded: Mapping[str, Sequence[Graded]],
+    tasks: Tasks,
+    negatives: Sequence[Negative] = (),
+    known: declared.Known = declared.NONE,
 ) -> dict[str, Iterable[Pair]]:
     """Every set of pairs on which something is measured: all pairs of the dev groups, what is not for training of the
-    graded sets and of the tasks on pairs."""
+    graded sets and of the tasks on pairs. ``known`` are tasks that the library does not declare."""
     sets: dict[str, Iterable[Pair]] = {
         "dev_groups": (pair for group in dev for pair in itertools.combinations(group.texts, 2))
     }
@@ -101,9 +106,10 @@ def held_out_sets(
         for split in ("dev", "test"):
             sets[f"graded_{name}_{split}"] = _graded_pairs(rows, split)
     for name, splits in tasks.items():
+        task = declared.named(name, known)
         for split in splits:
-            if TASKS[name].pair and split != "train":
-                sets[f"task_{name}_{split}"] = _task_pairs(name, splits[split])
+            if task.pair and split != "train":
+                sets[f"task_{name}_{split}"] = _task_pairs(task, splits[split])
     return sets
 
 
@@ -111,15 +117,15 @@ def _graded_pairs(rows: Sequence[Graded], split: str) -> Iterator[Pair]:
     return ((row.sentence1, row.sentence2) for row in rows if row.split == split)
 
 
-def _task_pairs(name: str, rows: Sequence[Row]) -> Iterator[Pair]:
+def _task_pairs(task: Task, rows: Sequence[Row]) -> Iterator[Pair]:
     for row in rows:
-        one, other = map(clean, TASKS[name].texts(row))
+        one, other = map(clean, task.texts(row))
         yield one, other
 
 
-def held_out_texts(source: Source, groups: Split, tasks: Tasks) -> Iterator[str]:
+def held_out_texts(source: Source, groups: Split) -> Iterator[str]:
     """Every sentence on which something is measured: what the corpus must not contain."""
-    yield from writing.task_texts(tasks, ("dev", "test"))
+    yield from writing.task_texts(source.tasks, ("dev", "test"), source.known)
     yield from (text for group in groups.dev for text in group.texts)
     yield from (text for pair in groups.dev_negatives for text in (pair.sentence1, pair.sentence2))
     measured = (row for rows in source.graded.values() for row in rows if row.split != "train")

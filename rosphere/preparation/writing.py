@@ -5,12 +5,13 @@ from __future__ import annotations
 import itertools
 import random
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rosphere.clue import declared
 from rosphere.clue.reading import is_scored, is_test
-from rosphere.clue.tasks import TASKS, Task
+from rosphere.clue.tasks import Task
 from rosphere.errors import InputError
 from rosphere.preparation.contamination import HeldOut, rows_without_overlaps
 from rosphere.preparation.mining import is_question_group
@@ -158,22 +159,30 @@ def _unrelated(groups: Sequence[Group], size: int, generator: random.Random) -> 
     return [(texts[one], texts[two]) for one, two in drawn]
 
 
-def task_texts(tasks: Mapping[str, Mapping[str, Sequence[Row]]], splits: Sequence[str]) -> Iterator[str]:
+def task_texts(
+    tasks: Mapping[str, Mapping[str, Sequence[Row]]], splits: Sequence[str], known: declared.Known = declared.NONE
+) -> Iterator[str]:
     """Every segment of these splits, "test" being test1.0 and test1.1 too: what the corpus must not contain."""
     for name, parts in tasks.items():
+        task = declared.named(name, known)
         for split in (part for part in parts if part.startswith(tuple(splits))):
             for row in parts[split]:
-                yield from map(clean, TASKS[name].texts(row))
+                yield from map(clean, task.texts(row))
 
 
 def write_task(
-    name: str, splits: Mapping[str, Sequence[Row]], folder: Path, held_out: HeldOut | None = None
+    name: str,
+    splits: Mapping[str, Sequence[Row]],
+    folder: Path,
+    held_out: HeldOut | None = None,
+    known: declared.Known = declared.NONE,
 ) -> dict[str, Any]:
-    """Writes the rows of one task. Training rows that are held out too, and pairs that are or nearly are a pair of
-    another held-out set, are dropped and counted."""
-    fresh = training_rows(name, splits)
+    """Writes the rows of one task, which may be one of ``known``. Training rows that are held out too, and pairs that
+    are or nearly are a pair of another held-out set, are dropped and counted."""
+    fresh = training_rows(name, splits, known)
     leaked: Counter[str] = Counter()
-    train = list(without_overlaps(name, fresh, held_out, leaked)) if held_out else fresh
+    task, own = declared.named(name, known), {f"task_{name}_{split}" for split in splits}
+    train = list(without_overlaps(task, fresh, held_out, leaked, own=own)) if held_out else fresh
     if not train:
         why = ", ".join(f"{count} {what}" for what, count in leaked.items())
         raise InputError(f"task {name}: expected train rows, got none: all {len(fresh)} are held out elsewhere ({why})")
@@ -183,13 +192,13 @@ def write_task(
     return {**counts, "train_dropped_overlap": len(splits["train"]) - len(fresh), **dropped}
 
 
-def training_rows(name: str, splits: Mapping[str, Sequence[Row]]) -> list[Row]:
+def training_rows(name: str, splits: Mapping[str, Sequence[Row]], known: declared.Known = declared.NONE) -> list[Row]:
     """The training rows of a task without those that also stand in dev, or in a test set that has answers.
 
     Raises:
         InputError: none is left, as where one file is given as both, or a split has no rows.
     """
-    task = TASKS[name]
+    task = declared.named(name, known)
     if not splits["train"] or not splits["dev"]:
         given = len(splits["train"]), len(splits["dev"])
         raise InputError(f"task {name}: expected train and dev rows, got {given[0]} and {given[1]}")
@@ -201,14 +210,14 @@ def training_rows(name: str, splits: Mapping[str, Sequence[Row]]) -> list[Row]:
     return train
 
 
-def without_overlaps(name: str, rows: Sequence[Row], held_out: HeldOut, counts: Counter[str]) -> Iterator[Row]:
-    """Rows of a task on pairs that are in no held-out set but its own, of which ``training_rows`` takes care."""
-    task = TASKS[name]
+def without_overlaps(
+    task: Task, rows: Sequence[Row], held_out: HeldOut, counts: Counter[str], *, own: Collection[str]
+) -> Iterator[Row]:
+    """Rows of a task on pairs that are in no held-out set but its ``own``, of which ``training_rows`` takes care."""
     if not task.pair or task.choices:
         yield from rows
         return
     paired = ((tuple(map(clean, task.texts(row))), row) for row in rows)
-    own = {f"task_{name}_{split}" for split in task.files}
     yield from rows_without_overlaps(
         (((texts[0], texts[1]), row) for texts, row in paired), held_out, counts, apart=own
     )
