@@ -78,7 +78,7 @@ class Evaluate:
             raise InputError("patience: expected select: best, else there is nothing to wait for")
         for name in self.tasks:
             try:
-                self.of(name)
+                self.of(name).schedule.over(1)  # refuses numbers that no schedule takes
             except InputError as error:
                 raise InputError(f"tasks.{name}.{error}") from error
 

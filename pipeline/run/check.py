@@ -21,7 +21,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import stages
 from pipeline.run import settings as config
-from pipeline.run import task_check
+from pipeline.run import task_check, vocabulary_check
 from pipeline.tracking.promotion import directed
 from pipeline.tracking.recording import Tracking
 from pipeline.workspace import declaration, dvc_yaml, yaml_file
@@ -44,7 +44,7 @@ from rosphere.pretraining.recipe import Narrow
 from rosphere.similarity import labelled_pairs
 from rosphere.text import tokenizer
 from rosphere.widening.sizes import widened
-from stages.prepare import Prepare, messages
+from stages.prepare import Prepare, messages, read_source
 from stages.roformer_sim import RoformerSim
 from stages.widen import Widen
 
@@ -174,21 +174,21 @@ def _check_control(control: str, narrow: Narrow, grown: Widen) -> None:
         raise InputError(f"params.yaml: {control}.enabled: there is no control for {got}; set {control}.enabled: false")
 
 
-def _check_vocabulary(name: str) -> None:
-    """A vocabulary that lies here is read; one of the hub is downloaded by the stage."""
+def _vocabulary(name: str) -> list[str] | None:
+    """A vocabulary that lies here is read; one of the hub is downloaded by the stage, and none here."""
     path = Path(name)
     if path.exists():
-        tokenizer.read_vocabulary(path / "vocab.txt" if path.is_dir() else path)
-    elif not REPOSITORY.fullmatch(name):
+        return tokenizer.read_vocabulary(path / "vocab.txt" if path.is_dir() else path)
+    if not REPOSITORY.fullmatch(name):
         raise InputError(f"params.yaml: prepare.vocabulary.path: no such file or folder, nor a hub name: {name}")
+    return None
 
 
 def _check_source(
     settings: Prepare, asked: Sequence[str], labelled: Sequence[str], seed: int, *, everything: bool
 ) -> None:
     """The files are there and begin well; all the rows of a large text are read by the stage itself."""
-    if settings.vocabulary.path:
-        _check_vocabulary(settings.vocabulary.path)
+    vocabulary = _vocabulary(settings.vocabulary.path) if settings.vocabulary.path else None
     own = settings.own(asked)
     tasks = [task for task in asked if task not in own]
     if settings.source == "sample":
@@ -197,7 +197,8 @@ def _check_source(
         if other:
             there = ", ".join(sample.TASKS)
             raise InputError(f"params.yaml: tasks: the source sample has no task {other[0]!r}; it has {there}")
-        _check_own(joining.joined(EMPTY, own, seed=seed))
+        source = read_source(settings, list(asked), seed) if vocabulary else joining.joined(EMPTY, own, seed=seed)
+        _check_own(source)
     elif settings.source == "local":
         files = settings.local
         if everything and not (files.pairs or settings.mining.enabled):
@@ -229,7 +230,12 @@ def _check_source(
         raise InputError("params.yaml: prepare.hub.text: expected the name of a dataset, got null")
     else:
         task_check.require_there("hub", "prepare.hub.tasks", settings.hub.tasks, tasks)
-        _check_own(joining.joined(EMPTY, own, seed=seed))
+        source = joining.joined(EMPTY, own, seed=seed)
+        _check_own(source)
+    if vocabulary:
+        looked_at = [named(name, source.known) for name in asked]
+        for line in vocabulary_check.notes(vocabulary, source, looked_at, lowercase=settings.vocabulary.lowercase):
+            print(f"note: {line}", file=sys.stderr)
 
 
 def _check_own(source: Source) -> None:

@@ -188,7 +188,7 @@ def assert_no_near_copy(ours: Sequence[Pair], theirs: Sequence[Pair]) -> None:
                 assert 10 * len(a & e) < 9 * len(a | e) or 10 * len(b & f) < 9 * len(b | f), pair
 
 
-def test_a_planted_pair_is_found_in_every_input_of_training() -> None:
+def test_a_planted_pair_is_found_in_every_input_of_training(tmp_path: Path) -> None:
     """Task rows, labelled pairs and labelled negatives, exactly and nearly; counted by set."""
     held_out = contamination.HeldOut({"graded_sts_test": [("怎么退掉昨天买的这件衬衫", "衬衫如何退货")]})
     planted = [

@@ -346,14 +346,22 @@ def test_a_missing_report_is_named_and_not_made_up(run_data: RunData) -> None:
         tables.main(run_data)
 
 
-def test_the_spread_over_seeds_and_a_look_at_dev_are_said_plainly(run_data: RunData) -> None:
+def test_a_task_of_ones_own_is_called_yours(run_data: RunData) -> None:
+    put(run_data.folder / "tasks" / "sentiment.json", {**run_data.task("sentiment"), "own": True})
+    assert tables.main(run_data).rows[-2][0] == "your task sentiment"
+    put(run_data.folder / "tasks" / "sentiment.json", {**run_data.task("sentiment"), "own": False})
+    assert tables.main(run_data).rows[-2][0] == "sample task sentiment"
+
+
+def test_the_spread_over_seeds_and_what_chose_the_epoch_are_said_plainly(run_data: RunData) -> None:
     seeds = {"score": 0.9, "scores": [0.88, 0.92], "score_std": 0.0283}
-    put(run_data.folder / "tasks" / "sentiment.json", {**run_data.task("sentiment"), **seeds, "selected_on_dev": True})
+    chosen = {"selected_on_train_rows": 16, "select_share": 0.1}
+    put(run_data.folder / "tasks" / "sentiment.json", {**run_data.task("sentiment"), **seeds, **chosen})
     assert tasks.findings(run_data)[0] == (
         "sentiment: accuracy 0.900 ± 0.028 over 2 seeds on 50 dev rows, above the majority baseline (0.400) and above "
-        "TF-IDF (0.500). The epoch was chosen on these dev rows, so the score flatters."
+        "TF-IDF (0.500). The epoch was chosen on 16 training rows set apart (10%), never on these."
     )
-    assert tables.main(run_data).rows[-2][1] == "accuracy (majority / TF-IDF), epoch chosen on these rows"
+    assert tables.main(run_data).rows[-2][1] == "accuracy (majority / TF-IDF), epoch chosen on 16 training rows"
 
 
 def test_a_small_confusion_is_a_matrix_and_a_large_one_its_worst_pairs(run_data: RunData) -> None:
