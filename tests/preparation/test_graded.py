@@ -139,8 +139,16 @@ def test_real_sets() -> None:
     [
         ("a.csv", "q,reply,grade\n甲,乙,3\n", {"fields": {"sentence1": "q", "sentence2": "reply", "score": "grade"}}),
         ("a.tsv", "17\t甲\t乙\t3\n", {"columns": ["number", "sentence1", "sentence2", "score"]}),
-        ("a.tsv", "甲\t3\t乙\n", {"columns": ["q", "s", "r"], "fields": {"sentence1": "q", "sentence2": "r", "score": "s"}}),
-        ("a.jsonl", '{"问": "甲", "答": "乙", "分": 3}', {"fields": {"sentence1": "问", "sentence2": "答", "score": "分"}}),
+        (
+            "a.tsv",
+            "甲\t3\t乙\n",
+            {"columns": ["q", "s", "r"], "fields": {"sentence1": "q", "sentence2": "r", "score": "s"}},
+        ),
+        (
+            "a.jsonl",
+            '{"问": "甲", "答": "乙", "分": 3}',
+            {"fields": {"sentence1": "问", "sentence2": "答", "score": "分"}},
+        ),
     ],
 )
 def test_fields_of_other_names_are_given_ours(tmp_path: Path, name: str, text: str, given: dict[str, Any]) -> None:

@@ -64,7 +64,7 @@ def test_the_words_of_the_lead(run_data: RunData) -> None:
     )
     assert headline.able(run_data).endswith("Tasks: 0.900 accuracy on sentiment, 0.300 f1 on cluener.")
     one = toy_reports.run_data(run_data.folder, tasks=TASKS[:1], variants=["vmf"])
-    assert headline.trained(one).endswith("and a model for one task.")
+    assert headline.trained(one).endswith("The model was fine-tuned on one task.")
 
 
 @pytest.mark.parametrize(

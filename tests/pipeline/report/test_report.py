@@ -128,7 +128,8 @@ def test_nothing_is_said_of_what_was_switched_off(run_data: RunData) -> None:
 def test_findings_say_plainly_what_was_not_beaten(run_data: RunData) -> None:
     assert tasks.findings(run_data) == [
         "sentiment: accuracy 0.900 on 50 dev rows, above the majority baseline (0.400) and above TF-IDF (0.500).",
-        "cluener: f1 0.300 on 50 dev rows, NOT above the majority baseline (0.400) and NOT above TF-IDF (0.500).",
+        "cluener: f1 0.300 on 50 dev rows, NOT above the majority baseline (0.400) and NOT above TF-IDF (0.500). "
+        "It has 200 training rows: with so few, counting learns more than fine-tuning.",
     ]
     rows = tables.main(run_data).rows
     assert rows[-2] == ("sample task sentiment", "accuracy (majority / TF-IDF)", "0.900 (0.400 / 0.500)")
@@ -423,3 +424,13 @@ def test_what_the_page_is_made_from_is_installed_with_it() -> None:
     patterns = project["tool"]["setuptools"]["package-data"]["pipeline.report"]
     files = {path for path in html.FOLDER.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")}
     assert files and files == {path for pattern in patterns for path in html.FOLDER.glob(pattern)}
+
+
+def test_a_small_set_that_does_not_beat_its_baseline_says_why(run_data: RunData) -> None:
+    said = "It has 160 training rows: with so few, counting learns more than fine-tuning."
+    for score, rows, expected in ((0.45, 160, True), (0.9, 160, False), (0.45, 5000, False)):
+        put(
+            run_data.folder / "tasks" / "sentiment.json",
+            {**run_data.task("sentiment"), "score": score, "train_rows": rows},
+        )
+        assert (said in tasks.findings(run_data)[0]) is expected
