@@ -6,18 +6,19 @@ import json
 import statistics
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from pipeline.run import runner
 from pipeline.run.settings import at_least
 from pipeline.workspace.declaration import Declaration, Metric, Rival
-from rosphere.clue import analysis, baselines, finetuning, fit, predicting, scoring, submission
+from rosphere.clue import analysis, baselines, declared, finetuning, fit, predicting, scoring, splitting, submission
 from rosphere.clue.baselines import Baselines
 from rosphere.clue.kinds.kind import Prediction
 from rosphere.clue.model import TaskModel
-from rosphere.clue.reading import is_scored, is_test, named
+from rosphere.clue.overrides import Overrides
+from rosphere.clue.reading import is_scored, is_test
 from rosphere.clue.tasks import Row, Task, official
 from rosphere.encoder import folder
 from rosphere.errors import InputError
@@ -52,27 +53,45 @@ class EpochSchedule:
 @dataclass(frozen=True, kw_only=True)
 class Evaluate:
     epochs: int
+    minimum_steps: int = 0
     batch_size: int
     dropout: float
     pooling: Literal["cls", "cls_and_means"]
     seeds: int = 1
     select: Literal["last", "best"] = "last"
+    select_share: float = 0.1
     patience: int = 0
     layer_decay: float = 1.0
     r_drop: float = 0.0
     accumulate: int = 1
     gradient_checkpointing: bool = False
-    max_length: dict[str, int] = field(default_factory=dict)  # task -> tokens, instead of those that it declares
+    tasks: dict[str, Overrides] = field(default_factory=dict)
     schedule: EpochSchedule
 
     def __post_init__(self) -> None:
-        at_least(self, epochs=1, batch_size=1, seeds=1, patience=0, r_drop=0, accumulate=1)
+        at_least(self, epochs=1, minimum_steps=0, batch_size=1, seeds=1, patience=0, r_drop=0, accumulate=1)
         if not 0 < self.layer_decay <= 1:
             raise InputError(f"layer_decay: expected a factor in (0, 1], got {self.layer_decay}")
-        for name, length in self.max_length.items():
-            fit.with_length(named(name), {name: length})  # refuses what the task's declaration would
+        if not 0 < self.select_share < 1:
+            raise InputError(f"select_share: expected a share between 0 and 1, got {self.select_share}")
         if self.patience and self.select != "best":
-            raise InputError("patience: expected select: best, for without a look at dev there is nothing to wait for")
+            raise InputError("patience: expected select: best, else there is nothing to wait for")
+        for name in self.tasks:
+            try:
+                self.of(name).schedule.over(1)  # refuses numbers that no schedule takes
+            except InputError as error:
+                raise InputError(f"tasks.{name}.{error}") from error
+
+    def of(self, task: str) -> Evaluate:
+        """The settings of one task."""
+        given = self.tasks[task].given() if task in self.tasks else {}
+        own = {key: value for key, value in given.items() if key in self.__dataclass_fields__}
+        rest = {key: value for key, value in given.items() if key in EpochSchedule.__dataclass_fields__}
+        return replace(self, tasks={}, **own, schedule=replace(self.schedule, **rest))
+
+    def max_length(self, task: str) -> int | None:
+        """Tokens of its rows, instead of those that the task declares."""
+        return self.tasks[task].max_length if task in self.tasks else None
 
     def recipe(self) -> finetuning.Recipe:
         shared = {each.name for each in fields(finetuning.Recipe)} - {"schedule"}
@@ -113,6 +132,7 @@ class Trained:
     history: History
     guesses: list[Prediction]
     score: float
+    chosen_on: int  # training rows set apart to choose the epoch by
     tests: Mapping[str, list[Prediction]]  # split -> what it said to it: of the first seed all, else those with answers
 
 
@@ -129,22 +149,39 @@ def train(task: Task, rows: Splits, tokenizer: Tokenizer, settings: Evaluate, nu
         job.progress(number * total + step, settings.seeds * total, metrics)
 
     callbacks = Callbacks(progress=progress, stopping=job.stopping)
+    learnt, chosen = set_apart(task, rows["train"], settings, seed)
     history = finetuning.finetune(
         model,
-        rows["train"],
+        learnt,
         tokenizer,
         settings.recipe(),
         seed=seed,
         folder=place,
         callbacks=callbacks,
-        dev=rows["dev"],
+        dev=chosen,
         precision=job.precision(language.config.hidden_size),
     )
     guesses = predicting.predict(model, rows["dev"], tokenizer)
     asked = [split for split in filter(is_test, rows) if rows[split] and (number == 0 or is_scored(task, rows[split]))]
     tests = {split: predicting.predict(model, rows[split], tokenizer) for split in asked}
     score = scoring.score(task, rows["dev"], guesses)
-    return Trained(model=model, history=history, guesses=guesses, score=score, tests=tests)
+    return Trained(model=model, history=history, guesses=guesses, score=score, chosen_on=len(chosen), tests=tests)
+
+
+def set_apart(task: Task, train: Sequence[Row], settings: Evaluate, seed: int) -> tuple[Sequence[Row], Sequence[Row]]:
+    """What is learnt, and with select: best the training rows by which the epoch is chosen: never those reported.
+
+    Raises:
+        InputError: too few rows that differ.
+    """
+    if settings.select == "last":
+        return train, ()
+    learnt, chosen = splitting.apart(
+        train, lambda row: splitting.together(task, row), share=settings.select_share, seed=seed
+    )
+    if not learnt or not chosen:
+        raise InputError(f"evaluate.select: best needs training rows that differ, {task.name} has {len(train)}")
+    return learnt, chosen
 
 
 def write(task: Task, rows: Splits, first: Trained) -> None:
@@ -174,6 +211,7 @@ def judged(
         "baseline_name": floor["dev"].name,
         "train_rows": len(train),
         "dev_rows": len(dev),
+        "steps": first.history[-1]["step"],
         "clue": official(task, dev[0]),
     }
     if beside := scoring.beside(task):
@@ -186,7 +224,8 @@ def judged(
     if len(runs) > 1:
         values |= {"scores": scores, "score_std": statistics.stdev(scores)}
     if settings.select == "best":
-        values |= {"selected_on_dev": True, "epochs_seen": [_epochs_seen(run.history) for run in runs]}
+        values |= {"selected_on_train_rows": first.chosen_on, "select_share": settings.select_share}
+        values |= {"epochs_seen": [_epochs_seen(run.history) for run in runs]}
     return values
 
 
@@ -227,9 +266,11 @@ def main() -> None:
     if len(sys.argv) != 2:
         raise SystemExit("usage: python -m stages.evaluate TASK")
     with runner.stage(f"evaluate@{sys.argv[1]}") as job:
-        settings = job.section(Evaluate)
-        task = fit.with_length(named(sys.argv[1]), settings.max_length)
-        rows = splits(task.name)
+        name = sys.argv[1]
+        all_tasks = job.section(Evaluate)
+        settings, (task, own) = all_tasks.of(name), declared.read(DATA / "tasks" / name)
+        task = fit.with_length(task, all_tasks.max_length(name))
+        rows = splits(name)
         if not rows.get("train") or not rows.get("dev"):
             raise InputError(f"{DATA / 'tasks' / task.name}: expected train.jsonl and dev.jsonl with rows")
         tokenizer = Tokenizer(DATA / "tokenizer")
@@ -239,7 +280,7 @@ def main() -> None:
         job.curve(numbered if settings.seeds > 1 else runs[0].history)
         write(task, rows, runs[0])
         job.artifact(PREDICTIONS / task.name)
-        job.report(judged(task, rows, runs, settings, tokenizer, floor))
+        job.report({**judged(task, rows, runs, settings, tokenizer, floor), "own": own})
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """evaluate_paraphrases: what the paraphrase generator writes for held-out sentences, beside what people wrote for them.
 
-The judge of fluency counts text that nothing was trained on: held-out documents of the corpus, dev rows of the tasks,
-and the held-out groups of other families than those of the sources.
+The judge of fluency counts text that nothing was trained on: held-out documents of the corpus, what else the source
+holds out of it, and the held-out groups of other families than those of the sources.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from pipeline.run import runner
 from pipeline.run.settings import at_least
 from pipeline.workspace.declaration import Declaration, Metric
-from rosphere.clue.reading import named
 from rosphere.similarity import counting, diversity, encoding, generation, retrieval, teachers, writing
 from rosphere.similarity import folder as similarity
 from rosphere.similarity.generation import Ranked
@@ -25,7 +24,7 @@ from rosphere.similarity.pairs import Groups
 from rosphere.similarity.vectors import Rows
 from rosphere.similarity.writing import Judge
 from rosphere.text import ngrams, reading
-from rosphere.text.cleaning import clean, fingerprint
+from rosphere.text.cleaning import fingerprint
 from rosphere.text.corpus import Corpus
 from rosphere.text.tokenizer import Tokenizer
 from rosphere.training import processes
@@ -96,13 +95,9 @@ def _mean(values: Sequence[float]) -> float:
     return float(np.mean(values)) if values else 0.0
 
 
-def rows_of_tasks(folder: Path, held: set[bytes]) -> Iterator[str]:
-    """Every text of the tasks' dev rows that is no sentence of the held-out groups, once."""
-    for path in sorted(folder.glob("*/dev.jsonl")):
-        task = named(path.parent.name)
-        for text in dict.fromkeys(clean(text) for _, row in reading.rows(path) for text in task.texts(row)):
-            if fingerprint(text) not in held:
-                yield text
+def unseen(path: Path, held: set[bytes]) -> Iterator[str]:
+    """The texts that are held out whatever tasks are asked for, but for sentences of the held-out groups."""
+    return (row["text"] for _, row in reading.rows(path) if fingerprint(row["text"]) not in held)
 
 
 def of_other_families(groups: Groups, first: int) -> Iterator[str]:
@@ -116,7 +111,7 @@ def of_other_families(groups: Groups, first: int) -> Iterator[str]:
 def judge(settings: EvaluateParaphrases, tokenizer: Tokenizer, train: Groups, dev: Groups) -> tuple[Judge, int]:
     """Fitted on text not trained on, and of how many tokens."""
     held = {fingerprint(text) for text in dev.texts}
-    texts = [*rows_of_tasks(DATA / "tasks", held), *of_other_families(dev, settings.groups)]
+    texts = [*unseen(DATA / "unseen.jsonl", held), *of_other_families(dev, settings.groups)]
     rows = [np.array(ids, np.int64) for ids in tokenizer.ids(texts)]
     own = [*counting.documents(Corpus(DATA / "corpus" / "dev")), *rows]
     size = len(tokenizer)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from pipeline.run import runner
 from pipeline.run.settings import at_least
@@ -26,7 +25,7 @@ from rosphere.vae.model import SentenceVAE
 from rosphere.vae.sentences import Sentences
 
 CORPUS, TOKENIZER, MODELS = Path("data/corpus"), Path("data/tokenizer"), Path("models/vmf_vae")
-LABELLED = Path("data/tasks/sentiment")
+LABELLED = Path("data/labelled")  # sentences of a task with a class, by split
 MEASURED = 1024  # held-out sentences at most
 EXAMPLES, STEPS = 8, 6
 SEARCHED, NEAREST = 2000, 3  # training sentences among which neighbours are looked for, and how many are shown
@@ -168,22 +167,23 @@ def view(model: SentenceVAE, tokenizer: Tokenizer, max_length: int) -> dict[str,
 
     Nothing where no labels were prepared, or there is no sphere.
     """
-    if model.shape.kind != "vmf" or not LABELLED.is_dir():
+    if model.shape.kind != "vmf":
         return {}
-    (known, names), (points, labels) = (labelled(model, tokenizer, max_length, split) for split in ("train", "dev"))
+    (sentences, names), (held, labels) = (labelled(tokenizer, max_length, split) for split in ("train", "dev"))
     if len(set(names)) < 2 or not labels:
         return {}
+    known, points = modes(model, sentences), modes(model, held)
     first, second = (known[torch.tensor([label == name for label in names])].mean(0) for name in sorted(set(names))[:2])
     return {"sphere": {"points": latents.view(points, first, second).tolist(), "labels": labels}}
 
 
-def labelled(model: SentenceVAE, tokenizer: Tokenizer, max_length: int, split: str) -> tuple[Tensor, list[str]]:
-    """Points and labels of the task's sentences that are as short as the VAE's."""
+def labelled(tokenizer: Tokenizer, max_length: int, split: str) -> tuple[Sentences, list[str]]:
+    """Those that are as short as the VAE's sentences, and their labels."""
     rows = [row for _, row in reading.rows(LABELLED / f"{split}.jsonl")]
     ids = tokenizer.ids([row["sentence"] for row in rows])
     short = [n for n, found in enumerate(ids) if 0 < len(found) <= max_length - 2]
     sentences = Sentences.of([rows[n]["sentence"] for n in short], tokenizer)
-    return modes(model, sentences), [str(rows[n]["label"]) for n in short]
+    return sentences, [str(rows[n]["label"]) for n in short]
 
 
 def main() -> None:

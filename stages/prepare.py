@@ -12,19 +12,26 @@ from typing import Any, Literal
 from pipeline.run import runner
 from pipeline.workspace.declaration import Declaration
 from rosphere.clue import fit
+from rosphere.clue.declared import Prepared
+from rosphere.clue.overrides import Overrides
 from rosphere.clue.reading import named
+from rosphere.clue.tasks import Task
 from rosphere.encoder import hub
 from rosphere.errors import InputError
-from rosphere.preparation import contamination, filtering, graded, held_out, labelled, local, pairing, sample, writing
+from rosphere.preparation import filtering, graded, held_out, labelled, local, pairing, sample, writing
 from rosphere.preparation import hub as datasets
 from rosphere.preparation.components import Components
 from rosphere.preparation.contamination import HeldOut
 from rosphere.preparation.filtering import Filter
+from rosphere.preparation.graded import GradedFiles, place_of
 from rosphere.preparation.mining import Mining
+from rosphere.preparation.own_tasks import joining
+from rosphere.preparation.own_tasks.declaration import OwnTask
 from rosphere.preparation.pairing import Split
 from rosphere.preparation.records import SUFFIXES
 from rosphere.preparation.source import Group, Row, Source
-from rosphere.text import tokenizer
+from rosphere.similarity import labelled_pairs
+from rosphere.text import reading, tokenizer
 from rosphere.text.tokenizer import SPECIALS
 
 MUCH_UNKNOWN = 0.05  # a share of [UNK] above which one is warned
@@ -43,7 +50,7 @@ class Local:
     pairs: list[str]
     tasks: str | None
     answers: list[str] = dataclasses.field(default_factory=list)  # for mining
-    graded: dict[str, str] = dataclasses.field(default_factory=dict)  # name -> file or folder
+    graded: dict[str, str | GradedFiles] = dataclasses.field(default_factory=dict)  # name -> file or folder
     positive_from: float | None = None  # the grade from which on a graded pair among ``pairs`` is alike
 
 
@@ -81,18 +88,32 @@ class Prepare:
     held_out: float  # share of the similar groups kept for evaluation
     sentence_characters: list[int]  # shortest and longest sentence for vmf_vae
     mining: Mining = dataclasses.field(default_factory=Mining)
+    tasks: dict[str, OwnTask] = dataclasses.field(default_factory=dict)  # of the user's own, whatever the source
+
+    def own(self, tasks: Sequence[str]) -> dict[str, OwnTask]:
+        """Those of the tasks asked for that are declared here."""
+        return {name: self.tasks[name] for name in tasks if name in self.tasks}
 
     def sources(self) -> list[str | None]:
         """What is read that no stage makes."""
         own = self.local
-        files = [*own.text, *own.pairs, *own.answers, own.tasks, *own.graded.values()]
-        return [self.vocabulary.path, *(files if self.source == "local" else ())]
+        files = [*own.text, *own.pairs, *own.answers, own.tasks, *map(place_of, own.graded.values())]
+        tasks = (task.files for task in self.tasks.values())
+        of_tasks = (place for given in tasks for place in ([given] if isinstance(given, str) else given.values()))
+        return [self.vocabulary.path, *(files if self.source == "local" else ()), *of_tasks]
 
 
 DECLARATION = Declaration(title="Data and time", settings=Prepare)
 
 
 def read_source(settings: Prepare, tasks: list[str], seed: int) -> Source:
+    """What the source gives, with the tasks of one's own that are asked for."""
+    own = settings.own(tasks)
+    source = _of_source(settings, [name for name in tasks if name not in own], seed)
+    return joining.joined(source, own, seed=seed)
+
+
+def _of_source(settings: Prepare, tasks: list[str], seed: int) -> Source:
     if settings.source == "local":
         own = settings.local
         return local.load(
@@ -209,11 +230,18 @@ def hold_out_mined(
 
 
 def prepare(
-    settings: Prepare, tasks: list[str], *, seed: int, data: Path, lengths: Mapping[str, int] = MappingProxyType({})
+    settings: Prepare,
+    tasks: list[str],
+    *,
+    seed: int,
+    data: Path,
+    overrides: Mapping[str, Overrides] = MappingProxyType({}),
+    supervised: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Writes data/{tokenizer,corpus,pairs,tasks}; returns the counts of the report, and where bad groups are.
+    """Writes data/{tokenizer,corpus,pairs,tasks,labelled,unseen.jsonl,supervised.jsonl}; returns the counts of the
+    report, and where bad groups are.
 
-    ``lengths`` are those of tasks that differ from the declared ones.
+    ``overrides`` are the tasks' own settings, ``supervised`` files of labelled pairs.
     """
     require_bounds(settings)
     shortest, max_length = _two(settings.sentence_characters, "sentence_characters")
@@ -225,13 +253,13 @@ def prepare(
         raise InputError(f"params.yaml: tasks: the source {settings.source} has no task {missing[0]!r}")
     for name, graded_rows in source.graded.items():
         graded.require_measurable(name, graded_rows)
-    chosen = {named(name).name: source.tasks[name] for name in tasks}
-    for name, rows in chosen.items():
-        writing.training_rows(name, rows)
+    chosen = [(named(name, source.known), source.tasks[name]) for name in tasks]
+    for task, rows in chosen:
+        writing.training_rows(task.name, rows, source.known)
     documents, counts, found = filtering.documents(
         source.documents(),
         minimum=settings.minimum_characters,
-        held_out=held_out.sentences(groups.dev, source.graded, chosen, groups.dev_negatives),
+        held_out=held_out.sentences(groups.dev, source.graded, source.tasks, groups.dev_negatives, known=source.known),
     )
     if not documents:
         raise InputError(f"the source has no usable text: {counts}")
@@ -243,7 +271,7 @@ def prepare(
         mined = []
     if settings.mining.enabled or settings.source == "hub":  # what the check could not see
         pairing.require_measurable(groups, share=settings.held_out, seed=seed)
-    sets = held_out.pairs(groups.dev, source.graded, chosen, groups.dev_negatives, seed=seed)
+    sets = held_out.pairs(groups.dev, source.graded, source.tasks, groups.dev_negatives, seed=seed, known=source.known)
     filter_ = Filter(HeldOut(sets))
     pieces = make_tokenizer(settings.vocabulary, train, data / "tokenizer")
     report: dict[str, Any] = {"source": dict(source.origin), "text": counts, "vocabulary": len(pieces)}
@@ -257,19 +285,29 @@ def prepare(
             short, folder, pieces, whole_words=False, needed=False
         )
     written = pairing.write(source, groups, filter_, mined, folder=data / "pairs", seed=seed)
-    contamination.write(sets, data / "pairs" / "held_out.jsonl")
     report["pairs"] = {**connected.counts, **mined_counts, **written}
     if connected.places:
         report["places"] = connected.places
     reports = data.parent / "reports"  # DVC expects these, with no task in them too: as an output, and for the report
     for folder in (data / "tasks", reports / "tasks", reports / "predictions"):
         folder.mkdir(parents=True, exist_ok=True)
-    report["tasks"] = {
-        n: {**writing.write_task(n, rows, data / "tasks" / n, filter_), **source.counts.get(n, {})}
-        for n, rows in chosen.items()
+    report["tasks"] = {}
+    for task, rows in chosen:
+        name, folder, own = task.name, data / "tasks" / task.name, overrides.get(task.name, Overrides())
+        report["tasks"][name] = {
+            **writing.write_task(name, rows, folder, filter_, source.known),
+            **source.counts.get(name, {}),
+        }
+        users = settings.source != "sample" or name in source.declared
+        Prepared(own=users and not task.clue, declared=source.declared.get(name), settings=own.given()).write(folder)
+    report["fit"] = {
+        task.name: fits(fit.with_length(task, overrides.get(task.name, Overrides()).max_length), rows, pieces)
+        for task, rows in chosen
     }
+    write_labelled([task for task, _ in chosen], data / "tasks", data / "labelled")
+    reading.write_rows(data / "unseen.jsonl", ({"text": text} for text in source.unseen))
+    write_supervised(supervised, filter_, data / "supervised.jsonl")
     report["held_out"] = passed | filter_.report
-    report["fit"] = {name: fits(name, rows, pieces, lengths) for name, rows in chosen.items()}
     report |= {"rows": {name: dict(each) for name, each in source.rows.items()}} if source.rows else {}
     report |= {"not_read": list(source.unread)} if source.unread else {}
     warned = [*warnings(report, settings), *messages(source)]
@@ -300,11 +338,36 @@ def messages(source: Source) -> list[str]:
     return found
 
 
-def fits(
-    name: str, rows: Mapping[str, Sequence[Row]], pieces: tokenizer.Tokenizer, lengths: Mapping[str, int]
-) -> dict[str, Any]:
+def write_labelled(tasks: Sequence[Task], written: Path, folder: Path) -> None:
+    """Sentences with a class, of the first task that has such: what the sphere of a text VAE is shown by.
+
+    A copy, so that the VAE is not measured again when a task is added. Empty where no task has such.
+    """
+    suited = [task for task in tasks if task.kind == "classification" and not task.pair][:1]
+    for split in ("train", "dev"):
+        values = (
+            {"sentence": task.texts(row)[0], "label": str(row[task.gold])}
+            for task in suited
+            for _, row in reading.rows(written / task.name / f"{split}.jsonl")
+        )
+        reading.write_rows(folder / f"{split}.jsonl", values)
+
+
+def write_supervised(names: Sequence[str], filter_: Filter, path: Path) -> None:
+    """The labelled pairs of these files that are not held out, nor nearly: what roformer_sim learns them from.
+
+    A copy, so that the model is not trained again when a task is added.
+    """
+    rows = [row for name in names for row in labelled_pairs.read(Path(name))]
+    usable = list(filter_.rows("labelled_pairs", (((row.one, row.two), row) for row in rows))) if rows else []
+    if rows and not usable:
+        why = filter_.reasons("labelled_pairs")
+        raise InputError(f"params.yaml: roformer_sim.supervised.files: all {len(rows)} pairs are held out ({why})")
+    labelled_pairs.write(usable, path)
+
+
+def fits(task: Task, rows: Mapping[str, Sequence[Row]], pieces: tokenizer.Tokenizer) -> dict[str, Any]:
     """split -> how its rows fit the task's length and the vocabulary; too much that does not is said at once."""
-    task = fit.with_length(named(name), lengths)
     found = {split: fit.measured(task, rows[split], pieces) for split in rows}
     for split, report in found.items():
         for line in fit.warnings(task, split, report):
@@ -316,8 +379,14 @@ def main() -> None:
     with runner.stage("prepare") as job:
         settings = job.section(Prepare)
         tasks = job.scalar("tasks", list[str])
-        lengths = job.scalar("evaluate.max_length", dict[str, int])
-        report = prepare(settings, tasks, seed=job.scalar("seed", int), data=Path("data"), lengths=lengths)
+        report = prepare(
+            settings,
+            tasks,
+            seed=job.scalar("seed", int),
+            data=Path("data"),
+            overrides=job.scalar("evaluate.tasks", dict[str, Overrides]),
+            supervised=job.scalar("roformer_sim.supervised.files", list[str]),
+        )
         for line in report.get("warnings", ()):
             print(f"prepare: {line}", flush=True)
         job.report(report)

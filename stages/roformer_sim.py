@@ -19,14 +19,12 @@ from torch import Tensor, nn
 from pipeline.run import runner
 from pipeline.run.settings import at_least
 from pipeline.workspace.declaration import Declaration, Metric
-from rosphere.errors import InputError
-from rosphere.preparation import contamination
-from rosphere.preparation.filtering import Filter
 from rosphere.randomness.state import seed_everything
 from rosphere.similarity import (
     distillation,
     encoding,
     gradient_cache,
+    labelled_pairs,
     lexical,
     losses,
     pairs,
@@ -55,6 +53,7 @@ DATA = Path("data")
 SENTENCES = DATA / "corpus" / "sentences-train"
 NEGATIVES = DATA / "pairs" / "negatives.jsonl"
 TARGET = Path("models/roformer_sim")
+LABELLED = DATA / "supervised.jsonl"  # the pairs of supervised.files that are not held out
 TAUGHT = 20000  # sentences of the corpus that the teacher encodes, at most
 SHOWN = 20000  # that rarity and whitening of the lexical half are worked out on, at most
 
@@ -104,7 +103,7 @@ class RoformerSim:
 
     def sources(self) -> list[str]:
         """What is read that no stage makes."""
-        return self.supervised.files
+        return self.supervised.files  # by `prepare`, which writes LABELLED
 
     def losses(self, vectors_ND: Tensor, teacher_NE: Tensor, anchor_M: Tensor | None = None) -> dict[str, Tensor]:
         """Of the student's vectors, rows 2i and 2i + 1 similar, and the teacher's of the same sentences; weighted. The
@@ -213,23 +212,10 @@ class Training:
             seed=self.seed,
         )
 
-    def labelled(self) -> list[supervised.LabelledPair]:
-        """The pairs of supervised.files, but for those that are held out, or nearly are."""
-        files = self.settings.supervised.files
-        rows = [row for file in files for row in supervised.read(Path(file))]
-        filter_ = Filter(contamination.read(DATA / "pairs" / "held_out.jsonl"))
-        usable = list(filter_.rows("labelled_pairs", (((row.one, row.two), row) for row in rows)))
-        self.job.report({"held_out": filter_.report})
-        if not usable:
-            why = filter_.reasons("labelled_pairs")
-            raise InputError(f"params.yaml: roformer_sim.supervised.files: all {len(rows)} pairs are held out ({why})")
-        return usable
-
     def supervise(self, model: SimilarityModel) -> tuple[SimilarityModel, History]:
         """A copy of ``model`` that has learnt to classify the pairs of supervised.files."""
         chosen = self.settings.supervised
-        rows = self.labelled()
-        labelled = supervised.Pairs(rows, self.tokenizer, max_length=self.settings.max_length)
+        labelled = supervised.Pairs(labelled_pairs.read(LABELLED), self.tokenizer, max_length=self.settings.max_length)
         seed_everything(self.seed)
         classifier = supervised.PairClassifier(copy.deepcopy(model))
 

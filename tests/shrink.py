@@ -47,7 +47,7 @@ SMALL: dict[str, Any] = {
     "evaluate_vae": {"batch_size": 8},
     "vmf_vae": {"latent": 8, "fresh_decoder": {"layers": 1, "width": 32}, "batch_size": 8},
     "vmf_vae.schedule": {"steps": 8, "evaluate_every": 4, "log_every": 2},
-    "evaluate": {"epochs": 1, "batch_size": 32},
+    "evaluate": {"epochs": 1, "minimum_steps": 0, "batch_size": 32},
 }
 
 

@@ -67,12 +67,18 @@ def trained(run_data: RunData) -> str:
     widen = run_data.report("widen")
     sizes, gap = widen["parameters"], widen["max_logit_gap"]["float64"]
     count = len(run_data.tasks)
-    each = "" if not count else " and a model for one task" if count == 1 else f" and models for {count} tasks"
+    tuned = (
+        ""
+        if not count
+        else " The model was fine-tuned on one task."
+        if count == 1
+        else f" The model was fine-tuned on {count} tasks."
+    )
     return (
         f"A masked language model of {amount(sizes['before'])} parameters was trained on a corpus of {amount(tokens)} "
         f"tokens of Chinese text, widened to {amount(sizes['after'])} parameters, which changed no logit by more than "
-        f"about {gap:.0e}, and trained on. From it were made a sentence encoder that also writes paraphrases, a text "
-        f"VAE on the sphere{each}."
+        f"about {gap:.0e}, and trained on. From it were made a sentence encoder that also writes paraphrases and a "
+        f"text VAE on the sphere.{tuned}"
     )
 
 

@@ -102,8 +102,9 @@ def _vae(run_data: RunData) -> list[Row]:
 def _task(run_data: RunData, name: str) -> Row:
     report = run_data.task(name)
     beaten = "" if report["score"] > report["baseline"] else ", which is NOT beaten"
-    kind = "CLUE" if report["clue"] else "sample task"
-    chosen = ", epoch chosen on these rows" if report.get("selected_on_dev") else ""
+    kind = "CLUE" if report["clue"] else "your task" if report.get("own") else "sample task"
+    apart = report.get("selected_on_train_rows")
+    chosen = f", epoch chosen on {apart} training rows" if apart else ""
     measure = f"{report['metric']} (majority / {report['baseline_name']}{beaten}){chosen}"
     value = f"{report['score']:.3f} ({report['majority']:.3f} / {report['baseline']:.3f})"
     return f"evaluate@{name}", f"{kind} {name}", measure, value
@@ -133,15 +134,13 @@ def data(run_data: RunData) -> Table:
 def held_out(run_data: RunData) -> Table:
     """What was for training, and of it what stands in a set on which something is measured and was therefore left out;
     a row an input and set."""
-    rows, stages = [], []
-    for stage in ("prepare", "roformer_sim"):
-        for name, counts in run_data.report(stage).get("held_out", {}).items():
-            left = f"{counts['read']}", f"{counts['dropped']}"
-            found = counts["found"] or {"none": {}}
-            rows += [(name.replace("_", " "), *left, each, *_ways(ways)) for each, ways in found.items()]
-            stages += [stage] * len(found)
+    rows = []
+    for name, counts in run_data.report("prepare")["held_out"].items():
+        left = f"{counts['read']}", f"{counts['dropped']}"
+        found = counts["found"] or {"none": {}}
+        rows += [(name.replace("_", " "), *left, each, *_ways(ways)) for each, ways in found.items()]
     head = ("input of training", "read", "dropped", "held out in", "exactly", "nearly")
-    return Table(head=head, rows=rows, stages=stages)
+    return Table(head=head, rows=rows, stages=("prepare",))
 
 
 def _ways(ways: Mapping[str, int]) -> tuple[str, str]:

@@ -14,6 +14,7 @@ from pipeline.report.tables import Table
 from rosphere.clue import published
 
 WHOLE_MATRIX = 16  # labels; of more only the commonest confusions are shown
+FEW = 2000  # training rows up to which that is the reason given where a baseline is not beaten
 MANY = 0.05  # share of cut rows from which on it is said
 LONGEST = 160  # characters of a text that are shown
 
@@ -116,11 +117,17 @@ def findings(run_data: RunData) -> list[str]:
             "above" if report["score"] > report["baseline"] else "NOT above",
             f"{report['baseline_name']} ({report['baseline']:.3f}).",
         ]
+        if report["score"] <= report["baseline"] and report["train_rows"] <= FEW:
+            few = f"It has {report['train_rows']} training rows"
+            parts.append(f"{few}: with so few, counting learns more than fine-tuning.")
         if report.get("dev_cut_share", 0) > MANY:
             parts.append(f"{report['dev_cut_share']:.0%} of these rows are cut at max_length.")
         parts += [_tested(report, key) for key in report if key.startswith("test") and key.endswith("_score")]
-        if report.get("selected_on_dev"):
-            parts.append("The epoch was chosen on these dev rows, so the score flatters.")
+        if report.get("selected_on_train_rows"):
+            parts.append(
+                f"The epoch was chosen on {report['selected_on_train_rows']} training rows set apart"
+                f" ({report['select_share']:.0%}), never on these."
+            )
         found.append(" ".join(parts))
     return found
 

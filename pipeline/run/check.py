@@ -10,6 +10,7 @@ read them. `make repro` and the flows come by here; before a bare `dvc repro` it
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import importlib
 import json
 import os
@@ -22,14 +23,15 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import stages
-from pipeline.run import labelled_check, model_check, task_check
+from pipeline.run import labelled_check, model_check, task_check, vocabulary_check
 from pipeline.run import settings as config
 from pipeline.tracking.promotion import directed
 from pipeline.tracking.recording import Tracking
 from pipeline.workspace import declaration, dvc_yaml, paths, yaml_file
 from pipeline.workspace.declaration import Declaration
-from rosphere import files
-from rosphere.clue.reading import named
+from rosphere import files as our_files
+from rosphere.clue.declared import Known, named
+from rosphere.clue.tasks import TASKS
 from rosphere.dimension.sizes import Size, encoder_config
 from rosphere.encoder.hub import REPOSITORY
 from rosphere.encoder.precision import Requested
@@ -38,15 +40,19 @@ from rosphere.preparation import filtering, finding, graded, held_out, local, pa
 from rosphere.preparation.components import Components
 from rosphere.preparation.contamination import HeldOut, Pair
 from rosphere.preparation.filtering import Filter
+from rosphere.preparation.own_tasks import joining
+from rosphere.preparation.own_tasks.declaration import check_names
+from rosphere.preparation.own_tasks.joining import CLUE
 from rosphere.preparation.source import Graded, Source
 from rosphere.pretraining.recipe import Narrow
 from rosphere.text import tokenizer
 from rosphere.widening.sizes import widened
-from stages.prepare import Prepare, messages, require_bounds, split_documents
+from stages.prepare import Prepare, messages, read_source, require_bounds, split_documents
 from stages.roformer_sim import RoformerSim
 from stages.widen import Widen
 
 PARAMS, SOURCES = Path("params.yaml"), Path("data/sources")
+EMPTY = Source(documents=lambda: iter(()), groups=(), tasks={}, origin={})
 CONTROLS = ("pretrain_longer", "pretrain_scratch")
 VOCABULARY = 5000  # to try sizes with; the real one is known after prepare
 # Of no stage, or of many.
@@ -92,8 +98,7 @@ def check(path: Path, *, everything: bool = True) -> dict[str, Any]:
     if unknown:
         raise InputError(f"{path}: {unknown[0]}: no stage reads this section; there are {', '.join(known)}")
     sections = {word: config.load(path, word, cls) for word, cls in known.items()}
-    for task in sections["tasks"]:
-        named(task)
+    _check_names(sections["tasks"], sections["prepare"], sections["evaluate"].tasks)
     _check_sizes(sections["sizes"], sections["pretrain"], sections["widen"])
     _check_models(sections)
     _check_champions(sections["tracking"])
@@ -104,6 +109,19 @@ def check(path: Path, *, everything: bool = True) -> dict[str, Any]:
     seen = _check_source(sections, labelled, everything=everything)
     _check_labelled(labelled, sections["tasks"], seen)
     return sections
+
+
+def _check_names(tasks: Sequence[str], settings: Prepare, of_tasks: Mapping[str, object]) -> None:
+    """Every task is declared, by the library or under prepare.tasks, and so is each that has settings of its own."""
+    check_names(settings.tasks, CLUE)
+    for task in tasks:
+        if task not in settings.tasks:
+            named(task)
+    for task in of_tasks:
+        if task not in settings.tasks and task not in TASKS:
+            raise InputError(
+                f"params.yaml: evaluate.tasks: {task!r} is no task; there are {', '.join([*settings.tasks, *TASKS])}"
+            )
 
 
 def _check_sizes(sizes: dict[str, Size], narrow: Narrow, grown: Widen) -> None:
@@ -153,12 +171,13 @@ def _check_champions(tracking: Tracking) -> None:
             raise InputError(f"params.yaml: tracking.models.{name}.{error}") from error
 
 
-def _check_labelled(names: Sequence[str], tasks: list[str], seen: Seen | None) -> None:
+def _check_labelled(names: Sequence[str], tasks: list[str], seen: Seen) -> None:
     """Labelled pairs can be read, and some are left beside what is measured."""
-    trained = {name: any(row.split == "train" for row in rows) for name, rows in seen.graded.items()} if seen else None
-    labelled_check.require_made(names, tasks, trained)
+    graded = seen.graded
+    trained = None if graded is None else {n: any(row.split == "train" for row in graded[n]) for n in graded}
+    labelled_check.require_made(names, tasks, trained, seen.known)
     own = [name for name in _not_made(names) if os.path.isfile(name)]
-    for line in labelled_check.require_left(own, seen.held_out if seen else {}):
+    for line in labelled_check.require_left(own, seen.held_out):
         print(f"note: {line}", file=sys.stderr)
 
 
@@ -169,73 +188,103 @@ def _check_control(control: str, narrow: Narrow, grown: Widen) -> None:
         raise InputError(f"params.yaml: {control}.enabled: there is no control for {got}; set {control}.enabled: false")
 
 
-def _check_vocabulary(name: str) -> None:
-    """A vocabulary that lies here is read; one of the hub is downloaded by the stage."""
+def _vocabulary(name: str) -> list[str] | None:
+    """A vocabulary that lies here is read; one of the hub is downloaded by the stage, and none here."""
     path = Path(name)
     if path.exists():
-        tokenizer.read_vocabulary(path / "vocab.txt" if path.is_dir() else path)
-    elif not REPOSITORY.fullmatch(name):
+        return tokenizer.read_vocabulary(path / "vocab.txt" if path.is_dir() else path)
+    if not REPOSITORY.fullmatch(name):
         raise InputError(f"params.yaml: prepare.vocabulary.path: no such file or folder, nor a hub name: {name}")
+    return None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """What the check has read of what will be measured."""
+    """What the check has read of what will be measured: of a source that is not here, the tasks of one's own alone."""
 
     held_out: Mapping[str, Sequence[Pair]]  # by set
-    graded: Mapping[str, Sequence[Graded]]
+    graded: Mapping[str, Sequence[Graded]] | None  # None: not known yet
+    known: Known  # the tasks of one's own
 
 
-def _check_source(sections: Mapping[str, Any], labelled: Sequence[str], *, everything: bool) -> Seen | None:
-    """The files are there and begin well; all the rows of a large text are read by the stage itself. None of a source
-    that is not here."""
+def _check_source(sections: Mapping[str, Any], labelled: Sequence[str], *, everything: bool) -> Seen:
+    """The files are there and begin well; all the rows of a large text are read by the stage itself."""
     settings: Prepare = sections["prepare"]
-    tasks: list[str] = sections["tasks"]
+    asked: list[str] = sections["tasks"]
+    seed: int = sections["seed"]
     require_bounds(settings)
-    if settings.vocabulary.path:
-        _check_vocabulary(settings.vocabulary.path)
+    vocabulary = _vocabulary(settings.vocabulary.path) if settings.vocabulary.path else None
     if settings.source == "sample":
-        groups = sample.read_faq(Path(settings.sample.faq))
-        other = [task for task in tasks if task not in sample.TASKS]
-        if other:
-            there = ", ".join(sample.TASKS)
-            raise InputError(f"params.yaml: tasks: the source sample has no task {other[0]!r}; it has {there}")
-        faq = Source(documents=lambda: iter(()), groups=groups, tasks={}, origin={})
-        return _check_pairs(settings, faq, sections["seed"], everything=everything)
-    if settings.source == "local":
-        own = settings.local
-        if everything and not (own.pairs or settings.mining.enabled):
-            raise InputError(
-                "params.yaml: prepare.local.pairs: expected files of similar sentences, which simbert learns from,"
-                " or prepare.mining.enabled: true; got neither"
-            )
-        _check_text(settings)
-        task_check.require_there("local", "prepare.local.tasks", own.tasks, tasks)
-        source = local.load(
-            own.text,
-            own.pairs,
-            own.tasks,
-            tasks,
-            answers=own.answers,
-            graded=own.graded,
-            positive_from=own.positive_from,
+        source = _of_sample(settings, asked, seed, whole=vocabulary is not None)
+    elif settings.source == "local":
+        source = _of_files(settings, asked, labelled, seed, everything=everything)
+        everything = everything and bool(settings.local.pairs)
+    else:
+        source, everything = _of_hub(settings, asked, seed), False
+    _check_own(source)
+    seen = _check_pairs(settings, source, seed, everything=everything)
+    notes = messages(source)
+    if vocabulary:
+        looked_at = [named(name, source.known) for name in asked]
+        notes += vocabulary_check.notes(vocabulary, source, looked_at, lowercase=settings.vocabulary.lowercase)
+    for line in notes:
+        print(f"note: {line}", file=sys.stderr)
+    return seen
+
+
+def _of_sample(settings: Prepare, asked: list[str], seed: int, *, whole: bool) -> Source:
+    """The sentences alone, unless the ``whole`` of it is wanted: reading that takes longer."""
+    groups = sample.read_faq(Path(settings.sample.faq))
+    own = settings.own(asked)
+    other = [task for task in asked if task not in own and task not in sample.TASKS]
+    if other:
+        there = ", ".join(sample.TASKS)
+        raise InputError(f"params.yaml: tasks: the source sample has no task {other[0]!r}; it has {there}")
+    if whole:
+        return read_source(settings, asked, seed)
+    return joining.joined(dataclasses.replace(EMPTY, groups=groups), own, seed=seed)
+
+
+def _of_files(settings: Prepare, asked: list[str], labelled: Sequence[str], seed: int, *, everything: bool) -> Source:
+    files, own = settings.local, settings.own(asked)
+    tasks = [task for task in asked if task not in own]
+    if everything and not (files.pairs or settings.mining.enabled):
+        raise InputError(
+            "params.yaml: prepare.local.pairs: expected files of similar sentences, which simbert learns from,"
+            " or prepare.mining.enabled: true; got neither"
         )
-        for name, splits in source.tasks.items():
-            for line in task_check.look_over(name, splits, Path(str(own.tasks)) / name):
-                print(f"note: {line}", file=sys.stderr)
-        if settings.mining.enabled:
-            deque(source.answers(), maxlen=0)
-        for name, rows in source.graded.items():
-            graded.require_measurable(name, rows)
-        labelled_check.require_not_measured(list(filter(os.path.isfile, labelled)), own.graded)
-        seen = _check_pairs(settings, source, sections["seed"], everything=everything and bool(own.pairs))
-        for line in messages(source):
+    _check_text(settings)
+    task_check.require_there("local", "prepare.local.tasks", files.tasks, tasks)
+    source = read_source(settings, asked, seed)
+    for name in tasks:
+        for line in task_check.look_over(named(name), source.tasks[name], Path(str(files.tasks)) / name):
             print(f"note: {line}", file=sys.stderr)
-        return seen
+    if settings.mining.enabled:
+        deque(source.answers(), maxlen=0)
+    for name, rows in source.graded.items():
+        graded.require_measurable(name, rows)
+    labelled_check.require_not_measured(list(filter(os.path.isfile, labelled)), files.graded)
+    return source
+
+
+def _of_hub(settings: Prepare, asked: list[str], seed: int) -> Source:
+    """The tasks of one's own: all else is downloaded by the stage."""
     if settings.hub.text is None:
         raise InputError("params.yaml: prepare.hub.text: expected the name of a dataset, got null")
-    task_check.require_there("hub", "prepare.hub.tasks", settings.hub.tasks, tasks)
-    return None
+    own = settings.own(asked)
+    task_check.require_there(
+        "hub", "prepare.hub.tasks", settings.hub.tasks, [task for task in asked if task not in own]
+    )
+    return joining.joined(EMPTY, own, seed=seed)
+
+
+def _check_own(source: Source) -> None:
+    """The tasks under prepare.tasks: what is worth a word of their rows, and of their files."""
+    for name, task in source.known.items():
+        for line in task_check.look_over(task, source.tasks[name], None):
+            print(f"note: {line}", file=sys.stderr)
+        for what, count in source.counts[name].items():
+            print(f"note: task {name}: {count} {what}", file=sys.stderr)
 
 
 def _check_text(settings: Prepare) -> None:
@@ -251,10 +300,10 @@ def _check_text(settings: Prepare) -> None:
 def _check_pairs(settings: Prepare, source: Source, seed: int, *, everything: bool) -> Seen:
     """There is something to train on and something to hold out once all is dropped that must be."""
     for name, splits in source.tasks.items():
-        writing.training_rows(name, splits)
+        writing.training_rows(name, splits, source.known)
     connected = Components(source.groups)
     groups = pairing.split(connected, source.negatives, share=settings.held_out, seed=seed)
-    sets = held_out.pairs(groups.dev, source.graded, source.tasks, groups.dev_negatives, seed=seed)
+    sets = held_out.pairs(groups.dev, source.graded, source.tasks, groups.dev_negatives, seed=seed, known=source.known)
     if everything:
         if not connected.groups:
             raise InputError(
@@ -265,7 +314,8 @@ def _check_pairs(settings: Prepare, source: Source, seed: int, *, everything: bo
         if next(Filter(HeldOut(sets)).groups("pairs", groups.train), None) is None:
             count = len(groups.train)
             raise InputError(f"params.yaml: prepare.local.pairs: all {count} groups to train on are held out")
-    return Seen(held_out=sets, graded=source.graded)
+    graded_sets = None if settings.source == "hub" else source.graded
+    return Seen(held_out=sets, graded=graded_sets, known=source.known)
 
 
 def inputs(path: Path) -> list[str]:
@@ -295,8 +345,8 @@ def _mark(name: str) -> str:
     """The hash of a file, a folder or all that a pattern matches; nothing where nothing is, such as of a hub name."""
     path = Path(name)
     if path.is_dir():
-        return files.folder_hash(path)
-    return " ".join(map(files.file_hash, finding.matches(name)))
+        return our_files.folder_hash(path)
+    return " ".join(map(our_files.file_hash, finding.matches(name)))
 
 
 def tell(held: Mapping[str, Mapping[str, str]]) -> None:
@@ -304,7 +354,7 @@ def tell(held: Mapping[str, Mapping[str, str]]) -> None:
     for stage, marks in held.items():
         path, text = SOURCES / f"{stage}.json", json.dumps(marks, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
         if not path.is_file() or path.read_text(encoding="utf-8") != text:
-            files.write_text(path, text)
+            our_files.write_text(path, text)
 
 
 def main() -> None:

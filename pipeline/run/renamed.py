@@ -10,6 +10,7 @@ from rosphere.errors import InputError
 RENAMED = {
     "dimension.batch": "dimension.batch_size",
     "dimension.heads.rows": "dimension.heads.batch_size",
+    "evaluate.max_length": "evaluate.tasks",
     "evaluate.means": "evaluate.pooling",
     "evaluate.rows": "evaluate.batch_size",
     "pretrain.rows": "pretrain.batch_size",
@@ -38,6 +39,7 @@ RENAMED = {
 
 # What is not only another name.
 OTHERWISE = {
+    "evaluate.max_length": "{csl: {max_length: 320}} for {csl: 320}",
     "evaluate.means": "cls_and_means for true, cls for false",
     "roformer_sim.scale": "1 / scale",
     "simbert.scale": "1 / scale",

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rosphere.clue import released
-from rosphere.clue.reading import named
 from rosphere.clue.tasks import Row, Task
 from rosphere.errors import InputError
 from rosphere.preparation import writing
@@ -24,14 +23,13 @@ def require_there(source: str, key: str, there: object, tasks: Sequence[str]) ->
         )
 
 
-def look_over(name: str, splits: Splits, folder: Path | None) -> list[str]:
+def look_over(task: Task, splits: Splits, folder: Path | None) -> list[str]:
     """What is worth a word of a task's rows: files that nothing reads.
 
     Raises:
         InputError: no training row is left beside those that also stand in dev, or nothing can be learnt of them.
     """
-    task = named(name)
-    _require_something_to_learn(task, writing.training_rows(name, splits))
+    _require_something_to_learn(task, writing.training_rows(task.name, splits, {task.name: task}))
     found = []
     unread = released.unread(task, folder) if folder else []
     if unread:

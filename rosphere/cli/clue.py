@@ -19,12 +19,13 @@ def score(task: str, gold: Gold, predictions: Predictions) -> None:
 
 def measured(name: str, gold: Path, predictions: Path) -> dict[str, float]:
     """Every measure of the predictions against the labelled rows of a file in the task's own layout."""
-    from rosphere.clue import reading, scoring, submission
+    from rosphere.clue import declared, reading, scoring, submission
     from rosphere.errors import InputError
 
-    task = reading.named(name)
+    prepared = gold.parent.name == name and (gold.parent / declared.FILE).is_file()  # it may be one of the user's own
+    task = declared.read(gold.parent)[0] if prepared else reading.named(name)
     numbered = list(task.layout(gold))
-    each = [reading.checked(name, [row], origin=str(gold), split="dev")[0] for row in numbered]
+    each = [reading.fitting(task, [(f"{gold}:{number}", row)], split="dev")[0] for number, row in numbered]
     places = [place for place, kept in enumerate(each) if kept]
     if not places:
         why = f"; all {len(each)} are labelled '-'" if each else ""

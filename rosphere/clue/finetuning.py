@@ -54,6 +54,7 @@ class Recipe:
     """How to fine-tune; ``schedule`` knows everything but the number of steps."""
 
     epochs: int
+    minimum_steps: int = 0  # of few rows more epochs than that, until there are so many steps
     batch_size: int
     schedule: Callable[[int], Schedule]
     select: Literal["last", "best"] = "last"  # the weights that are kept: the last, or the best on dev of all epochs
@@ -62,6 +63,10 @@ class Recipe:
     r_drop: float = 0.0
     accumulate: int = 1  # chunks that a step's rows are cut into: less memory, the same gradient
     gradient_checkpointing: bool = False
+
+    def epochs_of(self, steps: int) -> int:
+        """How many epochs of so many steps each."""
+        return max(self.epochs, -(-self.minimum_steps // steps))
 
 
 def layer_rates(model: TaskModel, decay: float) -> dict[str, float]:
@@ -122,7 +127,7 @@ def finetune(
     made = examples(model.task, rows, tokenizer)
     lengths = [example.length for example in made]
     a_epoch = len(order(lengths, 0, recipe.batch_size, seed))
-    schedule = recipe.schedule(recipe.epochs * a_epoch)
+    schedule = recipe.schedule(recipe.epochs_of(a_epoch) * a_epoch)
     model.encoder.recompute = recipe.gradient_checkpointing
 
     def batch(step: int) -> list[Batch]:

@@ -83,7 +83,7 @@ def warnings(task: Task, split: str, report: Mapping[str, Any]) -> list[str]:
     if report.get("cut_share", 0) > TOO_MANY["cut_share"]:
         found.append(
             f"{report['cut']} of {report['rows']} {split} rows are longer than {task.max_length} tokens and are cut"
-            f" (evaluate.max_length: {{{task.name}: ...}})"
+            f" (evaluate.tasks: {{{task.name}: {{max_length: ...}}}})"
         )
     if report["unknown_share"] > TOO_MANY["unknown_share"]:
         found.append(f"{report['unknown_share']:.1%} of the tokens of the {split} rows are not in the vocabulary")
@@ -96,6 +96,6 @@ def warnings(task: Task, split: str, report: Mapping[str, Any]) -> list[str]:
     return [f"{task.name}: {each}" for each in found]
 
 
-def with_length(task: Task, lengths: Mapping[str, int]) -> Task:
-    """The task with the length that ``evaluate.max_length`` gives it, or its own."""
-    return replace(task, max_length=lengths[task.name]) if task.name in lengths else task
+def with_length(task: Task, max_length: int | None) -> Task:
+    """The task with this length, or its own."""
+    return task if max_length is None else replace(task, max_length=max_length)

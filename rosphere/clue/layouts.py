@@ -50,19 +50,21 @@ def document(path: Path) -> Any:
 
 
 def _rows(path: Path) -> Numbered:
-    """JSON lines; blank ones are left out."""
+    """JSON lines, of one object or of several one behind another; blank ones are left out."""
     for number, line in reading.lines(path):
         if not line.strip():
             continue
         try:
-            row = strict_json.loads(line)
+            values = strict_json.concatenated(line)
         except json.JSONDecodeError as error:
             raise InputError(f"{path}:{number}: {reading.not_json(error)}") from error
         except InputError as error:
             raise InputError(f"{path}:{number}: {error}") from error
-        if not isinstance(row, dict):
-            raise InputError(f"{path}:{number}: expected a JSON object, got {type(row).__name__}")
-        yield number, row
+        for count, row in enumerate(values, 1):
+            where = number if count == 1 else f"{number}, object {count}"
+            if not isinstance(row, dict):
+                raise InputError(f"{path}:{where}: expected a JSON object, got {type(row).__name__}")
+            yield where, row
 
 
 def lines(path: Path, *, labelled: bool = True) -> Numbered:
@@ -75,6 +77,12 @@ def lines(path: Path, *, labelled: bool = True) -> Numbered:
         if not isinstance(row, dict):
             raise InputError(f"{path}:{number}: expected a JSON object, got {type(row).__name__}")
         yield number, row
+
+
+def is_squad(path: Path) -> bool:
+    """Whether the file is one object with "data", and no lines."""
+    whole = document(path)
+    return isinstance(whole, dict) and "data" in whole
 
 
 def squad(path: Path, *, labelled: bool = True) -> Numbered:

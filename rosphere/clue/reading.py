@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rosphere.clue import contract, fields, released
+from rosphere.clue import contract, declared, fields, released
 from rosphere.clue.gold.table import GOLD
-from rosphere.clue.tasks import TASKS, Row, Task
+from rosphere.clue.tasks import Row, Task
 from rosphere.errors import InputError
 
 Numbered = Iterable[tuple[int | str, Mapping[str, Any]]]
@@ -17,10 +17,9 @@ DISAGREED = "-"  # in place of a label: the annotators did not agree
 NO_LABEL = (None, "", -1, "-1", DISAGREED)  # what stands in test rows whose labels are kept back
 
 
-def named(name: str) -> Task:
-    if name not in TASKS:
-        raise InputError(f"unknown task {name!r}; declared are {', '.join(TASKS)}")
-    task = TASKS[name]
+def named(name: str, known: declared.Known = declared.NONE) -> Task:
+    """The task of this name, of ``known`` ones, which are one's own, or of the library's."""
+    task = declared.named(name, known)
     if task.kind not in GOLD:
         raise InputError(f"task {name}: kind: expected one of {', '.join(GOLD)}, got {task.kind!r}")
     return task
@@ -83,14 +82,21 @@ def checked(name: str, numbered: Numbered, *, origin: str, split: str) -> tuple[
     Returns the rows and the counts of 'read', 'kept' and, where there were any, of 'dropped_unlabelled',
     'repaired_offsets' and 'unplaced_answers'.
     """
-    task = named(name)
+    placed = ((f"{origin}:{number}", row) for number, row in numbered)
+    return fitting(named(name), placed, split=split)
+
+
+def fitting(
+    task: Task, placed: Iterable[tuple[str, Mapping[str, Any]]], *, split: str
+) -> tuple[list[Row], Counter[str]]:
+    """``checked``, of a task that may be one's own; every row comes with its place in a file."""
     counts: Counter[str] = Counter()
     kept: list[Row] = []
-    rows = list(numbered)
+    rows = list(placed)
     labelled = not is_test(split) or (not task.clue and any(_has_gold(task, row) for _, row in rows))
-    for number, row in rows:
+    for where, row in rows:
         counts["read"] += 1
-        usable = _usable(task, row, f"{origin}:{number}", counts, labelled=labelled)
+        usable = _usable(task, row, where, counts, labelled=labelled)
         if usable is not None:
             counts["kept"] += 1
             kept.append(usable)

@@ -29,6 +29,25 @@ def loads(text: str) -> Any:
     return value
 
 
+def concatenated(text: str) -> list[Any]:
+    """Values one behind another, with or without blanks between them; raises as ``loads`` does."""
+    decoder = json.JSONDecoder(object_pairs_hook=_unique, parse_int=_whole)
+    found, place = [], 0
+    while place < len(text):
+        if text[place].isspace():
+            place += 1
+            continue
+        try:
+            value, place = decoder.raw_decode(text, place)
+        except RecursionError as error:
+            raise InputError(_too_deep()) from error
+        found.append(value)
+    if text.count("[") + text.count("{") > DEEPEST:
+        for value in found:
+            _require_shallow(value)
+    return found
+
+
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):

@@ -79,11 +79,11 @@ class Task:
         return self.submission.get(split, f"{self.name}_predict.json")
 
 
-def _one(row: Row) -> tuple[str, ...]:
+def one_text(row: Row) -> tuple[str, ...]:
     return (fields.text(row, "sentence"),)
 
 
-def _two(row: Row) -> tuple[str, ...]:
+def two_texts(row: Row) -> tuple[str, ...]:
     return fields.text(row, "sentence1"), fields.text(row, "sentence2")
 
 
@@ -91,19 +91,19 @@ def _keywords(row: Row) -> tuple[str, ...]:
     return "；".join(fields.texts(row, "keyword")), fields.text(row, "abst")
 
 
-def _text(row: Row) -> tuple[str, ...]:
+def text_of(row: Row) -> tuple[str, ...]:
     return (fields.text(row, "text"),)
 
 
-def _question(row: Row) -> tuple[str, ...]:
+def question_and_context(row: Row) -> tuple[str, ...]:
     return fields.text(row, "question"), fields.text(row, "context")
 
 
-def _dialogue(row: Row) -> tuple[str, ...]:
+def dialogue_and_question(row: Row) -> tuple[str, ...]:
     return "||".join(fields.texts(row, "context")), fields.text(row, "question")
 
 
-def _around(row: Row) -> tuple[str, ...]:
+def around_blank(row: Row) -> tuple[str, ...]:
     """What stands left and right of the blank; other blanks are four masked characters each."""
     left, blank, right = fields.text(row, "content").partition(layouts.BLANK)
     if not blank:
@@ -112,11 +112,11 @@ def _around(row: Row) -> tuple[str, ...]:
     return masked[0], masked[1]
 
 
-def _choice(row: Row) -> tuple[str, ...]:
+def choices_of(row: Row) -> tuple[str, ...]:
     return tuple(fields.texts(row, "choice"))
 
 
-def _candidates(row: Row) -> tuple[str, ...]:
+def candidates_of(row: Row) -> tuple[str, ...]:
     return tuple(fields.texts(row, "candidates"))
 
 
@@ -126,13 +126,18 @@ CLUENER_LABELS = tuple("address book company game government movie name organiza
 
 _ALL = (
     Task(
-        name="afqmc", kind="classification", labels=("0", "1"), texts=_two, pair=True, fields=("sentence1", "sentence2")
+        name="afqmc",
+        kind="classification",
+        labels=("0", "1"),
+        texts=two_texts,
+        pair=True,
+        fields=("sentence1", "sentence2"),
     ),
     Task(
         name="tnews",
         kind="classification",
         labels=TNEWS_LABELS,
-        texts=_one,
+        texts=one_text,
         fields=("sentence",),
         files=TWO_TESTS,
         submission=two_versions("tnews"),
@@ -141,16 +146,18 @@ _ALL = (
         name="iflytek",
         kind="classification",
         labels=tuple(map(str, range(119))),
-        texts=_one,
+        texts=one_text,
         fields=("sentence",),
         files={**PLAIN, "train": (("train.json",), ("train_subset.json",))},
     ),
-    Task(name="cmnli", kind="classification", labels=NLI, texts=_two, pair=True, fields=("sentence1", "sentence2")),
+    Task(
+        name="cmnli", kind="classification", labels=NLI, texts=two_texts, pair=True, fields=("sentence1", "sentence2")
+    ),
     Task(
         name="ocnli",
         kind="classification",
         labels=NLI,
-        texts=_two,
+        texts=two_texts,
         pair=True,
         fields=("sentence1", "sentence2"),
         files={**PLAIN, "train": (("train.50k.json",), ("train.json",))},
@@ -170,7 +177,7 @@ _ALL = (
     Task(
         name="cmrc2018",
         kind="spans",
-        texts=_question,
+        texts=question_and_context,
         fields=("context", "question"),
         gold="answers",
         layout=layouts.squad,
@@ -180,8 +187,8 @@ _ALL = (
     Task(
         name="c3",
         kind="choices",
-        texts=_dialogue,
-        choices=_choice,
+        texts=dialogue_and_question,
+        choices=choices_of,
         most_choices=4,
         pair=True,
         fields=("context", "question", "choice"),
@@ -199,8 +206,8 @@ _ALL = (
     Task(
         name="chid",
         kind="choices",
-        texts=_around,
-        choices=_candidates,
+        texts=around_blank,
+        choices=candidates_of,
         most_choices=10,
         blank=True,
         group="group",
@@ -220,17 +227,17 @@ _ALL = (
         name="cluener",
         kind="entities",
         labels=CLUENER_LABELS,
-        texts=_text,
+        texts=text_of,
         fields=("text",),
         metric="f1",
         max_length=256,
     ),
-    Task(name="sentiment", kind="classification", labels=("0", "1"), texts=_one, fields=("sentence",), clue=False),
+    Task(name="sentiment", kind="classification", labels=("0", "1"), texts=one_text, fields=("sentence",), clue=False),
     Task(
         name="faq",
         kind="classification",
         labels=("0", "1"),
-        texts=_two,
+        texts=two_texts,
         pair=True,
         fields=("sentence1", "sentence2"),
         max_length=64,
@@ -240,7 +247,7 @@ _ALL = (
         name="entities",
         kind="entities",
         labels=("name", "organization", "place"),
-        texts=_text,
+        texts=text_of,
         fields=("text",),
         metric="f1",
         max_length=72,

@@ -18,10 +18,8 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from rosphere.preparation.jaccard import grams, jaccard
-from rosphere.text import reading
 from rosphere.text.cleaning import fingerprint
 
 NEAR = 0.9
@@ -115,20 +113,3 @@ class HeldOut:
 def _identity(pair: Pair) -> tuple[bytes, bytes]:
     one, other = sorted(map(fingerprint, pair))
     return one, other
-
-
-def write(sets: Mapping[str, Iterable[Pair]], path: Path) -> int:
-    """Held-out pairs for stages that train on files of their own; returns how many."""
-    rows = ({"set": name, "sentence1": a, "sentence2": b} for name, pairs in sets.items() for a, b in pairs)
-    return reading.write_rows(path, rows)
-
-
-def read(path: Path) -> HeldOut:
-    """What ``write`` wrote."""
-    sets: dict[str, list[Pair]] = {}
-    for number, row in reading.rows(path):
-        name, one, two = (
-            reading.text_field(row, k, path=path, number=number) for k in ("set", "sentence1", "sentence2")
-        )
-        sets.setdefault(name, []).append((one, two))
-    return HeldOut(sets)

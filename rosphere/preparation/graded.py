@@ -13,6 +13,7 @@ from typing import Any, Literal
 from rosphere.errors import InputError
 from rosphere.files import file_hash
 from rosphere.preparation import records
+from rosphere.preparation.naming import Naming
 from rosphere.preparation.source import Graded
 from rosphere.text import labels, reading
 from rosphere.text.cleaning import clean, letters
@@ -21,7 +22,31 @@ Split = Literal["train", "dev", "test"]
 SPLITS: dict[str, Split] = {
     "train": "train", "dev": "dev", "valid": "dev", "validation": "dev", "test": "test",
 }  # fmt: skip
+ROLES = ("sentence1", "sentence2", "score")
 NAME = re.compile(r"[A-Za-z0-9_-]+")
+
+
+@dataclass(frozen=True, kw_only=True)
+class GradedFiles:
+    """A set whose fields have names of their own: ours (sentence1, sentence2, score) for theirs, or in order."""
+
+    files: str
+    fields: dict[str, str] = dataclasses.field(default_factory=dict)
+    columns: list[str] = dataclasses.field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        unknown = [name for name in self.fields if name not in ROLES]
+        if unknown:
+            raise InputError(f"fields: expected some of {', '.join(ROLES)}, got {unknown[0]!r}")
+
+    @property
+    def naming(self) -> Naming | None:
+        return Naming(fields=self.fields, columns=self.columns) if self.fields or self.columns else None
+
+
+def place_of(given: str | GradedFiles) -> str:
+    """The file or folder."""
+    return given if isinstance(given, str) else given.files
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +61,7 @@ def read(name: str, place: Path) -> list[Graded]:
     return read_set(name, place).rows
 
 
-def read_set(name: str, place: Path) -> GradedSet:
+def read_set(name: str, place: Path, naming: Naming | None = None) -> GradedSet:
     """The pairs of a file or of the files of a folder. The split is the first of the words train, dev, valid,
     validation and test in a file's name; a single file without one is a test set.
 
@@ -51,10 +76,10 @@ def read_set(name: str, place: Path) -> GradedSet:
     paths = [path for path in files if path.is_file() and records.kind(path)]
     found = GradedSet(rows=[], counts=Counter(), unread=[path for path in files if path not in paths])
     for path in paths:
-        split = _split(path) or ("test" if place.is_file() else None)
+        split = split_of(path) or ("test" if place.is_file() else None)
         if split is None:
             raise InputError(f"{path}: expected a file name with one of the words {', '.join(SPLITS)}")
-        found.rows.extend(read_file(path, split, found.counts))
+        found.rows.extend(read_file(path, split, found.counts, naming))
     if not found.rows:
         looked_for = ", *".join(records.SUFFIXES)
         raise InputError(f"{place}: no graded pairs in it (graded set {name}; looked for *{looked_for})")
@@ -65,7 +90,7 @@ def read_set(name: str, place: Path) -> GradedSet:
 def measured(place: Path) -> list[Path]:
     """The files of a set of which the pairs are not for training."""
     paths = [place] if place.is_file() else sorted(place.iterdir()) if place.is_dir() else []
-    return [path for path in paths if path.is_file() and records.kind(path) and _split(path) != "train"]
+    return [path for path in paths if path.is_file() and records.kind(path) and split_of(path) != "train"]
 
 
 def require_measurable(name: str, rows: Sequence[Graded]) -> None:
@@ -82,7 +107,7 @@ def _require_different(name: str, paths: Sequence[Path]) -> None:
     seen: dict[str, Path] = {}
     for path in paths:
         other = seen.setdefault(file_hash(path), path)
-        if _split(other) != _split(path):
+        if split_of(other) != split_of(path):
             raise InputError(f"{path}: the same file as {other.name}, of another split (graded set {name})")
 
 
@@ -92,16 +117,20 @@ def check_name(name: str) -> None:
         raise InputError(f"params.yaml: graded: expected a name of ASCII letters, digits, _ and -, got {name!r}")
 
 
-def _split(path: Path) -> Split | None:
+def split_of(path: Path) -> Split | None:
+    """The first of the words train, dev, valid, validation and test in a file's name."""
     words = re.split(r"[^a-z]+", path.name.lower())
     return next((SPLITS[word] for word in words if word in SPLITS), None)
 
 
-def read_file(path: Path, split: Split, counts: Counter[str] | None = None) -> Iterator[Graded]:
+def read_file(
+    path: Path, split: Split, counts: Counter[str] | None = None, naming: Naming | None = None
+) -> Iterator[Graded]:
     """Pairs with a number or a class of inference as label (records.py); "-" for a label drops the row."""
     counts = Counter() if counts is None else counts
-    for where, record in records.records(path):
+    for where, record in records.records(path, header=naming.header if naming else None):
         counts["read"] += 1
+        record = naming.ours(record, where) if naming else record
         one, two, given = records.pair(record, where)
         if isinstance(record, list) and given is None:
             raise InputError(f"{where}: expected 2 texts and a score, got {len(record)} fields")

@@ -12,6 +12,7 @@ from rosphere.clue import reading as clue
 from rosphere.errors import InputError
 from rosphere.preparation import finding, labelled, records
 from rosphere.preparation import graded as graded_pairs
+from rosphere.preparation.graded import GradedFiles, GradedSet, place_of
 from rosphere.preparation.labelled import Labelled
 from rosphere.preparation.source import Group, Source
 from rosphere.text import reading
@@ -24,7 +25,7 @@ def load(
     names: Sequence[str],
     *,
     answers: Sequence[str] = (),
-    graded: Mapping[str, str] = MappingProxyType({}),
+    graded: Mapping[str, str | GradedFiles] = MappingProxyType({}),
     positive_from: float | None = None,
 ) -> Source:
     """``text``, ``pairs`` and ``answers`` are files, folders or globs; ``tasks`` a folder with one folder per task;
@@ -44,7 +45,7 @@ def load(
     found = read_pairs(paired.read, positive_from=positive_from)
     folder = Path(tasks) if tasks else None
     read = {name: clue.read_folder(folder / name, name) for name in names} if folder else {}
-    sets = {name: graded_pairs.read_set(name, Path(place)) for name, place in graded.items()}
+    sets = {name: _graded(name, given) for name, given in graded.items()}
     unread = [texts.unread, paired.unread, answered.unread, *(each.unread for each in sets.values())]
     return Source(
         documents=documents,
@@ -58,6 +59,10 @@ def load(
         rows={"pairs": found.counts, **{f"graded_{name}": each.counts for name, each in sets.items()}},
         unread=sorted({str(path) for paths in unread for path in paths}),
     )
+
+
+def _graded(name: str, given: str | GradedFiles) -> GradedSet:
+    return graded_pairs.read_set(name, Path(place_of(given)), None if isinstance(given, str) else given.naming)
 
 
 def probe(text: Sequence[str], documents: int = 1000) -> tuple[list[str], bool]:

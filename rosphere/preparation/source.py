@@ -6,6 +6,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from rosphere.clue.declared import Declared
+from rosphere.clue.tasks import Task
+
 Row = Mapping[str, Any]
 Origin = Literal["group", "answers", "passage", "near"]
 
@@ -52,4 +55,7 @@ class Source:
     negatives: Sequence[Negative] = ()
     # what was read and kept, and dropped for which reason, by where it is from: "pairs", "graded_<name>"
     rows: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    declared: Mapping[str, Declared] = field(default_factory=dict)  # tasks of the user's own, as they are written down
+    known: Mapping[str, Task] = field(default_factory=dict)  # the same, as they are used
+    unseen: Sequence[str] = ()  # texts by which writing may be judged: held out whatever tasks are asked for
     unread: Sequence[str] = ()  # files that were found, and are of no format that is read

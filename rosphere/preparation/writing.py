@@ -5,12 +5,13 @@ from __future__ import annotations
 import itertools
 import random
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rosphere.clue import declared
 from rosphere.clue.reading import is_scored, is_test
-from rosphere.clue.tasks import TASKS, Task
+from rosphere.clue.tasks import Task
 from rosphere.errors import InputError
 from rosphere.preparation.filtering import Filter
 from rosphere.preparation.mining import is_question_group
@@ -150,18 +151,23 @@ def _unrelated(groups: Sequence[Group], size: int, generator: random.Random) -> 
     return [(texts[one], texts[two]) for one, two in drawn]
 
 
-def task_texts(name: str, rows: Iterable[Row]) -> Iterator[str]:
+def task_texts(task: Task, rows: Iterable[Row]) -> Iterator[str]:
     """Every segment of these rows of a task."""
-    return itertools.chain.from_iterable(map(clean, TASKS[name].texts(row)) for row in rows)
+    return itertools.chain.from_iterable(map(clean, task.texts(row)) for row in rows)
 
 
 def write_task(
-    name: str, splits: Mapping[str, Sequence[Row]], folder: Path, filter_: Filter | None = None
+    name: str,
+    splits: Mapping[str, Sequence[Row]],
+    folder: Path,
+    filter_: Filter | None = None,
+    known: declared.Known = declared.NONE,
 ) -> dict[str, Any]:
-    """Writes the rows of one task. Training rows that are held out too, and pairs that are or nearly are a pair of
-    another held-out set, are dropped and counted."""
-    fresh = training_rows(name, splits)
-    train = list(without_overlaps(name, fresh, filter_)) if filter_ else fresh
+    """Writes the rows of one task, which may be one of ``known``. Training rows that are held out too, and pairs that
+    are or nearly are a pair of another held-out set, are dropped and counted."""
+    fresh = training_rows(name, splits, known)
+    task, own = declared.named(name, known), {f"task_{name}_{split}" for split in splits}
+    train = list(without_overlaps(task, fresh, filter_, own=own)) if filter_ else fresh
     if filter_ and not train:
         why = filter_.reasons(f"task_{name}")
         raise InputError(f"task {name}: expected train rows, got none: all {len(fresh)} are held out elsewhere ({why})")
@@ -171,13 +177,13 @@ def write_task(
     return {**counts, "train_dropped_overlap": len(splits["train"]) - len(fresh), **dropped}
 
 
-def training_rows(name: str, splits: Mapping[str, Sequence[Row]]) -> list[Row]:
+def training_rows(name: str, splits: Mapping[str, Sequence[Row]], known: declared.Known = declared.NONE) -> list[Row]:
     """The training rows of a task without those that also stand in dev, or in a test set that has answers.
 
     Raises:
         InputError: none is left, as where one file is given as both, or a split has no rows.
     """
-    task = TASKS[name]
+    task = declared.named(name, known)
     if not splits["train"] or not splits["dev"]:
         given = len(splits["train"]), len(splits["dev"])
         raise InputError(f"task {name}: expected train and dev rows, got {given[0]} and {given[1]}")
@@ -189,15 +195,13 @@ def training_rows(name: str, splits: Mapping[str, Sequence[Row]]) -> list[Row]:
     return train
 
 
-def without_overlaps(name: str, rows: Sequence[Row], filter_: Filter) -> Iterator[Row]:
-    """Rows of a task on pairs that are in no held-out set but its own, of which ``training_rows`` takes care."""
-    task = TASKS[name]
+def without_overlaps(task: Task, rows: Sequence[Row], filter_: Filter, *, own: Collection[str]) -> Iterator[Row]:
+    """Rows of a task on pairs that are in no held-out set but its ``own``, of which ``training_rows`` takes care."""
     if not task.pair or task.choices:
         yield from rows
         return
     paired = ((tuple(map(clean, task.texts(row))), row) for row in rows)
-    own = {f"task_{name}_{split}" for split in task.files}
-    yield from filter_.rows(f"task_{name}", (((texts[0], texts[1]), row) for texts, row in paired), apart=own)
+    yield from filter_.rows(f"task_{task.name}", (((texts[0], texts[1]), row) for texts, row in paired), apart=own)
 
 
 def _identity(task: Task, row: Row) -> bytes:

@@ -8,36 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from rosphere.errors import InputError
 from rosphere.randomness.streams import Stream
 from rosphere.randomness.streams import generator as stream
+from rosphere.similarity.labelled_pairs import CLASSES, FIRST, KINDS, LabelledPair
 from rosphere.similarity.model import SimilarityModel
-from rosphere.text import labels, reading
 from rosphere.text.batching import pad
 from rosphere.text.tokenizer import Tokenizer
-
-ALIKE, INFERENCE = ("0", "1"), ("contradiction", "entailment", "neutral")
-KINDS = (ALIKE, INFERENCE)
-FIRST = {ALIKE: 0, INFERENCE: len(ALIKE)}  # the first class of each kind
-CLASSES = len(ALIKE) + len(INFERENCE)
-
-
-@dataclass(frozen=True, kw_only=True)
-class LabelledPair:
-    one: str
-    two: str
-    kind: tuple[str, ...]
-    label: str
-
-    @property
-    def target(self) -> int:
-        return FIRST[self.kind] + self.kind.index(self.label)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,43 +32,6 @@ class Batch:
 
     def to(self, device: torch.device) -> Batch:
         return replace(self, **{name: getattr(self, name).to(device) for name in self.__dataclass_fields__})
-
-
-def read(path: Path) -> list[LabelledPair]:
-    """Rows with "sentence1", "sentence2" and a "label", or a "score" and the split "train": above the middle is alike.
-
-    Raises:
-        InputError: a row has neither, or a label of no kind; there are no rows to train on.
-    """
-    labelled, scored = [], []
-    for number, row in reading.rows(path):
-        one, two = (reading.text_field(row, key, path=path, number=number) for key in ("sentence1", "sentence2"))
-        if "score" in row:
-            if row.get("split", "train") == "train":
-                scored.append((one, two, reading.number_field(row, "score", path=path, number=number)))
-            continue
-        label = _label(row.get("label"), f"{path}:{number}")
-        kind = next(kind for kind in KINDS if label in kind)
-        labelled.append(LabelledPair(one=one, two=two, kind=kind, label=label))
-    if scored:
-        middle = (min(score for *_, score in scored) + max(score for *_, score in scored)) / 2
-        labelled += [LabelledPair(one=a, two=b, kind=ALIKE, label=str(int(score > middle))) for a, b, score in scored]
-    if not labelled:
-        raise InputError(f"{path}: expected pairs to train on, there are none")
-    return labelled
-
-
-def _label(given: object, where: str) -> str:
-    """One of the labels of ``KINDS``: 1.0, true and "1 " are "1"."""
-    known = [label for kind in KINDS for label in kind]
-    try:
-        found = labels.value(given, where)
-    except InputError:  # says what a grade is too, and there are none here
-        found = None
-    label = found if isinstance(found, str) else {0.0: "0", 1.0: "1"}.get(found) if found is not None else None
-    if label not in known:
-        raise InputError(f"{where}: expected a label ({', '.join(known)}) or a score, got {given!r}")
-    return label
 
 
 class Pairs:

@@ -10,6 +10,7 @@ import pytest
 
 from rosphere.cli.app import main
 from rosphere.cli.clue import measured
+from rosphere.clue.declared import Declared, Prepared
 
 
 def lines(path: Path, *rows: object) -> Path:
@@ -40,6 +41,13 @@ def test_chid_is_scored_blank_by_blank(tmp_path: Path) -> None:
     lines(tmp_path / "dev_answer.json", {"#idiom000001#": 1, "#idiom000002#": 0})
     guess = lines(tmp_path / "guess.json", {"#idiom000002#": 1, "#idiom000001#": 1})
     assert measured("chid", gold, guess) == {"accuracy": 0.5}
+
+
+def test_a_task_of_ones_own_is_scored_by_what_was_prepared(tmp_path: Path) -> None:
+    gold = lines(tmp_path / "mine" / "dev.jsonl", {"sentence": "甲", "label": "a"}, {"sentence": "乙", "label": "b"})
+    Prepared(own=True, declared=Declared(kind="classification", labels=("a", "b"))).write(gold.parent)
+    guess = lines(tmp_path / "guess.jsonl", {"id": 0, "label": "a"}, {"id": 1, "label": "a"})
+    assert measured("mine", gold, guess) == {"accuracy": 0.5}
 
 
 def test_packing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -223,6 +223,16 @@ def test_the_best_epoch_is_the_one_that_is_kept(pieces: Tokenizer) -> None:
     assert scoring.score(model.task, dev, predict(model, dev, pieces)) == max(scores)
 
 
+@pytest.mark.parametrize(("least", "steps"), [(0, 4), (4, 4), (5, 6), (9, 10)])
+def test_few_rows_get_more_epochs_until_there_are_so_many_steps(least: int, steps: int, pieces: Tokenizer) -> None:
+    """Whole epochs: two of two steps, or as many as it takes."""
+    rows = [{"sentence": text, "label": str(number % 2)} for number, text in enumerate(TEXTS[:6])]
+    model = TaskModel(tiny.encoder(len(pieces), seed=1), TASKS["sentiment"])
+    few = replace(recipe(2), batch_size=3, minimum_steps=least)
+    history = finetuning.finetune(model, rows, pieces, few, seed=0, folder=None, callbacks=Callbacks())
+    assert history[-1]["step"] == steps
+
+
 def test_looking_at_dev_changes_nothing_in_training(pieces: Tokenizer) -> None:
     _, best = tuned("sentiment", pieces, recipe(3, select="best"))
     _, last = tuned("sentiment", pieces, recipe(3))

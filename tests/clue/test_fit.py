@@ -34,7 +34,7 @@ def test_cut_rows_are_those_whose_examples_are_shorter(pieces: Tokenizer, length
     made = examples(TASKS["csl"], [row], pieces)[0]
     assert made.length == min(128, length + 4) and (length + 4 > 128) is bool(cut)
     assert bool(fit.warnings(TASKS["csl"], "dev", found)) is bool(cut)
-    assert fit.measured(fit.with_length(TASKS["csl"], {"csl": 512}), [row], pieces)["cut"] == 0
+    assert fit.measured(fit.with_length(TASKS["csl"], 512), [row], pieces)["cut"] == 0
 
 
 @pytest.mark.parametrize("length", [501, 502, 503, 504])
@@ -92,4 +92,4 @@ def test_fields_may_have_any_names(pieces: Tokenizer) -> None:
 
 def test_a_length_that_cannot_work_is_refused() -> None:
     with pytest.raises(InputError, match=r"task csl: max_length: expected 8 tokens or more, got 3"):
-        fit.with_length(TASKS["csl"], {"csl": 3})
+        fit.with_length(TASKS["csl"], 3)

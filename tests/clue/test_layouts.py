@@ -60,6 +60,20 @@ def test_one_line_is_one_row_and_an_empty_file_none(tmp_path: Path) -> None:
     assert list(layouts.lines(tmp_path / "b.json")) == []
 
 
+def test_objects_one_behind_another_are_rows(tmp_path: Path) -> None:
+    path = tmp_path / "train.json"
+    path.write_text('{"a": 1}{"a": 2} {"a": 3}\n{"a": 4}\n', encoding="utf-8")
+    assert list(layouts.lines(path)) == [
+        (1, {"a": 1}),
+        ("1, object 2", {"a": 2}),
+        ("1, object 3", {"a": 3}),
+        (2, {"a": 4}),
+    ]
+    path.write_text('{"a": 1}{"a": 2, "a": 3}\n{"a": 4}\n', encoding="utf-8")
+    with pytest.raises(InputError, match=r"train\.json:1: expected every key once in an object, got 'a' twice"):
+        list(layouts.lines(path))
+
+
 def test_cmrc_becomes_a_row_a_question(tmp_path: Path) -> None:
     found = list(layouts.squad(put(tmp_path / "dev.json", CMRC, indent=2)))
     answers = {"text": ["乙", "乙丙"], "answer_start": [1, 1]}

@@ -137,6 +137,16 @@ def test_the_knee_is_where_nine_tenths_of_the_gain_are() -> None:
     assert skipgram.knee(rows[:1]) == 4
 
 
+def test_what_noise_explains_is_added_back_in_the_full_softmax() -> None:
+    """A model without knowledge, u = 0 and biases 0, then gives each context the share that the noise has of it."""
+    noise = torch.tensor([0.5, 0.25, 0.125, 0.125])
+    model = SkipGram(4, 3, noise)
+    torch.nn.init.zeros_(model.u.weight)
+    torch.nn.init.zeros_(model.v.bias)
+    for context, share in enumerate(noise.tolist()):
+        assert float(model.loss(torch.tensor([[0, context]])).detach()) == pytest.approx(-math.log(share), rel=1e-6)
+
+
 def test_the_sampled_loss_literal() -> None:
     """u = 0 and biases 0 leave log(1 + K) for the true context and K log(1 + 1/K) for the noise."""
     model = SkipGram(4, 3, torch.full((4,), 0.25))

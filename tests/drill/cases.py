@@ -19,9 +19,8 @@ from rosphere.cli import texts
 from rosphere.clue import archive
 from rosphere.clue.tasks import TASKS
 from rosphere.errors import UNUSABLE, InputError, message
-from rosphere.preparation import contamination
 from rosphere.preparation.records import SUFFIXES
-from rosphere.similarity import supervised
+from rosphere.similarity import labelled_pairs
 from rosphere.text import tokenizer
 from rosphere.text.tokenizer import Tokenizer
 from tests.clue import mutations
@@ -31,7 +30,7 @@ from tests.preparation.test_drill import drill
 
 TARGETS = (*("file",) * 18, "task", *("file",) * 18, "task", "file", "workspace")  # of forty cases each
 READERS: tuple[Callable[[Path], object], ...] = (
-    supervised.read, contamination.read, tokenizer.read_vocabulary, lambda path: texts.given([], path)
+    labelled_pairs.read, tokenizer.read_vocabulary, lambda path: texts.given([], path)
 )  # fmt: skip
 
 

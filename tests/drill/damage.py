@@ -74,7 +74,7 @@ def _row(lines: list[bytes], source: random.Random) -> bytes:
             one, two = source.sample(list(row), 2)
             row[one], row[two] = row[two], row[one]
         lines[place] = json.dumps(row).encode()
-    except ValueError:
+    except (ValueError, RecursionError):
         fields = lines[place].split(b"\t")
         lines[place] = b"\t".join(source.sample(fields, len(fields)) * source.choice((1, 1, 2)))
     return b"\n".join(lines)

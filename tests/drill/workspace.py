@@ -141,8 +141,14 @@ def drilled(home: Path, source: random.Random) -> str:
             assert 0 < len(message(error)) < 2000, error
             return "refused by the check"
         try:
-            lengths = sections["evaluate"].max_length
-            report = stage.prepare(sections["prepare"], sections["tasks"], seed=8, data=Path("data"), lengths=lengths)
+            report = stage.prepare(
+                sections["prepare"],
+                sections["tasks"],
+                seed=8,
+                data=Path("data"),
+                overrides=sections["evaluate"].tasks,
+                supervised=sections["roformer_sim"].supervised.files,
+            )
         except InputError as error:
             assert 0 < len(message(error)) < 2000, error
             return f"refused by prepare: {message(error)}"

@@ -6,6 +6,7 @@ import json
 import os
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -56,6 +57,15 @@ def test_objects_one_behind_another(tmp_path: Path) -> None:
         (f"{path}:1, object 3", {"n": 3}),
         (f"{path}:3", {"n": 4}),
     ]
+
+
+def test_objects_over_several_lines(tmp_path: Path) -> None:
+    rows = [{"a": "甲", "b": {"c": [1, 2]}}, {"a": "乙"}]
+    path = write(tmp_path / "rows.json", *(json.dumps(row, ensure_ascii=False, indent=1) for row in rows), '{"a": 3}')
+    assert list(objects(path)) == [(f"{path}:1", rows[0]), (f"{path}:10", rows[1]), (f"{path}:13", {"a": 3})]
+    broken = write(tmp_path / "broken.json", '{"a": 1', '{"a": 2}')
+    with pytest.raises(InputError, match=r"broken\.json:1: not JSON: Expecting ',' delimiter at column 8"):
+        list(objects(broken))
 
 
 @pytest.mark.parametrize(
@@ -122,3 +132,40 @@ def test_real_sets() -> None:
     sohu = pairs / "sohu_sts" / "sohu-sts-A-ss_valid-r.json"
     positive = sum(row.score == 1 for row in graded.read_file(sohu, "dev"))
     assert len(list(local.read_groups(sohu))) == positive > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "given"),
+    [
+        ("a.csv", "q,reply,grade\n甲,乙,3\n", {"fields": {"sentence1": "q", "sentence2": "reply", "score": "grade"}}),
+        ("a.tsv", "17\t甲\t乙\t3\n", {"columns": ["number", "sentence1", "sentence2", "score"]}),
+        (
+            "a.tsv",
+            "甲\t3\t乙\n",
+            {"columns": ["q", "s", "r"], "fields": {"sentence1": "q", "sentence2": "r", "score": "s"}},
+        ),
+        (
+            "a.jsonl",
+            '{"问": "甲", "答": "乙", "分": 3}',
+            {"fields": {"sentence1": "问", "sentence2": "答", "score": "分"}},
+        ),
+    ],
+)
+def test_fields_of_other_names_are_given_ours(tmp_path: Path, name: str, text: str, given: dict[str, Any]) -> None:
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    files = graded.GradedFiles(files=str(tmp_path / name), **given)
+    found = graded.read_set("ours", Path(graded.place_of(files)), files.naming)
+    assert found.rows == [Graded(sentence1="甲", sentence2="乙", score=3.0, split="test")]
+    assert found.counts == {"read": 1, "kept": 1}
+
+
+def test_a_name_that_does_not_stand_there_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("q,reply,grade\n甲,乙,3\n", encoding="utf-8")
+    (tmp_path / "a.jsonl").write_text('{"q": "甲", "r": "乙"}', encoding="utf-8")
+    naming = graded.GradedFiles(files="", fields={"sentence1": "q", "sentence2": "r", "score": "grade"}).naming
+    with pytest.raises(InputError, match=r"a\.csv:1: expected a header line that names the columns"):
+        graded.read_set("ours", tmp_path / "a.csv", naming)
+    with pytest.raises(InputError, match=r"a\.jsonl:1: expected 'grade', which fields names, the row has q, r"):
+        graded.read_set("ours", tmp_path / "a.jsonl", naming)
+    with pytest.raises(InputError, match=r"fields: expected some of sentence1, sentence2, score, got 'label'"):
+        graded.GradedFiles(files="", fields={"label": "x"})

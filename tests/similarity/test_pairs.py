@@ -208,6 +208,17 @@ def test_a_small_kind_is_not_drawn_every_time(tmp_path: Path, pieces: Tokenizer)
         assert drawn.sum() == 400 * 8
 
 
+def test_few_questions_among_many_sentences_are_half_of_every_batch(tmp_path: Path, pieces: Tokenizer) -> None:
+    """Drawn without regard to kinds, two of a batch's ten groups would be questions."""
+    rows = [{"text": f"怎么{n}", "synonyms": [f"如何{n}"], "question": n % 5 == 0} for n in range(100)]
+    path = tmp_path / "mixed.jsonl"
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    mixed = Groups(path, pieces, max_length=32)
+    for step in range(20):
+        chosen = mixed.group_of[training(mixed, step, size=10).sentence_N[0::2]]
+        assert len(set(chosen.tolist())) == 10 and (chosen % 5 == 0).sum() == 5
+
+
 @pytest.mark.parametrize(("processes", "sizes"), [(1, [6]), (2, [2, 4]), (3, [2, 2, 2])])
 def test_shares_are_whole_pairs(groups: Groups, processes: int, sizes: list[int]) -> None:
     batch = training(groups, 2, size=3)

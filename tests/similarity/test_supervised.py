@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from rosphere.errors import InputError
+from rosphere.similarity.labelled_pairs import ALIKE, CLASSES, INFERENCE, LabelledPair, read
 from rosphere.similarity.model import SimilarityModel
-from rosphere.similarity.supervised import ALIKE, CLASSES, INFERENCE, LabelledPair, PairClassifier, Pairs, read
+from rosphere.similarity.supervised import PairClassifier, Pairs
 from rosphere.text.tokenizer import Tokenizer
 from tests import tiny
 

@@ -59,11 +59,12 @@ def test_the_words_of_the_lead(run_data: RunData) -> None:
     assert headline.trained(run_data) == (
         "A masked language model of 1 thousand parameters was trained on a corpus of 99 tokens of Chinese text, "
         "widened to 4 thousand parameters, which changed no logit by more than about 1e-14, and trained on. From it "
-        "were made a sentence encoder that also writes paraphrases, a text VAE on the sphere and models for 2 tasks."
+        "were made a sentence encoder that also writes paraphrases and a text VAE on the sphere. The model was "
+        "fine-tuned on 2 tasks."
     )
     assert headline.able(run_data).endswith("Tasks: 0.900 accuracy on sentiment, 0.300 f1 on cluener.")
     one = toy_reports.run_data(run_data.folder, tasks=TASKS[:1], variants=["vmf"])
-    assert headline.trained(one).endswith("and a model for one task.")
+    assert headline.trained(one).endswith("The model was fine-tuned on one task.")
 
 
 @pytest.mark.parametrize(

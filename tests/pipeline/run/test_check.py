@@ -501,8 +501,88 @@ def test_tasks_that_no_source_has_are_refused(tasks: Callable[..., Path], change
         check.check(changed(*hub))
 
 
-def test_lengths_of_tasks_are_looked_over(changed: Callable[..., Path]) -> None:
-    for given, complaint in (("{csl: 3}", "max_length: expected 8 tokens or more"), ("{cls: 9}", "unknown task 'cls'")):
+OVERRIDES = "\n  tasks: {}\n  schedule: {learning_rate: 5e-4"
+
+
+@pytest.mark.parametrize(
+    ("given", "complaint"),
+    [
+        ("{csl: {max_length: 3}}", r"evaluate\.tasks\.csl: max_length: expected 8 tokens or more, got 3"),
+        ("{csl: {epochs: 0}}", r"evaluate: tasks\.csl\.epochs: expected 1 or more, got 0"),
+        ("{csl: {warmup: 2.0}}", r"evaluate: tasks\.csl\.warmup: expected a share of the steps"),
+        ("{csl: {patience: 2}}", r"evaluate: tasks\.csl\.patience: expected select: best"),
+        ("{csl: {epoch: 2}}", r"evaluate\.tasks\.csl\.epoch: unknown key; did you mean 'epochs'\?"),
+        ("{cls: {epochs: 9}}", r"evaluate\.tasks: 'cls' is no task; there are afqmc"),
+    ],
+)
+def test_settings_of_a_task_are_looked_over(changed: Callable[..., Path], given: str, complaint: str) -> None:
+    with pytest.raises(InputError, match=complaint):
+        check.check(changed((OVERRIDES, OVERRIDES.replace("{}", given, 1))))
+
+
+def test_a_task_may_have_its_own_settings(changed: Callable[..., Path]) -> None:
+    given = "{csl: {max_length: 320}, faq: {epochs: 20, learning_rate: 3e-4, select: best}}"
+    settings = check.check(changed((OVERRIDES, OVERRIDES.replace("{}", given, 1))))["evaluate"]
+    faq, csl = settings.of("faq"), settings.of("csl")
+    assert (faq.epochs, faq.schedule.learning_rate, faq.select) == (20, 3e-4, "best")
+    assert settings.max_length("csl") == 320 and settings.max_length("faq") is None
+    assert (csl.epochs, csl.schedule) == (settings.epochs, settings.schedule)
+
+
+def test_the_former_key_of_lengths_is_refused_with_its_new_name(changed: Callable[..., Path]) -> None:
+    with pytest.raises(
+        InputError, match=r"evaluate\.max_length: is called evaluate\.tasks now \({csl: {max_length: 320}}"
+    ):
+        check.check(changed((OVERRIDES, "\n  max_length: {csl: 320}" + OVERRIDES)))
+
+
+OWN = "\n  tasks: {}  # of your own"
+
+
+def test_tasks_of_ones_own_are_looked_over(
+    changed: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [f"{text}\t{label}" for text, label in (("天气好", "1"), ("天气坏", "0"), ("不知道", ""), ("还行", "1"))]
+    (tmp_path / "weather.tsv").write_text("\n".join(["text\tlabel", *rows]), encoding="utf-8")
+    asked = ("tasks: [sentiment, entities, faq]", "tasks: [sentiment, weather]")
+
+    def declared(given: str, *more: tuple[str, str]) -> Path:
+        return changed(asked, (OWN, OWN.replace("{}", f"{{weather: {{{given}}}}}")), *more)
+
+    good = f"kind: classification, files: {tmp_path}/weather.tsv, dev_share: 0.3"
+    check.check(declared(good))
+    assert "note: task weather: 1 train_dropped_unlabelled\n" in capsys.readouterr().err
+    for given, complaint in (
+        (good.replace("classification", "class"), r"prepare\.tasks\.weather\.kind: expected one of 'classification'"),
+        (good.replace(", dev_share: 0.3", ""), r"prepare\.tasks\.weather: expected a dev file, or dev_share"),
+        (good.replace("weather.tsv", "w.tsv"), r"prepare\.tasks\.weather\.files: no such file: .*w\.tsv"),
+        (good + ", fields: {sentence: review}", r"weather\.tsv:1: expected a header line that names the columns"),
+        (good + ", fields: {review: text}", r"weather: fields: expected some of sentence, .*, got 'review'"),
+    ):
         with pytest.raises(InputError, match=complaint):
-            check.check(changed(("max_length: {}", f"max_length: {given}")))
-    check.check(changed(("max_length: {}", "max_length: {csl: 512}")))
+            check.check(declared(given))
+    with pytest.raises(InputError, match=r"prepare\.tasks: afqmc is a task of CLUE's; expected another name"):
+        check.check(changed(asked, (OWN, OWN.replace("{}", f"{{afqmc: {{{good}}}}}"))))
+
+
+def test_what_a_vocabulary_does_not_know_is_said(
+    changed: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = ["sentence,label", *(f"甲乙丙丁{'' if n else '庚辛'},{n % 2}" for n in range(8))]
+    (tmp_path / "odd.csv").write_text("\n".join(rows), encoding="utf-8")
+    (tmp_path / "text.txt").write_text("甲乙丙丁戊己\n" * 3, encoding="utf-8")
+    (tmp_path / "vocab.txt").write_text("\n".join([*SPECIALS, *"甲乙丙丁"]), encoding="utf-8")
+    own = f"{{odd: {{kind: classification, files: {tmp_path}/odd.csv, dev_share: 0.2}}}}"
+    check.check(
+        changed(
+            ("tasks: [sentiment, entities, faq]", "tasks: [odd]"),
+            ("source: sample  #", "source: local  #"),
+            ("local: {text: []", f"local: {{text: [{tmp_path}/text.txt]"),
+            ("vocabulary: {path: null", f"vocabulary: {{path: {tmp_path}/vocab.txt"),
+            (OWN, OWN.replace("{}", own)),
+        ),
+        everything=False,
+    )
+    said = capsys.readouterr().err
+    assert "note: the first 1000 documents: 33.3% of the tokens are [UNK], not in prepare.vocabulary.path\n" in said
+    assert "note: task odd, the first 1000 " in said and "33.3%" in said
