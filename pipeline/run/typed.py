@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # else imported where it is used: a machine without it can st
     from pydantic import ConfigDict, TypeAdapter
     from pydantic_core import ErrorDetails
 
+LONGEST = 255  # bytes of a name between slashes: all text in params.yaml are names, and no file system takes more
 OWN = ("value_error", "assertion_error")  # raised by a dataclass's __post_init__
 FIRST = ("unexpected_keyword_argument", "missing")  # a misspelt key is told before the one that it stands for
 
@@ -74,6 +75,8 @@ def _require_plain(value: Any, key: str) -> None:
     elif isinstance(value, list):
         for i, item in enumerate(value):
             _require_plain(item, f"{key}[{i}]")
+    elif isinstance(value, str) and max(len(part.encode("utf-8", "replace")) for part in value.split("/")) > LONGEST:
+        raise InputError(f"{key}: expected a name of at most {LONGEST} bytes, got {shown(value)}")
     elif isinstance(value, int) and not -(2**63) <= value < 2**63:
         raise InputError(f"{key}: expected a whole number of at most 64 bits, got {shown(value)}")
     elif not isinstance(value, str | int | float | NoneType):

@@ -19,7 +19,9 @@ ROOT = Path(__file__).resolve().parents[3]
 def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of params.yaml, as seen from the project's folder."""
     monkeypatch.chdir(ROOT)
-    (tmp_path / "texts.jsonl").write_text('{"text": "今天天气不错"}\n', encoding="utf-8")
+    (tmp_path / "texts.jsonl").write_text(
+        "".join(f'{{"text": "第{n}天的天气不错"}}\n' for n in range(300)), encoding="utf-8"
+    )
     return Path(shutil.copyfile(ROOT / "params.yaml", tmp_path / "params.yaml"))
 
 
