@@ -18,6 +18,7 @@ from rosphere.similarity import labelled_pairs
 
 KEY = "params.yaml: roformer_sim.supervised.files"
 PAIRS, GRADED, TASKS = Path("data/pairs"), Path("data/pairs/graded"), Path("data/tasks")
+MADE = Path("data/supervised.jsonl")
 MEASURED = ("dev.jsonl", "gold.jsonl")  # below PAIRS
 
 
@@ -33,6 +34,8 @@ def require_made(
         path = Path(os.path.relpath(name))
         if path.is_dir():
             raise InputError(f"{KEY}: expected a file of labelled pairs, got the folder {name}")
+        if path == MADE:
+            raise InputError(f"{KEY}: {name} is what prepare makes of these files")
         if path.parent == PAIRS and path.name in MEASURED:
             raise InputError(f"{KEY}: {name} is measured, nothing in it may be trained on")
         if path.parent == GRADED and path.stem == "labelled_pairs":

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from pipeline.run import settings as config
 from rosphere.errors import InputError
 from rosphere.preparation.mining import Mining
-from rosphere.similarity import counting, unlabelled
+from rosphere.preparation.own_tasks.declaration import OwnTask
+from rosphere.similarity import counting, labelled_pairs, unlabelled
 from rosphere.text.cleaning import fingerprint
 from rosphere.text.corpus import Corpus
 from rosphere.text.sentences import split
@@ -23,7 +21,6 @@ from stages import prepare as stage
 from stages import roformer_sim
 from tests.stages.test_prepare import GOODS, rows, settings, write
 
-ROOT = Path(__file__).resolve().parents[2]
 HELD = {goods: (f"怎样退掉昨天买的{goods}呢", f"{goods}如何退货最快") for goods in GOODS}
 SHIRT, PHONE, COMPUTER, BAG, LAMP, UMBRELLA, CUP, SHOE, *_ = GOODS
 MINED = ("可以在手机上办理挂失业务。", "可以在网上办理挂失业务。")
@@ -68,7 +65,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]
         sentence_characters=[4, 40],
         held_out=0.2,
     )
-    return home, stage.prepare(changed, ["afqmc"], seed=3, data=home / "data")
+    labelled = [str(home / "labelled.jsonl")]
+    return home, stage.prepare(changed, ["afqmc"], seed=3, data=home / "data", supervised=labelled)
 
 
 def one(name: str, kind: str = "exact") -> dict[str, dict[str, int]]:
@@ -86,6 +84,11 @@ def test_it_is_counted_by_input_and_set(made: tuple[Path, dict[str, Any]]) -> No
         "negatives": {"read": 2, "dropped": 1, "found": one("graded_sts_test")},
         "graded_sts": {"read": 3, "dropped": 1, "found": one("graded_sts_test")},
         "task_afqmc": {"read": 3, "dropped": 1, "found": one("graded_sts_test")},
+        "labelled_pairs": {
+            "read": 3,
+            "dropped": 2,
+            "found": {**one("graded_sts_test"), **one("task_afqmc_dev", "near")},
+        },
     }
 
 
@@ -115,31 +118,48 @@ def test_the_sentence_is_gone_from_all_that_reads_the_corpus(made: tuple[Path, d
     assert not seen & {fingerprint(text) for texts in HELD.values() for text in texts}
 
 
-def labelled(home: Path, monkeypatch: pytest.MonkeyPatch, file: Path) -> tuple[list[str], dict[str, Any]]:
-    """What stage 2 would train on, and what it reports."""
-    monkeypatch.chdir(home)
-    default = config.load(ROOT / "params.yaml", "roformer_sim", roformer_sim.RoformerSim)
-    chosen = dataclasses.replace(default, supervised=dataclasses.replace(default.supervised, files=[str(file)]))
-    reported: dict[str, Any] = {}
-    training = SimpleNamespace(settings=chosen, job=SimpleNamespace(report=reported.update))
-    return [row.one for row in roformer_sim.Training.labelled(training)], reported  # type: ignore[arg-type]
+def test_labelled_pairs_of_stage_2(made: tuple[Path, dict[str, Any]]) -> None:
+    left = labelled_pairs.read(made[0] / roformer_sim.LABELLED)
+    assert [(row.one, row.two, row.label) for row in left] == [tuple(CLEAN[4].values())]
 
 
-def test_labelled_pairs_of_stage_2(made: tuple[Path, dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> None:
-    home = made[0]
-    left, reported = labelled(home, monkeypatch, home / "labelled.jsonl")
-    assert left == [CLEAN[4]["sentence1"]]
-    found = {**one("graded_sts_test"), **one("task_afqmc_dev", "near")}
-    assert reported == {"held_out": {"labelled_pairs": {"read": 3, "dropped": 2, "found": found}}}
+def with_graded(folder: Path) -> stage.Prepare:
+    changed = settings(folder)
+    return dataclasses.replace(
+        changed, local=dataclasses.replace(changed.local, graded={"sts": str(folder / "sts")}, tasks=None)
+    )
 
 
-def test_labelled_pairs_that_are_all_held_out_are_refused(
-    made: tuple[Path, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    home = made[0]
-    path = write(home / "all.jsonl", json.dumps(pair(CUP, "1")))
+def test_labelled_pairs_that_are_all_held_out_are_refused(made: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
+    path = write(tmp_path / "all.jsonl", pair(CUP, "1"))
     with pytest.raises(InputError, match=r"files: all 1 pairs are held out \(1 graded_sts_test\)"):
-        labelled(home, monkeypatch, path)
+        stage.prepare(with_graded(made[0] / "source"), [], seed=3, data=tmp_path / "data", supervised=[str(path)])
+
+
+def test_a_task_by_declaration_is_held_out_and_filtered(made: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
+    """Its dev pair is trained on nowhere, and the training rows are not of what is measured elsewhere."""
+    held = {"sentence1": "怎么注销旧账号", "sentence2": "旧账号如何注销", "label": "1"}
+    asked = [{"sentence1": f"{n}楼有食堂吗", "sentence2": f"食堂在{n}楼吗", "label": n} for n in "01"]
+    given = with_graded(made[0] / "source")
+    files = {
+        "train": str(write(tmp_path / "train.jsonl", *asked, pair(UMBRELLA, "1"))),
+        "dev": str(write(tmp_path / "dev.jsonl", held)),
+    }
+    text = write(tmp_path / "text.txt", "您好。旧账号如何注销？谢谢您！")
+    local = dataclasses.replace(
+        given.local,
+        text=[*given.local.text, str(text)],
+        pairs=[*given.local.pairs, str(write(tmp_path / "pairs.jsonl", held))],
+    )
+    given = dataclasses.replace(given, local=local, tasks={"mine": OwnTask(kind="classification", files=files)})
+    labelled = write(tmp_path / "labelled.jsonl", held, CLEAN[4])
+    report = stage.prepare(given, ["mine"], seed=3, data=tmp_path / "data", supervised=[str(labelled)])
+    found = report["held_out"]
+    assert found["text"]["found"]["task_mine_dev"] == {"exact": 1}
+    assert found["pairs"]["found"]["task_mine_dev"] == {"exact": 1, "near": 0}
+    assert found["task_mine"] == {"read": 3, "dropped": 1, "found": one("graded_sts_test")}
+    assert found["labelled_pairs"] == {"read": 2, "dropped": 1, "found": one("task_mine_dev")}
+    assert len(rows(tmp_path / "data" / "tasks" / "mine" / "train.jsonl")) == 2
 
 
 def test_a_task_of_which_every_row_is_held_out_elsewhere_is_refused(

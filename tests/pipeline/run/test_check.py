@@ -202,6 +202,7 @@ def test_labelled_pairs_are_counted_against_what_is_measured(
         ("data/tasks/afqmc/train.jsonl", "tasks has no 'afqmc', only tnews"),
         ("data/tasks/tnews/dev.jsonl", "is measured; data/tasks/tnews/train.jsonl may be trained on"),
         ("data/tasks/tnews/train.jsonl", "expected rows with sentence1 and sentence2, tnews has none"),
+        ("data/supervised.jsonl", "data/supervised.jsonl is what prepare makes of these files"),
         ("data/own.jsonl", "no such file or folder: data/own.jsonl"),
         ("data/sample", "expected a file of labelled pairs, got the folder data/sample"),
     ],
@@ -567,6 +568,26 @@ def test_tasks_of_ones_own_are_looked_over(
             check.check(declared(given))
     with pytest.raises(InputError, match=r"prepare\.tasks: afqmc is a task of CLUE's; expected another name"):
         check.check(changed(asked, (OWN, OWN.replace("{}", f"{{afqmc: {{{good}}}}}"))))
+
+
+def test_labelled_pairs_may_be_those_of_a_task_of_ones_own(
+    changed: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its training rows; what it measures is held out as a set of any other task is."""
+    rows = [{**OTHER, "sentence1": f"第{n}路车几点来", "label": n % 2} for n in range(8)]
+    for split, own in (("train", rows), ("dev", [PAIR])):
+        lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in own)
+        (tmp_path / f"{split}.jsonl").write_text(lines, encoding="utf-8")
+    (tmp_path / "labelled.jsonl").write_text(f"{json.dumps(OTHER)}\n{json.dumps(PAIR)}\n", encoding="utf-8")
+    files = f"{{train: {tmp_path}/train.jsonl, dev: {tmp_path}/dev.jsonl}}"
+    declared = (
+        ("tasks: [sentiment, entities, faq]", "tasks: [mine]"),
+        (OWN, OWN.replace("{}", f"{{mine: {{kind: classification, files: {files}}}}}")),
+    )
+    check.check(changed(*declared, ("files: []", f"files: [data/tasks/mine/train.jsonl, {tmp_path}/labelled.jsonl]")))
+    assert "supervised.files: 1 of 2 pairs are held out (1 task_mine_dev)" in capsys.readouterr().err
+    with pytest.raises(InputError, match=r"data/tasks/mine/dev\.jsonl is measured"):
+        check.check(changed(*declared, ("files: []", "files: [data/tasks/mine/dev.jsonl]")))
 
 
 def test_what_a_vocabulary_does_not_know_is_said(

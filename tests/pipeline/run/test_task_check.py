@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from pipeline.run import task_check
+from rosphere.clue.tasks import TASKS
 from rosphere.errors import InputError
 
 NAMED = {"text": "江泽民讲话", "label": {"name": {"江泽民": [[0, 2]]}}}
@@ -34,6 +35,6 @@ QUESTION = {"question": "哪年", "context": "生于1963年", "id": "1"}
 )
 def test_nothing_to_learn_is_refused(name: str, poor: dict[str, Any], enough: dict[str, Any], message: str) -> None:
     dev = [{**enough, next(iter(enough)): "别的"}]
-    assert task_check.look_over(name, {"train": [poor, enough], "dev": dev}, None) == []
+    assert task_check.look_over(TASKS[name], {"train": [poor, enough], "dev": dev}, None) == []
     with pytest.raises(InputError, match=f"task {name}: .*{message}"):
-        task_check.look_over(name, {"train": [poor, poor], "dev": dev}, None)
+        task_check.look_over(TASKS[name], {"train": [poor, poor], "dev": dev}, None)
