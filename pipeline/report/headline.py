@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from markupsafe import Markup
 
 from pipeline.report import html
+from pipeline.report.judged import judged
 from pipeline.report.run_data import CONTROLS, RunData, savings
 from pipeline.workspace.declaration import Metric, Rival, value
 
@@ -33,14 +34,23 @@ class Comparison:
 
 
 def comparisons(run_data: RunData) -> list[Comparison]:
-    """Every metric of every stage beside the rivals that it declares."""
-    return [
+    """Every metric of every stage beside the rivals that it declares, and the sets of pairs that people judged."""
+    declared = [
         found
         for name in run_data.stages
         for metric in run_data.declared[name.partition("@")[0]].metrics
         for rival in metric.rivals
         if (found := compared(run_data, name, metric, rival)) is not None
     ]
+    return [*declared, *_judged(run_data)]
+
+
+def _judged(run_data: RunData) -> Iterator[Comparison]:
+    stage = "evaluate_similarity"
+    for each in judged(run_data.found(stage) or {"graded": {}}):
+        for rival, theirs in each.rivals.items():
+            what = f"rank correlation with the grades of {each.name}"
+            yield Comparison(what=what, ours=each.ours, theirs=theirs, against=rival, stage=stage)
 
 
 def compared(run_data: RunData, name: str, metric: Metric, rival: Rival) -> Comparison | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from pipeline.report.judged import judged
 from pipeline.report.run_data import CONTROLS, RunData, savings
 
 
@@ -76,15 +77,22 @@ def _similarity(run_data: RunData) -> list[Row]:
     report = run_data.report("evaluate_similarity")
     mean, words = report["table"]["untrained mean"], report["table"]["TF-IDF"]
     kinds = {"recall_at_1": "recall@1 on held-out groups", "spearman": "Spearman with the grades"}
-    return [
+    name, system = "evaluate_similarity", "RoFormer-Sim"
+    rows = [
         (
-            "evaluate_similarity",
-            "RoFormer-Sim",
+            name,
+            system,
             f"{said} (untrained mean / TF-IDF)",
             f"{report[key]:.3f} ({mean[key]:.3f} / {words[key]:.3f})",
         )
         for key, said in kinds.items()
     ]
+    for each in judged(report):
+        theirs = " / ".join(f"{value:.3f}" for value in each.rivals.values())
+        rows.append(
+            (name, system, f"Spearman on {each.name} ({' / '.join(each.rivals)})", f"{each.ours:.3f} ({theirs})")
+        )
+    return rows
 
 
 def _vae(run_data: RunData) -> list[Row]:

@@ -47,7 +47,7 @@ def test_graded_pairs_stand_beside_what_was_published_for_the_same_split_only(ru
     found = similarity.graded(run_data.report("evaluate_similarity")["graded"])
     assert found.head == ("vectors", "mine dev", "stsb test")
     assert found.rows == [
-        ("[CLS]", "0.400 / 0.300", "0.600 / 0.500"),
+        ("pooler", "0.400 / 0.300", "0.600 / 0.500"),
         ("TF-IDF", "0.200", "0.550"),
         ("published, without / with supervision", "", "0.713 / 0.763"),
     ]
