@@ -65,10 +65,10 @@ def _shape(declared: Declared) -> dict[str, Any]:
         return {"texts": tasks.question_and_context, "fields": ("context", "question"), "gold": "answers"}
     asked: dict[str, Any] = {"pair": True, "gold": "answer"}
     if declared.blank:
-        fields = ("content", "candidates")
-        return {"texts": tasks.around_blank, "choices": tasks.candidates_of, "blank": True, "fields": fields, **asked}
-    fields = ("context", "question", "choice")
-    return {"texts": tasks.dialogue_and_question, "choices": tasks.choices_of, "fields": fields, **asked}
+        asked |= {"texts": tasks.around_blank, "choices": tasks.candidates_of, "blank": True}
+        return {"fields": ("content", "candidates"), **asked}
+    asked |= {"texts": tasks.dialogue_and_question, "choices": tasks.choices_of}
+    return {"fields": ("context", "question", "choice"), **asked}
 
 
 def named(name: str, known: Known = NONE) -> Task:

@@ -168,13 +168,14 @@ def test_the_view_is_of_the_held_out_along_the_means_of_the_training_rows(
     long = {"sentence": "一" * 30, "label": "0"}
     dev = [{"sentence": "丁七", "label": "1"}, long, {"sentence": "上三", "label": "0"}]
     for split, content in (("train", [*rows, long]), ("dev", dev)):
-        reading.write_rows(tmp_path / "sentiment" / f"{split}.jsonl", content)
-    monkeypatch.setattr(evaluate_vae, "LABELLED", tmp_path / "sentiment")
+        reading.write_rows(tmp_path / "labelled" / f"{split}.jsonl", content)
+    monkeypatch.setattr(evaluate_vae, "LABELLED", tmp_path / "labelled")
     means = [encode(found, tokenizer, texts).mean(0) for texts in train.values()]
     expected = view(encode(found, tokenizer, ["丁七", "上三"]), *means)
     shown = evaluate_vae.view(found, tokenizer, 26)["sphere"]
     assert shown["labels"] == ["1", "0"]
     torch.testing.assert_close(torch.tensor(shown["points"]), expected, rtol=0, atol=1e-5)
     assert evaluate_vae.view(shaken(model("gaussian")), tokenizer, 26) == {}
-    monkeypatch.setattr(evaluate_vae, "LABELLED", tmp_path / "nowhere")
+    for split in ("train", "dev"):  # as where no task has classes of single texts
+        (tmp_path / "labelled" / f"{split}.jsonl").write_text("", encoding="utf-8")
     assert evaluate_vae.view(found, tokenizer, 26) == {}

@@ -25,7 +25,8 @@ def row(own: OwnTask, record: Named, where: str, *, pair: bool, labelled: bool) 
         made = {key: each for key, each in made.items() if key != gold}
         made |= {gold: DISAGREED} if labelled else {}
     name = usual(own, "id", record)
-    made |= {"id": record[name]} if name in record and isinstance(record[name], str | int) else {}
+    identity = record.get(name) if name else None
+    made |= {"id": identity} if isinstance(identity, str | int) else {}
     return made | ({"group": _group(own.group, record, where)} if own.group and labelled else {})
 
 
