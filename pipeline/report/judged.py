@@ -6,10 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rosphere.similarity.evaluators import OWN_TF_IDF
-
 WHOLE, ENCODER = "roformer_sim", "pooler"  # the vectors that are saved, with a lexical half and without one
-RIVALS = ("TF-IDF", OWN_TF_IDF, "random token vectors")
+RIVALS = (
+    "TF-IDF",
+    "TF-IDF fitted on the measured sentences",
+    "random token vectors",
+)  # as evaluate_similarity has them
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.report import headline, tables
-from pipeline.report.judged import judged
+from pipeline.report.judged import RIVALS, judged
 from rosphere.similarity.evaluators import OWN_TF_IDF
 from tests.pipeline.report import toy_reports
 
@@ -19,6 +19,7 @@ def table(ours: float, **others: float) -> dict[str, Any]:
 def test_the_test_split_stands_for_a_set_that_has_one() -> None:
     found = list(judged({"graded": {"sts dev": table(0.1), "sts test": table(0.5), "own dev": table(0.2)}}))
     assert [(each.name, each.ours) for each in found] == [("sts test", 0.5), ("own dev", 0.2)]
+    assert OWN_TF_IDF in RIVALS
     assert found[0].rivals == {"TF-IDF": 0.3, OWN_TF_IDF: 0.4, "random token vectors": 0.35}
 
 
