@@ -7,7 +7,7 @@ from pathlib import Path
 from rosphere.encoder import config
 from rosphere.encoder.hub import REPOSITORY
 from rosphere.errors import InputError
-from rosphere.similarity import model as similarity
+from rosphere.similarity import folder as similarity
 from rosphere.similarity import teachers
 from rosphere.text import tokenizer
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
@@ -442,6 +443,7 @@ def test_what_a_stage_makes_is_no_source(
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_a_file_that_may_not_be_read_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    workspace(tmp_path)
     shutil.copy(ROOT / "params.yaml", tmp_path)
     (tmp_path / "params.yaml").chmod(0)
     monkeypatch.chdir(tmp_path)
@@ -450,7 +452,14 @@ def test_a_file_that_may_not_be_read_is_one_line(tmp_path: Path, monkeypatch: py
         check.main()
 
 
+def workspace(folder: Path) -> None:
+    """What the check knows one by."""
+    (folder / ".dvc").mkdir()
+    shutil.copy(ROOT / "dvc.yaml", folder)
+
+
 def test_a_folder_instead_of_params_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    workspace(tmp_path)
     (tmp_path / "params.yaml").mkdir()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.argv", ["check"])
@@ -593,9 +602,11 @@ def test_labelled_pairs_may_be_those_of_a_task_of_ones_own(
 def test_what_a_vocabulary_does_not_know_is_said(
     changed: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    rows = ["sentence,label", *(f"甲乙丙丁{'' if n else '庚辛'},{n % 2}" for n in range(8))]
+    texts = ["".join(each) for each in itertools.islice(itertools.permutations("甲乙丙丁"), 8)]
+    rows = ["sentence,label", *(f"{text}{'' if n else '庚辛'},{n % 2}" for n, text in enumerate(texts))]
     (tmp_path / "odd.csv").write_text("\n".join(rows), encoding="utf-8")
-    (tmp_path / "text.txt").write_text("甲乙丙丁戊己\n" * 3, encoding="utf-8")
+    lines = ("".join(each) + "戊己庚\n" for each in itertools.islice(itertools.product("甲乙丙丁", repeat=6), 300))
+    (tmp_path / "text.txt").write_text("".join(lines), encoding="utf-8")
     (tmp_path / "vocab.txt").write_text("\n".join([*SPECIALS, *"甲乙丙丁"]), encoding="utf-8")
     own = f"{{odd: {{kind: classification, files: {tmp_path}/odd.csv, dev_share: 0.2}}}}"
     check.check(
