@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from dvc.repo import Repo
 
 from flows import experiment, inputs
 from flows.experiment import called, workspace
@@ -212,7 +213,8 @@ def test_settings_of_this_machine_come_along(in_git) -> None:
     dvc(root, "config", "--local", "cache.type", "hardlink,copy")
     place = workspace(root, "x", ["left=3"])
     assert dvc(place, "config", "--local", "cache.type") == "hardlink,copy\n"
-    assert dvc(place, "remote", "list").split() == ["beside", str(root / "storage")]
+    with Repo(place) as repo:
+        assert repo.config["remote"]["beside"]["url"] == str(root / "storage")
     assert Path(dvc(place, "cache", "dir").strip()) == root / ".dvc" / "cache"
 
 
