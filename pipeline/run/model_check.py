@@ -39,6 +39,8 @@ def require_teacher(key: str, name: str) -> None:
 
 def require_encoder(key: str, name: str) -> None:
     """Raises InputError where a folder is no sentence encoder that ``similarity.save`` wrote."""
-    if not (Path(name) / similarity.DENSE / "model.safetensors").is_file():
-        raise InputError(f"params.yaml: {key}: {name}: not a sentence encoder, {similarity.DENSE} is missing")
+    try:
+        similarity.weights_of(Path(name))
+    except InputError as error:
+        raise InputError(f"params.yaml: {key}: {error}") from error
     config.read(Path(name))

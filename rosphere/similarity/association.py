@@ -19,7 +19,7 @@ from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-T = TypeVar("T", bound=Hashable)  # that can be sorted
+T = TypeVar("T", bound=Hashable)
 S = TypeVar("S")
 SEEN = 3  # groups in which two must stand for one another
 WEIGHT, RATIO = 4.0, 1.15  # at least; n by what chance gives: commonplaces stand beside everything
@@ -51,11 +51,7 @@ def counted(groups: Sequence[Sequence[Collection[T]]], *, seen: int = SEEN) -> T
         weight = count * math.log(ratio)
         if count >= SEEN and ratio >= RATIO and weight >= WEIGHT and 2 * beside[x, y] <= count:
             found[x].append((y, weight))
-    return Table(alternatives={x: _best(found[x]) for x in sorted(found, key=_itself)})
-
-
-def _itself(thing: Any) -> Any:
-    return thing
+    return Table(alternatives={x: _best(others) for x, others in found.items()})
 
 
 def _first(groups: Sequence[Sequence[S]], pairs: int) -> list[Sequence[S]]:

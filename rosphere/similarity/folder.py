@@ -47,7 +47,7 @@ def save(model: SimilarityModel, folder: Path, *, tokenizer: Path) -> None:
     _write(folder / "1_Pooling" / "config.json", pooling)
     _write(folder / DENSE / "config.json", dense)
     _write(folder / "3_Normalize" / "config.json", {})
-    _tensors(folder / DENSE, {f"linear.{name}": each for name, each in model.pooler.state_dict().items()})
+    _tensors(folder / DENSE / WEIGHT, {f"linear.{name}": each for name, each in model.pooler.state_dict().items()})
     if model.lexical:
         modules |= _save_lexical(model.lexical, folder, Tokenizer(tokenizer))
     kinds = "sentence_transformers.models"
@@ -65,20 +65,20 @@ def save(model: SimilarityModel, folder: Path, *, tokenizer: Path) -> None:
 def _save_lexical(lexical: Lexical, folder: Path, tokenizer: Tokenizer) -> dict[str, str]:
     """The modules behind the first four, by their folders."""
     width, share = lexical.table_VH.shape[1], lexical.share
-    vocabulary = sorted(tokenizer.vocabulary(), key=tokenizer.identity)
+    vocabulary = tokenizer.vocabulary()
     weights = dict(zip(vocabulary, lexical.weight_V.tolist(), strict=True))
     words = {"vocab": [], "stop_words": [], "do_lower_case": False}  # never asked: the first module cuts texts
     _write(folder / WORDS / "whitespacetokenizer_config.json", words)
     embeddings = {"tokenizer_class": "sentence_transformers.models.tokenizer.WhitespaceTokenizer", "max_seq_length": 64}
     _write(folder / WORDS / "wordembedding_config.json", {**embeddings, "update_embeddings": False})
-    _tensors(folder / WORDS, {"emb_layer.weight": lexical.table_VH})
+    _tensors(folder / WORDS / WEIGHT, {"emb_layer.weight": lexical.table_VH})
     rarity = {"vocab": vocabulary, "word_weights": weights, "unknown_word_weight": 0.0}
     _write(folder / WEIGHTS / "config.json", rarity)
-    _tensors(folder / WEIGHTS, {"emb_layer.weight": lexical.weight_V[:, None]})
+    _tensors(folder / WEIGHTS / WEIGHT, {"emb_layer.weight": lexical.weight_V[:, None]})
     names = {"module_input_name": "sentence_embedding", "module_output_name": "cls_token_embeddings"}
     dense = {"in_features": width, "out_features": width, "bias": False, "activation_function": IDENTITY}
     _write(folder / PLACED / "config.json", {**dense, **names})
-    _tensors(folder / PLACED, {"linear.weight": ((1 - share) / share) ** 0.5 * torch.eye(width)})
+    _tensors(folder / PLACED / WEIGHT, {"linear.weight": ((1 - share) / share) ** 0.5 * torch.eye(width)})
     _write(
         folder / JOINED / "config.json",
         {"embedding_dimension": width, "pooling_mode": ["cls", "mean_sqrt_len_tokens"], "include_prompt": True},
@@ -100,15 +100,21 @@ def _write(path: Path, value: object) -> None:
     path.write_text(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _tensors(folder: Path, named: Mapping[str, Any]) -> None:
-    save_file({n: t.detach().cpu().contiguous() for n, t in named.items()}, folder / WEIGHT, metadata={"format": "pt"})
+def _tensors(path: Path, named: Mapping[str, Any]) -> None:
+    save_file({n: t.detach().cpu().contiguous() for n, t in named.items()}, path, metadata={"format": "pt"})
+
+
+def weights_of(folder: Path) -> Path:
+    """The file of the linear layer, by which a folder is known. Raises InputError where it is no sentence encoder."""
+    path = folder / DENSE / WEIGHT
+    if not path.is_file():
+        raise InputError(f"{folder}: not a sentence encoder, {DENSE}/{WEIGHT} is missing")
+    return path
 
 
 def load(folder: Path, *, dropout: float | None = None) -> SimilarityModel:
     """The model of a folder that ``save`` wrote, under another dropout rate if one is given."""
-    weights = folder / DENSE / "model.safetensors"
-    if not weights.is_file():
-        raise InputError(f"{folder}: not a sentence encoder, {DENSE}/model.safetensors is missing")
+    weights = weights_of(folder)
     model = SimilarityModel(folders.load(folder, dropout=dropout), pooling_of(folder))
     model.pooler.load_state_dict({n.removeprefix("linear."): t for n, t in load_file(weights).items()})
     if (folder / COUNTS).is_file():
@@ -140,8 +146,7 @@ def pooling_of(folder: Path) -> Pooling:
 def save_pooler(model: SimilarityModel, folder: Path) -> None:
     """The pooler as it is now, beside a model that is saved with another."""
     folder.mkdir(parents=True, exist_ok=True)
-    state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.pooler.state_dict().items()}
-    save_file(state, folder / AS_TRAINED, metadata={"format": "pt"})
+    _tensors(folder / AS_TRAINED, model.pooler.state_dict())
 
 
 def load_as_trained(folder: Path) -> SimilarityModel:

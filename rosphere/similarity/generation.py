@@ -72,14 +72,15 @@ def paraphrases_of_each(
 ) -> list[Ranked]:
     """What ``paraphrases`` gives for each text, computed many at once; ``progress(texts done, texts in all)``."""
     model.eval()
-    found: list[Ranked] = [[] for _ in texts]
     if edits and model.edits and not any(mask or ()):
-        rewritten = rewriting.rewritten(model, tokenizer, texts, keep=keep, max_length=max_length)
-        for number, found[number] in enumerate(rewritten):
-            progress(number + 1, len(texts))
-        return found
+        edited: list[Ranked] = []
+        for ranked in rewriting.rewritten(model, tokenizer, texts, keep=keep, max_length=max_length):
+            edited.append(ranked)
+            progress(len(edited), len(texts))
+        return edited
     plain = [ids[:max_length] for ids in tokenizer.ids(texts)]
     sources = plain if mask is None else [_masked(*each, tokenizer.mask) for each in zip(plain, mask, strict=True)]
+    found: list[Ranked] = [[] for _ in texts]
     order = sorted(range(len(texts)), key=lambda number: len(sources[number]))
     size = max(1, SENTENCES_A_RANKING // max(1, samples))
     for start in range(0, len(order), size):

@@ -23,7 +23,7 @@ from rosphere.similarity.sentence import Sentence, words
 from rosphere.text.corpus import Corpus
 from rosphere.text.mixture import Mixture
 from rosphere.text.tokenising import tokenise
-from rosphere.text.tokenizer import Tokenizer
+from rosphere.text.tokenizer import Encoded, Tokenizer
 
 STOPS = "，,。？?！!；;…"
 NEGATIONS, QUESTIONS = "不没未无别非", "么哪怎几谁啥咋吗呢何多"
@@ -77,8 +77,8 @@ def _ranked(
 ) -> Iterable[tuple[str, float]]:
     if not candidates:
         return
-    source, written = tokenizer.ids([text])[0], [ids for ids, _ in candidates]
-    sentences = [spelt(text, ids, tokenizer) for ids in written]
+    [own], written = tokenizer.encodings([text]), [ids for ids, _ in candidates]
+    source, sentences = own.ids, [spelt(text, own, ids, tokenizer) for ids in written]
     vectors = encoding.encode(model, tokenizer, [text, *sentences], max_length=max(64, len(source) + 2))
     cosines = vectors[1:] @ vectors[0]
     counted = np.array([each.sum() for each in counts.log_probabilities([source, *written])])
@@ -92,9 +92,10 @@ def _ranked(
             yield sentences[place], float(cosines[place])
 
 
-def spelt(text: str, ids: Sequence[int], tokenizer: Tokenizer) -> str:
-    """The tokens as text: what they share with ``text`` as it is written there, capitals and unknown characters too."""
-    [own] = tokenizer.encodings([text])
+def spelt(text: str, own: Encoded, ids: Sequence[int], tokenizer: Tokenizer) -> str:
+    """The tokens as text: what they share with those of ``text``, its ``own``, as it is written there, capitals and
+    unknown characters too.
+    """
     found = []
     for kind, first, last, start, end in SequenceMatcher(None, own.ids, list(ids), autojunk=False).get_opcodes():
         if kind == "equal":
