@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 from coolname.data import config
 from prefect import runtime
@@ -23,7 +23,7 @@ def is_generated(name: str) -> bool:
 
 @cache
 def _words(key: str) -> frozenset[str]:
-    entry: dict[str, Any] = config[key]
+    entry = cast(dict[str, Any], config[key])
     below = [_words(each) for each in entry.get("lists", ())]
     own = [word for word in (*entry.get("words", ()), entry.get("value")) if isinstance(word, str)]
     return frozenset(own).union(*below)

@@ -96,8 +96,8 @@ def paraphrases_of_each(
             counts=model.counts,
         )
         others = [_others(tokenizer, plain[number], rows) for number, rows in zip(chosen, drawn, strict=True)]
-        ranked = _ranked(model, tokenizer, [texts[number] for number in chosen], others, max_length)
-        for number, best in zip(chosen, ranked, strict=True):
+        rankings = _ranked(model, tokenizer, [texts[number] for number in chosen], others, max_length)
+        for number, best in zip(chosen, rankings, strict=True):
             found[number] = best[:keep]
         progress(start + len(chosen), len(texts))
     return found

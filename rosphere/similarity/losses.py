@@ -20,7 +20,8 @@ def info_nce(vectors_ND: Tensor, *, temperature: float, anchor_M: Tensor | None 
     for row anchor_M[m] alone, which has no other of them.
     """
     count = 0 if anchor_M is None else len(anchor_M)
-    unit, hard = unit_rows(vectors_ND).split((len(vectors_ND) - count, count))
+    every = unit_rows(vectors_ND)
+    unit, hard = every[: len(every) - count], every[len(every) - count :]
     similarity = inner_products(unit * (1 / temperature), unit)  # on a CPU division would round otherwise
     similarity = similarity.masked_fill(torch.eye(len(unit), dtype=torch.bool, device=unit.device), -torch.inf)
     if anchor_M is not None and count:
