@@ -23,8 +23,11 @@ from rosphere.preparation import hub as datasets
 from rosphere.preparation.components import Components
 from rosphere.preparation.contamination import HeldOut
 from rosphere.preparation.filtering import Filter
-from rosphere.preparation.graded import GradedFiles, place_of
+from rosphere.preparation.graded import GradedFiles
+from rosphere.preparation.labelled import PairFiles
+from rosphere.preparation.local import TextFiles
 from rosphere.preparation.mining import Mining
+from rosphere.preparation.naming import place_of
 from rosphere.preparation.own_tasks import joining
 from rosphere.preparation.own_tasks.declaration import OwnTask
 from rosphere.preparation.pairing import Split
@@ -46,8 +49,8 @@ class Sample:
 
 @dataclass(frozen=True, kw_only=True)
 class Local:
-    text: list[str]
-    pairs: list[str]
+    text: list[str | TextFiles]
+    pairs: list[str | PairFiles]
     tasks: str | None
     answers: list[str] = dataclasses.field(default_factory=list)  # for mining
     graded: dict[str, str | GradedFiles] = dataclasses.field(default_factory=dict)  # name -> file or folder
@@ -97,7 +100,7 @@ class Prepare:
     def sources(self) -> list[str | None]:
         """What is read that no stage makes."""
         own = self.local
-        files = [*own.text, *own.pairs, *own.answers, own.tasks, *map(place_of, own.graded.values())]
+        files = [*map(place_of, [*own.text, *own.pairs, *own.graded.values()]), *own.answers, own.tasks]
         tasks = (task.files for task in self.tasks.values())
         of_tasks = (place for given in tasks for place in ([given] if isinstance(given, str) else given.values()))
         return [self.vocabulary.path, *(files if self.source == "local" else ()), *of_tasks]

@@ -13,7 +13,8 @@ from rosphere.errors import InputError
 from rosphere.preparation import graded
 from rosphere.preparation.contamination import HeldOut, Pair
 from rosphere.preparation.filtering import Filter
-from rosphere.preparation.graded import GradedFiles, place_of
+from rosphere.preparation.graded import GradedFiles
+from rosphere.preparation.naming import place_of
 from rosphere.similarity import labelled_pairs
 
 KEY = "params.yaml: roformer_sim.supervised.files"

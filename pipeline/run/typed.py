@@ -83,8 +83,11 @@ def _require_plain(value: Any, key: str) -> None:
         raise InputError(f"{key}: expected text, a number, true, false or null, got {shown(value)}")
 
 
-def _rank(error: ErrorDetails) -> int:
-    return FIRST.index(error["type"]) if error["type"] in FIRST else len(FIRST)
+def _rank(error: ErrorDetails) -> tuple[bool, int]:
+    what = error["type"]
+    # Of a union that has a dataclass, a mapping that does not fit is meant for that, not for a name.
+    passed_over = isinstance(error["input"], dict) and what.endswith("_type")
+    return passed_over, FIRST.index(what) if what in FIRST else len(FIRST)
 
 
 @dataclasses.dataclass
@@ -111,8 +114,12 @@ def _line(error: ErrorDetails, value: Any, key: str, kind: Any) -> str:
     place, what, parts = _Place(key, kind, value), error["type"], list(error["loc"][1:])
     last = parts.pop() if what in FIRST else None  # it is not there, or not declared
     for part in parts:
-        if _is_union(place.kind):  # pydantic goes on with each member; we name them all
-            break
+        if _is_union(place.kind):  # pydantic goes on with each member; where it is not clear which, we name them all
+            place.kind = _meant(place)
+            if _is_union(place.kind):
+                break
+            if part == place.kind.__name__:
+                continue
         place.enter(part)
     if _is_union(place.kind) or not (what in OWN or dataclasses.is_dataclass(_present(place.kind))):
         return f"{place.key}: expected {_name(place.kind)}, got {shown(place.value)}"
@@ -137,6 +144,12 @@ def _present(kind: Any) -> Any:
     """X of `X | None`; any other kind is itself."""
     members = [member for member in _members(kind) if member is not NoneType]
     return members[0] if len(members) == 1 else kind
+
+
+def _meant(place: _Place) -> Any:
+    """The one dataclass of a union where a mapping came; the union itself otherwise."""
+    found = [member for member in _members(place.kind) if dataclasses.is_dataclass(member)]
+    return found[0] if len(found) == 1 and isinstance(place.value, dict) else place.kind
 
 
 def _is_union(kind: Any) -> bool:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from rosphere.errors import InputError
 from rosphere.files import file_hash
 from rosphere.preparation import records
-from rosphere.preparation.naming import Naming
+from rosphere.preparation.naming import NamedFiles, Naming, named_records
 from rosphere.preparation.source import Graded
 from rosphere.text import labels, reading
 from rosphere.text.cleaning import clean, letters
@@ -22,31 +22,12 @@ Split = Literal["train", "dev", "test"]
 SPLITS: dict[str, Split] = {
     "train": "train", "dev": "dev", "valid": "dev", "validation": "dev", "test": "test",
 }  # fmt: skip
-ROLES = ("sentence1", "sentence2", "score")
 NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 
 @dataclass(frozen=True, kw_only=True)
-class GradedFiles:
-    """A set whose fields have names of their own: ours (sentence1, sentence2, score) for theirs, or in order."""
-
-    files: str
-    fields: dict[str, str] = dataclasses.field(default_factory=dict)
-    columns: list[str] = dataclasses.field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        unknown = [name for name in self.fields if name not in ROLES]
-        if unknown:
-            raise InputError(f"fields: expected some of {', '.join(ROLES)}, got {unknown[0]!r}")
-
-    @property
-    def naming(self) -> Naming | None:
-        return Naming(fields=self.fields, columns=self.columns) if self.fields or self.columns else None
-
-
-def place_of(given: str | GradedFiles) -> str:
-    """The file or folder."""
-    return given if isinstance(given, str) else given.files
+class GradedFiles(NamedFiles):
+    ROLES = ("sentence1", "sentence2", "score")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,9 +109,8 @@ def read_file(
 ) -> Iterator[Graded]:
     """Pairs with a number or a class of inference as label (records.py); "-" for a label drops the row."""
     counts = Counter() if counts is None else counts
-    for where, record in records.records(path, header=naming.header if naming else None):
+    for where, record in named_records(path, naming):
         counts["read"] += 1
-        record = naming.ours(record, where) if naming else record
         one, two, given = records.pair(record, where)
         if isinstance(record, list) and given is None:
             raise InputError(f"{where}: expected 2 texts and a score, got {len(record)} fields")

@@ -10,12 +10,18 @@ from pathlib import Path
 
 from rosphere.errors import InputError
 from rosphere.preparation import records
+from rosphere.preparation.naming import NamedFiles, Naming, named_records
 from rosphere.preparation.records import Record
 from rosphere.preparation.source import Group, Negative
 from rosphere.text import labels, reading
 from rosphere.text.cleaning import clean
 
 Given = float | labels.Inference | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairFiles(NamedFiles):
+    ROLES = ("sentence1", "sentence2", "label", "text", "synonyms")
 
 
 @dataclass(kw_only=True)
@@ -32,8 +38,8 @@ class Labelled:
         self.counts += other.counts
 
 
-def read(path: Path, *, positive_from: float | None = None) -> Labelled:
-    return sorted_out(records.records(path), positive_from=positive_from)
+def read(path: Path, *, positive_from: float | None = None, naming: Naming | None = None) -> Labelled:
+    return sorted_out(named_records(path, naming), positive_from=positive_from)
 
 
 def sorted_out(rows: Iterable[tuple[str, Record]], *, positive_from: float | None = None) -> Labelled:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
@@ -12,15 +13,24 @@ from rosphere.clue import reading as clue
 from rosphere.errors import InputError
 from rosphere.preparation import finding, labelled, records
 from rosphere.preparation import graded as graded_pairs
-from rosphere.preparation.graded import GradedFiles, GradedSet, place_of
-from rosphere.preparation.labelled import Labelled
+from rosphere.preparation.finding import Found
+from rosphere.preparation.graded import GradedFiles, GradedSet
+from rosphere.preparation.labelled import Labelled, PairFiles
+from rosphere.preparation.naming import NamedFiles, Naming, named_records, naming_of, place_of
 from rosphere.preparation.source import Group, Source
 from rosphere.text import reading
 
+NamedPaths = tuple[Found, Naming | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextFiles(NamedFiles):
+    ROLES = ("text",)
+
 
 def load(
-    text: Sequence[str],
-    pairs: Sequence[str],
+    text: Sequence[str | TextFiles],
+    pairs: Sequence[str | PairFiles],
     tasks: str | None,
     names: Sequence[str],
     *,
@@ -31,28 +41,28 @@ def load(
     """``text``, ``pairs`` and ``answers`` are files, folders or globs; ``tasks`` a folder with one folder per task;
     ``graded`` maps the name of a set of graded pairs to its file or folder; ``positive_from`` is the grade from which
     on a graded pair among ``pairs`` is alike."""
-    texts, paired, answered = (
-        finding.files(files, f"prepare.local.{key}")
-        for key, files in (("text", text), ("pairs", pairs), ("answers", answers))
-    )
-    if not texts.read:
+    texts, paired = _named(text, "text"), _named(pairs, "pairs")
+    answered = finding.files(answers, "prepare.local.answers")
+    if not texts:
         raise InputError("params.yaml: prepare.local.text: expected files, folders or globs with text, got none")
 
     def documents() -> Iterator[str]:
-        for path in texts.read:
-            yield from read_documents(path)
+        for each, naming in texts:
+            for path in each.read:
+                yield from read_documents(path, naming)
 
-    found = read_pairs(paired.read, positive_from=positive_from)
+    found = read_pairs(paired, positive_from=positive_from)
     folder = Path(tasks) if tasks else None
     read = {name: clue.read_folder(folder / name, name) for name in names} if folder else {}
     sets = {name: _graded(name, given) for name, given in graded.items()}
-    unread = [texts.unread, paired.unread, answered.unread, *(each.unread for each in sets.values())]
+    named = [each.unread for each, _ in (*texts, *paired)]
+    unread = [*named, answered.unread, *(each.unread for each in sets.values())]
     return Source(
         documents=documents,
         groups=found.groups,
         negatives=found.negatives,
         tasks={name: splits for name, (splits, _) in read.items()},
-        origin={"documents": ", ".join(map(str, texts.read))},
+        origin={"documents": ", ".join(str(path) for each, _ in texts for path in each.read)},
         counts={name: counts for name, (_, counts) in read.items()},
         answers=lambda: itertools.chain.from_iterable(map(read_answers, answered.read)),
         graded={name: each.rows for name, each in sets.items()},
@@ -61,32 +71,40 @@ def load(
     )
 
 
+def _named(given: Sequence[str | NamedFiles], key: str) -> list[NamedPaths]:
+    return [(finding.files([place_of(each)], f"prepare.local.{key}"), naming_of(each)) for each in given]
+
+
 def _graded(name: str, given: str | GradedFiles) -> GradedSet:
-    return graded_pairs.read_set(name, Path(place_of(given)), None if isinstance(given, str) else given.naming)
+    return graded_pairs.read_set(name, Path(place_of(given)), naming_of(given))
 
 
-def probe(text: Sequence[str], documents: int = 1000) -> tuple[list[str], bool]:
+def probe(text: Sequence[str | TextFiles], documents: int = 1000) -> tuple[list[str], bool]:
     """The first documents of every file of text, read so that a wrong format is seen before any work begins; and
     whether these are all."""
-    paths = finding.files(text, "prepare.local.text").read
-    found = [list(itertools.islice(read_documents(path), documents + 1)) for path in paths]
+    found = [
+        list(itertools.islice(read_documents(path, naming), documents + 1))
+        for each, naming in _named(text, "text")
+        for path in each.read
+    ]
     first = [document for each in found for document in each[:documents]]
     return first, all(len(each) <= documents for each in found)
 
 
-def read_documents(path: Path) -> Iterator[str]:
+def read_documents(path: Path, naming: Naming | None = None) -> Iterator[str]:
     """A line of a .txt file, or the "text" of any other record, is a document."""
-    if records.require_kind(path) == ".txt":
+    if records.require_kind(path) == ".txt" and naming is None:
         yield from (line for _, line in reading.lines(path))
     else:
-        yield from (records.text(record, where) for where, record in records.records(path))
+        yield from (records.text(record, where) for where, record in named_records(path, naming))
 
 
-def read_pairs(paths: Sequence[Path], *, positive_from: float | None) -> Labelled:
+def read_pairs(paths: Sequence[NamedPaths], *, positive_from: float | None) -> Labelled:
     """Raises InputError where there are pairs and none of them is alike."""
     found = Labelled()
-    for path in paths:
-        found.add(labelled.read(path, positive_from=positive_from))
+    for each, naming in paths:
+        for path in each.read:
+            found.add(labelled.read(path, positive_from=positive_from, naming=naming))
     if paths and not found.groups:
         why = ", ".join([*labelled.reasons(found.counts), f"{found.counts['negatives']} not alike"])
         raise InputError(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, ClassVar
 
 from rosphere.errors import InputError
+from rosphere.preparation import records
 from rosphere.preparation.records import LABELS, PAIRS, Fields, Record
 
 KNOWN = {name for pair in PAIRS for name in pair} | set(LABELS)
@@ -64,3 +66,40 @@ class Naming:
         if missing is not None:
             raise InputError(f"{where}: expected {missing!r}, which fields names, the row has {', '.join(found)}")
         return {**found, **{ours: found[str(theirs)] for ours, theirs in self.fields.items()}}
+
+
+@dataclass(frozen=True, kw_only=True)
+class NamedFiles:
+    """Files whose fields have names of their own: ours, ``ROLES``, for theirs, or theirs in order."""
+
+    ROLES: ClassVar[Sequence[str]] = ()
+
+    files: str  # file, folder or glob
+    fields: dict[str, str] = dataclasses.field(default_factory=dict)
+    columns: list[str] = dataclasses.field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        unknown = [name for name in self.fields if name not in self.ROLES]
+        if unknown:
+            raise InputError(f"fields: expected some of {', '.join(self.ROLES)}, got {unknown[0]!r}")
+
+
+def place_of(given: str | NamedFiles) -> str:
+    """The file, folder or glob."""
+    return given if isinstance(given, str) else given.files
+
+
+def naming_of(given: str | NamedFiles) -> Naming | None:
+    """What its fields are called; None where nothing is said of that."""
+    if isinstance(given, str) or not (given.fields or given.columns):
+        return None
+    return Naming(fields=given.fields, columns=given.columns)
+
+
+def named_records(path: Path, naming: Naming | None) -> Iterator[tuple[str, Record]]:
+    """(file:line, the record under our names)."""
+    if naming is None:
+        yield from records.records(path)
+        return
+    for where, record in records.records(path, header=naming.header):
+        yield where, naming.ours(record, where)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from rosphere.errors import InputError
-from rosphere.preparation import graded, local
+from rosphere.preparation import graded, local, naming
 from rosphere.preparation.objects import objects
 from rosphere.preparation.source import Graded
 
@@ -154,7 +154,7 @@ def test_real_sets() -> None:
 def test_fields_of_other_names_are_given_ours(tmp_path: Path, name: str, text: str, given: dict[str, Any]) -> None:
     (tmp_path / name).write_text(text, encoding="utf-8")
     files = graded.GradedFiles(files=str(tmp_path / name), **given)
-    found = graded.read_set("ours", Path(graded.place_of(files)), files.naming)
+    found = graded.read_set("ours", Path(naming.place_of(files)), naming.naming_of(files))
     assert found.rows == [Graded(sentence1="甲", sentence2="乙", score=3.0, split="test")]
     assert found.counts == {"read": 1, "kept": 1}
 
@@ -162,10 +162,11 @@ def test_fields_of_other_names_are_given_ours(tmp_path: Path, name: str, text: s
 def test_a_name_that_does_not_stand_there_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("q,reply,grade\n甲,乙,3\n", encoding="utf-8")
     (tmp_path / "a.jsonl").write_text('{"q": "甲", "r": "乙"}', encoding="utf-8")
-    naming = graded.GradedFiles(files="", fields={"sentence1": "q", "sentence2": "r", "score": "grade"}).naming
+    fields = {"sentence1": "q", "sentence2": "r", "score": "grade"}
+    named = naming.naming_of(graded.GradedFiles(files="", fields=fields))
     with pytest.raises(InputError, match=r"a\.csv:1: expected a header line that names the columns"):
-        graded.read_set("ours", tmp_path / "a.csv", naming)
+        graded.read_set("ours", tmp_path / "a.csv", named)
     with pytest.raises(InputError, match=r"a\.jsonl:1: expected 'grade', which fields names, the row has q, r"):
-        graded.read_set("ours", tmp_path / "a.jsonl", naming)
+        graded.read_set("ours", tmp_path / "a.jsonl", named)
     with pytest.raises(InputError, match=r"fields: expected some of sentence1, sentence2, score, got 'label'"):
         graded.GradedFiles(files="", fields={"label": "x"})

@@ -6,12 +6,15 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from rosphere.clue.gold.entities import gold_spans
 from rosphere.errors import InputError
 from rosphere.preparation import labelled, local, writing
+from rosphere.preparation.labelled import PairFiles
+from rosphere.preparation.local import TextFiles
 from rosphere.preparation.source import Source
 from rosphere.text.cleaning import fingerprint
 
@@ -39,6 +42,72 @@ def test_text_from_files_folders_and_globs(tmp_path: Path) -> None:
     assert list(load([tmp_path / "a" / "**" / "*.jsonl", tmp_path / "a" / "one.txt"]).documents()) == expected
     source = load([tmp_path / "a"])
     assert list(source.documents()) == list(source.documents()), "documents can be read more than once"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "given"),
+    [
+        (
+            "a.csv",
+            "no,q,reply,same\n1,甲,乙,1\n2,丙,丁,0\n3,戊,己,\n",
+            {"fields": {"sentence1": "q", "sentence2": "reply", "label": "same"}},
+        ),
+        (
+            "a.tsv",
+            "1\t甲\t乙\t1\t网\n2\t丙\t丁\t0\t网\n3\t戊\t己\t-\t网\n",
+            {"columns": ["no", "sentence1", "sentence2", "label", "from"]},
+        ),
+        (
+            "a.jsonl",
+            '{"问": "甲", "答": "乙", "同": true, "label": 0}{"问": "丙", "答": "丁", "同": false, "label": 1}'
+            '{"问": "戊", "答": "己", "同": null, "label": 1}',
+            {"fields": {"sentence1": "问", "sentence2": "答", "label": "同"}},
+        ),
+    ],
+)
+def test_fields_of_pairs_may_have_other_names(tmp_path: Path, name: str, text: str, given: dict[str, Any]) -> None:
+    write(tmp_path / "text.txt", "第一行")
+    usual = write(tmp_path / "usual.tsv", "庚\t辛")
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    pairs = [PairFiles(files=str(tmp_path / name), **given), str(usual)]
+    source = local.load([str(tmp_path / "text.txt")], pairs, None, [])
+    assert [group.texts for group in source.groups] == [("甲", "乙"), ("庚", "辛")]
+    assert [(each.sentence1, each.sentence2) for each in source.negatives] == [("丙", "丁")]
+    assert source.rows["pairs"] == {
+        "read": 4, "kept": 3, "positives": 2, "negatives": 1, "dropped_unlabelled": 1,
+    }  # fmt: skip
+
+
+def test_fields_of_groups_and_of_text_may_have_other_names(tmp_path: Path) -> None:
+    groups = write(tmp_path / "groups.jsonl", {"标准问": "怎么退货", "相似问": ["如何退货"], "text": "客服"})
+    named = PairFiles(files=str(groups), fields={"text": "标准问", "synonyms": "相似问"})
+    (tmp_path / "a.csv").write_text("id,内容\n1,第一行\n", encoding="utf-8")
+    (tmp_path / "b.txt").write_text("1\t第二行\n", encoding="utf-8")
+    plain = write(tmp_path / "c.txt", "第三\t行")
+    text = [
+        TextFiles(files=str(tmp_path / "a.csv"), fields={"text": "内容"}),
+        TextFiles(files=str(tmp_path / "b.txt"), columns=["id", "text"]),
+        str(plain),
+    ]
+    source = local.load(text, [named], None, [])
+    assert list(source.documents()) == ["第一行", "第二行", "第三\t行"]
+    assert local.probe(text) == (["第一行", "第二行", "第三\t行"], True)
+    assert [group.texts for group in source.groups] == [("怎么退货", "如何退货")]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"sentence1": "q", "sentence2": "r"}, r"a\.jsonl:1: expected 'r', which fields names, the row has q, reply"),
+        ({"sentence1": "q"}, r"a\.jsonl:1: expected text under 'sentence2', got nothing"),
+    ],
+)
+def test_a_field_that_does_not_stand_there_is_refused(tmp_path: Path, given: dict[str, str], message: str) -> None:
+    path = write(tmp_path / "a.jsonl", {"q": "甲", "reply": "乙"})
+    with pytest.raises(InputError, match=message):
+        local.load([str(path)], [PairFiles(files=str(path), fields=given)], None, [])
+    with pytest.raises(InputError, match="fields: expected some of text, got 'sentence1'"):
+        TextFiles(files=str(path), fields=given)
 
 
 @pytest.mark.parametrize(

@@ -129,6 +129,21 @@ def test_files_that_are_not_read_and_rows_that_are_not_used_are_told(
     assert told[1:] == ["note: pairs: 1 dropped_neutral of 11 rows"]
 
 
+def test_fields_of_the_users_own_names(own: Callable[..., Path], tmp_path: Path) -> None:
+    place = tmp_path / "named.csv"
+    place.write_text("q,r\n" + "".join(f"问题{n},疑问{n}\n" for n in range(10)), encoding="utf-8")
+    given = f"{{files: {place}, fields: {{sentence1: q, sentence2: %s}}}}"
+    path = own((f"pairs: ['{tmp_path}/pairs.tsv']", f"pairs: [{given % 'r'}]"))
+    check.check(path)
+    assert str(place) in check.inputs(path)
+    path.write_text(path.read_text(encoding="utf-8").replace("sentence2: r", "sentence2: s"), encoding="utf-8")
+    with pytest.raises(InputError, match=r"named\.csv:1: expected a header line that names the columns"):
+        check.check(path)
+    path.write_text(path.read_text(encoding="utf-8").replace("sentence2: s", "sentence3: r"), encoding="utf-8")
+    with pytest.raises(InputError, match=r"local.pairs.*fields: expected some of sentence1, .* got 'sentence3'"):
+        check.check(path)
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [

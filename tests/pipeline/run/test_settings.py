@@ -165,7 +165,12 @@ def test_reads_one_of_several_types(tmp_path: Path) -> None:
     [
         ("latent: rules", "a.latent: expected int | one of 'rule', got 'rules' (str)"),
         ("latent: true", "a.latent: expected int | one of 'rule', got True (bool)"),
-        ("either: {widht: 1}", "a.either: expected Inner | int, got {'widht': 1} (dict)"),
+        ("either: x", "a.either: expected Inner | int, got 'x' (str)"),
+        ("either: [1]", "a.either: expected Inner | int, got [1] (list)"),
+        ("either: {widht: 1}", "a.either.widht: unknown key; did you mean 'width'?"),
+        ("either: {}", "a.either.width: missing, expected int"),
+        ("either: {width: x}", "a.either.width: expected int, got 'x' (str)"),
+        ("either: {width: {}}", "a.either.width: expected int, got {} (dict)"),
         ("inner: 3", "a.inner: expected the keys of Inner, got 3 (int)"),
         ("inner: {widht: 1}", "a.inner.widht: unknown key; did you mean 'width'?"),
         ("inner: {}", "a.inner.width: missing, expected int"),
