@@ -10,49 +10,38 @@ read them. `make repro` and the flows come by here; before a bare `dvc repro` it
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import importlib
 import json
 import os
 import sys
-from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import stages
-from pipeline.run import labelled_check, model_check, task_check, vocabulary_check
+from pipeline.run import labelled_check, model_check, source_check
 from pipeline.run import settings as config
 from pipeline.tracking.promotion import directed
 from pipeline.tracking.recording import Tracking
 from pipeline.workspace import declaration, dvc_yaml, paths, yaml_file
 from pipeline.workspace.declaration import Declaration
 from rosphere import files as our_files
-from rosphere.clue.declared import Known, named
+from rosphere.clue.declared import named
 from rosphere.clue.tasks import TASKS
 from rosphere.dimension.sizes import Size, encoder_config
-from rosphere.encoder.hub import REPOSITORY
 from rosphere.encoder.precision import Requested
 from rosphere.errors import UNUSABLE, InputError, message
-from rosphere.preparation import filtering, finding, graded, held_out, local, pairing, sample, writing
-from rosphere.preparation.components import Components
-from rosphere.preparation.contamination import HeldOut, Pair
-from rosphere.preparation.filtering import Filter
-from rosphere.preparation.own_tasks import joining
+from rosphere.preparation import finding
 from rosphere.preparation.own_tasks.declaration import check_names
 from rosphere.preparation.own_tasks.joining import CLUE
-from rosphere.preparation.source import Graded, Source
+from rosphere.preparation.settings import Prepare
 from rosphere.pretraining.recipe import Narrow
-from rosphere.text import tokenizer
 from rosphere.widening.sizes import widened
-from stages.prepare import Prepare, messages, read_source, require_bounds, split_documents
 from stages.roformer_sim import RoformerSim
 from stages.widen import Widen
 
 PARAMS, SOURCES = Path("params.yaml"), Path("data/sources")
-EMPTY = Source(documents=lambda: iter(()), groups=(), tasks={}, origin={})
 CONTROLS = ("pretrain_longer", "pretrain_scratch")
 VOCABULARY = 5000  # to try sizes with; the real one is known after prepare
 # Of no stage, or of many.
@@ -106,7 +95,9 @@ def check(path: Path, *, everything: bool = True) -> dict[str, Any]:
         if sections[control].enabled:
             _check_control(control, sections["pretrain"], sections["widen"])
     labelled = sections["roformer_sim"].supervised.files
-    seen = _check_source(sections, labelled, everything=everything)
+    seen = source_check.look_over(
+        sections["prepare"], sections["tasks"], labelled, seed=sections["seed"], everything=everything
+    )
     _check_labelled(labelled, sections["tasks"], seen)
     return sections
 
@@ -171,7 +162,7 @@ def _check_champions(tracking: Tracking) -> None:
             raise InputError(f"params.yaml: tracking.models.{name}.{error}") from error
 
 
-def _check_labelled(names: Sequence[str], tasks: list[str], seen: Seen) -> None:
+def _check_labelled(names: Sequence[str], tasks: list[str], seen: source_check.Seen) -> None:
     """Labelled pairs can be read, and some are left beside what is measured."""
     graded = seen.graded
     trained = None if graded is None else {n: any(row.split == "train" for row in graded[n]) for n in graded}
@@ -186,136 +177,6 @@ def _check_control(control: str, narrow: Narrow, grown: Widen) -> None:
     if narrow.init or not grown.size:
         got = f"pretrain.init: {narrow.init}" if narrow.init else "widen.size: null"
         raise InputError(f"params.yaml: {control}.enabled: there is no control for {got}; set {control}.enabled: false")
-
-
-def _vocabulary(name: str) -> list[str] | None:
-    """A vocabulary that lies here is read; one of the hub is downloaded by the stage, and none here."""
-    path = Path(name)
-    if path.exists():
-        return tokenizer.read_vocabulary(path / "vocab.txt" if path.is_dir() else path)
-    if not REPOSITORY.fullmatch(name):
-        raise InputError(f"params.yaml: prepare.vocabulary.path: no such file or folder, nor a hub name: {name}")
-    return None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Seen:
-    """What the check has read of what will be measured: of a source that is not here, the tasks of one's own alone."""
-
-    held_out: Mapping[str, Sequence[Pair]]  # by set
-    graded: Mapping[str, Sequence[Graded]] | None  # None: not known yet
-    known: Known  # the tasks of one's own
-
-
-def _check_source(sections: Mapping[str, Any], labelled: Sequence[str], *, everything: bool) -> Seen:
-    """The files are there and begin well; all the rows of a large text are read by the stage itself."""
-    settings: Prepare = sections["prepare"]
-    asked: list[str] = sections["tasks"]
-    seed: int = sections["seed"]
-    require_bounds(settings)
-    vocabulary = _vocabulary(settings.vocabulary.path) if settings.vocabulary.path else None
-    if settings.source == "sample":
-        source = _of_sample(settings, asked, seed, whole=vocabulary is not None)
-    elif settings.source == "local":
-        source = _of_files(settings, asked, labelled, seed, everything=everything)
-        everything = everything and bool(settings.local.pairs)
-    else:
-        source, everything = _of_hub(settings, asked, seed), False
-    _check_own(source)
-    seen = _check_pairs(settings, source, seed, everything=everything)
-    notes = messages(source)
-    if vocabulary:
-        looked_at = [named(name, source.known) for name in asked]
-        notes += vocabulary_check.notes(vocabulary, source, looked_at, lowercase=settings.vocabulary.lowercase)
-    for line in notes:
-        print(f"note: {line}", file=sys.stderr)
-    return seen
-
-
-def _of_sample(settings: Prepare, asked: list[str], seed: int, *, whole: bool) -> Source:
-    """The sentences alone, unless the ``whole`` of it is wanted: reading that takes longer."""
-    groups = sample.read_faq(Path(settings.sample.faq))
-    own = settings.own(asked)
-    other = [task for task in asked if task not in own and task not in sample.TASKS]
-    if other:
-        there = ", ".join(sample.TASKS)
-        raise InputError(f"params.yaml: tasks: the source sample has no task {other[0]!r}; it has {there}")
-    if whole:
-        return read_source(settings, asked, seed)
-    return joining.joined(dataclasses.replace(EMPTY, groups=groups), own, seed=seed)
-
-
-def _of_files(settings: Prepare, asked: list[str], labelled: Sequence[str], seed: int, *, everything: bool) -> Source:
-    files, own = settings.local, settings.own(asked)
-    tasks = [task for task in asked if task not in own]
-    if everything and not (files.pairs or settings.mining.enabled):
-        raise InputError(
-            "params.yaml: prepare.local.pairs: expected files of similar sentences, which simbert learns from,"
-            " or prepare.mining.enabled: true; got neither"
-        )
-    _check_text(settings)
-    task_check.require_there("local", "prepare.local.tasks", files.tasks, tasks)
-    source = read_source(settings, asked, seed)
-    for name in tasks:
-        for line in task_check.look_over(named(name), source.tasks[name], Path(str(files.tasks)) / name):
-            print(f"note: {line}", file=sys.stderr)
-    if settings.mining.enabled:
-        deque(source.answers(), maxlen=0)
-    for name, rows in source.graded.items():
-        graded.require_measurable(name, rows)
-    labelled_check.require_not_measured(list(filter(os.path.isfile, labelled)), files.graded)
-    return source
-
-
-def _of_hub(settings: Prepare, asked: list[str], seed: int) -> Source:
-    """The tasks of one's own: all else is downloaded by the stage."""
-    if settings.hub.text is None:
-        raise InputError("params.yaml: prepare.hub.text: expected the name of a dataset, got null")
-    own = settings.own(asked)
-    task_check.require_there(
-        "hub", "prepare.hub.tasks", settings.hub.tasks, [task for task in asked if task not in own]
-    )
-    return joining.joined(EMPTY, own, seed=seed)
-
-
-def _check_own(source: Source) -> None:
-    """The tasks under prepare.tasks: what is worth a word of their rows, and of their files."""
-    for name, task in source.known.items():
-        for line in task_check.look_over(task, source.tasks[name], None):
-            print(f"note: {line}", file=sys.stderr)
-        for what, count in source.counts[name].items():
-            print(f"note: task {name}: {count} {what}", file=sys.stderr)
-
-
-def _check_text(settings: Prepare) -> None:
-    """The first documents of every file can be read; of a small text, something is left and can be split."""
-    documents, whole = local.probe(settings.local.text)
-    if whole:
-        kept, counts, _ = filtering.documents(documents, minimum=settings.minimum_characters, held_out={})
-        if not kept:
-            raise InputError(f"params.yaml: prepare.local.text: no usable text: {counts}")
-        split_documents(settings, kept)
-
-
-def _check_pairs(settings: Prepare, source: Source, seed: int, *, everything: bool) -> Seen:
-    """There is something to train on and something to hold out once all is dropped that must be."""
-    for name, splits in source.tasks.items():
-        writing.training_rows(name, splits, source.known)
-    connected = Components(source.groups)
-    groups = pairing.split(connected, source.negatives, share=settings.held_out, seed=seed)
-    sets = held_out.pairs(groups.dev, source.graded, source.tasks, groups.dev_negatives, seed=seed, known=source.known)
-    if everything:
-        if not connected.groups:
-            raise InputError(
-                "params.yaml: prepare.local.pairs: expected groups of two or more different sentences, got none:"
-                f" {dict(connected.counts)}"
-            )
-        pairing.require_measurable(groups, share=settings.held_out, seed=seed)
-        if next(Filter(HeldOut(sets)).groups("pairs", groups.train), None) is None:
-            count = len(groups.train)
-            raise InputError(f"params.yaml: prepare.local.pairs: all {count} groups to train on are held out")
-    graded_sets = None if settings.source == "hub" else source.graded
-    return Seen(held_out=sets, graded=graded_sets, known=source.known)
 
 
 def inputs(path: Path) -> list[str]:

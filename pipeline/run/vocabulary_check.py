@@ -9,13 +9,13 @@ from pathlib import Path
 
 from rosphere.clue import fit
 from rosphere.clue.tasks import Row, Task
+from rosphere.preparation.reporting import MUCH_UNKNOWN
 from rosphere.preparation.source import Source
 from rosphere.text import tokenizer
 from rosphere.text.cleaning import clean
 from rosphere.text.tokenizer import Tokenizer
 
 LOOKED_AT = 1000  # documents, and rows of each split, from the beginning
-MUCH_UNKNOWN = 0.05  # of a text; of a task fit.TOO_MANY
 
 
 def notes(vocabulary: Sequence[str], source: Source, tasks: Sequence[Task], *, lowercase: bool) -> list[str]:

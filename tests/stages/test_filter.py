@@ -12,6 +12,7 @@ import pytest
 from rosphere.errors import InputError
 from rosphere.preparation.mining import Mining
 from rosphere.preparation.own_tasks.declaration import OwnTask
+from rosphere.preparation.settings import Prepare
 from rosphere.similarity import counting, labelled_pairs, unlabelled
 from rosphere.text.cleaning import fingerprint
 from rosphere.text.corpus import Corpus
@@ -123,7 +124,7 @@ def test_labelled_pairs_of_stage_2(made: tuple[Path, dict[str, Any]]) -> None:
     assert [(row.one, row.two, row.label) for row in left] == [tuple(CLEAN[4].values())]
 
 
-def with_graded(folder: Path) -> stage.Prepare:
+def with_graded(folder: Path) -> Prepare:
     changed = settings(folder)
     return dataclasses.replace(
         changed, local=dataclasses.replace(changed.local, graded={"sts": str(folder / "sts")}, tasks=None)

@@ -11,14 +11,15 @@ from typing import Any
 import pytest
 
 from rosphere.errors import InputError
+from rosphere.preparation import splitting
 from rosphere.preparation.mining import Mining
+from rosphere.preparation.settings import Hub, Local, Prepare, Sample, Vocabulary
 from rosphere.text import sentences
 from rosphere.text.cleaning import fingerprint
 from rosphere.text.corpus import Corpus
 from rosphere.text.tokenizer import SPECIALS, Tokenizer
 from rosphere.vae.sentences import Sentences
 from stages import prepare as stage
-from stages.prepare import Hub, Local, Prepare, Sample, Vocabulary
 
 GOODS = ["衬衫", "手机", "电脑", "书包", "台灯", "雨伞", "茶杯", "皮鞋", "耳机", "键盘"]
 
@@ -167,7 +168,7 @@ def test_capitals_are_kept_where_they_are_asked_for(source: Path, tmp_path: Path
     [(["一二", "三四", "五"], None, 3), (["一二", "三四", "五"], 4, 2), (["一二", "三四"], 3, 1), (["一二"], 1, 0)],
 )
 def test_take(documents: list[str], characters: int | None, taken: int) -> None:
-    assert stage.take(documents, characters) == documents[:taken]
+    assert splitting.take(documents, characters) == documents[:taken]
 
 
 def test_a_missing_source_is_refused(source: Path, tmp_path: Path) -> None:
