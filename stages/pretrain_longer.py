@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
-from pipeline.run import runner
+from pipeline.run import control, runner
+from pipeline.run.control import Control
 from pipeline.workspace.declaration import Declaration, Metric
 from rosphere.dimension.sizes import Size, encoder_config
 from rosphere.encoder import folder
@@ -20,15 +21,9 @@ CORPUS, TOKENIZER = Path("data/corpus"), Path("data/tokenizer")
 SOURCE, TARGET = Path("models/pretrain"), Path("models/pretrain_longer")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Longer:
-    enabled: bool
-    learning_rate: float
-
-
 DECLARATION = Declaration(
     title="Pretraining and widening",
-    settings=Longer,
+    settings=Control,
     metrics=(
         Metric(key="dev_loss", label="masked-token loss on dev, nats", better="lower", format=".3f"),
         Metric(key="dev_accuracy", label="masked tokens guessed", better="higher", format=".0%"),
@@ -44,12 +39,12 @@ def recipe(wide: Wide, narrow: Narrow, shape: EncoderConfig, grown: EncoderConfi
     return replace(cut, schedule=replace(wide.schedule, steps=steps, learning_rate=rate))
 
 
-def train(job: runner.Job, control: Longer) -> None:
+def train(job: runner.Job, given: Control) -> None:
     tokenizer, sizes = Tokenizer(TOKENIZER), job.scalar("sizes", dict[str, Size])
     wide, narrow = job.section(Wide, "pretrain_wide"), job.section(Narrow, "pretrain")
     model = folder.load(SOURCE, dropout=wide.dropout)
     grown = encoder_config(sizes, job.scalar("widen.size", str), vocabulary=len(tokenizer), dropout=0.0)
-    settings = recipe(wide, narrow, model.config, grown, control.learning_rate)
+    settings = recipe(wide, narrow, model.config, grown, given.learning_rate)
     optimizer = adamw(model, settings.schedule)
     checkpoint.load_moments(SOURCE / checkpoint.MOMENTS_FILE, model, optimizer)
     history = training.pretrain(
@@ -73,13 +68,7 @@ def train(job: runner.Job, control: Longer) -> None:
 
 def main() -> None:
     with runner.stage("pretrain_longer", divides=True) as job:
-        control = job.section(Longer)
-        if control.enabled:
-            train(job, control)
-        else:
-            TARGET.mkdir(parents=True, exist_ok=True)
-            job.curve([{"step": 0}])
-            job.report({"enabled": False})
+        control.run(job, train, TARGET)
 
 
 if __name__ == "__main__":

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
-from pipeline.run import runner
+from pipeline.run import control, runner
+from pipeline.run.control import Control
 from pipeline.workspace.declaration import Declaration, Metric
 from rosphere.dimension.sizes import Size, encoder_config
 from rosphere.encoder import folder
@@ -19,15 +20,9 @@ from rosphere.text.tokenizer import Tokenizer
 CORPUS, TOKENIZER, TARGET = Path("data/corpus"), Path("data/tokenizer"), Path("models/pretrain_scratch")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Scratch:
-    enabled: bool
-    learning_rate: float
-
-
 DECLARATION = Declaration(
     title="Pretraining and widening",
-    settings=Scratch,
+    settings=Control,
     metrics=(
         Metric(key="dev_loss", label="masked-token loss on dev, nats", better="lower", format=".3f"),
         Metric(key="dev_accuracy", label="masked tokens guessed", better="higher", format=".0%"),
@@ -42,13 +37,13 @@ def recipe(wide: Wide, config: EncoderConfig, rate: float, *, before: float) -> 
     return replace(wide, schedule=replace(wide.schedule, steps=steps, learning_rate=rate))
 
 
-def train(job: runner.Job, control: Scratch) -> None:
+def train(job: runner.Job, given: Control) -> None:
     seed, tokenizer = job.scalar("seed", int), Tokenizer(TOKENIZER)
     sizes, wide = job.scalar("sizes", dict[str, Size]), job.section(Wide, "pretrain_wide")
     narrow, vocabulary = job.section(Narrow, "pretrain"), len(tokenizer)
     shape = encoder_config(sizes, job.scalar("widen.size", str), vocabulary=vocabulary, dropout=wide.dropout)
     before = narrow.total_flops(encoder_config(sizes, narrow.size, vocabulary=vocabulary, dropout=0.0))
-    settings = recipe(wide, shape, control.learning_rate, before=before)
+    settings = recipe(wide, shape, given.learning_rate, before=before)
     seed_everything(seed)
     model = MaskedLanguageModel(shape)
     history = training.pretrain(
@@ -69,13 +64,7 @@ def train(job: runner.Job, control: Scratch) -> None:
 
 def main() -> None:
     with runner.stage("pretrain_scratch", divides=True) as job:
-        control = job.section(Scratch)
-        if control.enabled:
-            train(job, control)
-        else:
-            TARGET.mkdir(parents=True, exist_ok=True)
-            job.curve([{"step": 0}])
-            job.report({"enabled": False})
+        control.run(job, train, TARGET)
 
 
 if __name__ == "__main__":

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.project import copied, dvc, environment
 from tests.shrink import shrink
-from tests.stages.test_dag import ROOMS, ROOT, dvc, environment, stale
+from tests.stages.test_dag import stale
 
 pytestmark = pytest.mark.integration
 
@@ -37,14 +37,7 @@ OVERRIDES = "  tasks: {}\n  schedule: {learning_rate: 5e-4"
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """All stages up to date, of which prepare alone has run."""
-    folder = tmp_path_factory.mktemp("added") / "project"
-    for room in ROOMS:
-        source, target = ROOT / room, folder / room
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if source.is_dir():
-            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(source, target)
+    folder = copied(tmp_path_factory.mktemp("added") / "project")
     shrink(folder / "params.yaml")
     dvc(folder, "init", "--no-scm", "-q")
     done = dvc(folder, "repro", "prepare")

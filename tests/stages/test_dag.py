@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import re
 import shutil
 import signal
@@ -16,46 +15,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.project import copied, dvc, environment
 from tests.shrink import shrink
 
 pytestmark = pytest.mark.integration
-
-ROOT = Path(__file__).resolve().parents[2]
-ROOMS = ("rosphere", "pipeline", "stages", "data/sample", "data/sources", "dvc.yaml", "params.yaml", ".dvcignore")
 
 
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the project, without git and without anything already made, with prepare done."""
-    folder = tmp_path_factory.mktemp("dag") / "project"
-    for room in ROOMS:
-        source, target = ROOT / room, folder / room
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if source.is_dir():
-            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(source, target)
+    folder = copied(tmp_path_factory.mktemp("dag") / "project")
     shrink(folder / "params.yaml")
     dvc(folder, "init", "--no-scm", "-q")
     done = dvc(folder, "repro", "widen")
     assert done.returncode == 0, done.stdout + done.stderr
     return folder
-
-
-def environment() -> dict[str, str]:
-    return {
-        **os.environ,
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "DVC_NO_ANALYTICS": "1",
-        "ROSPHERE_TRACKING": "0",
-        "OMP_NUM_THREADS": "1",
-        "PYTHONDONTWRITEBYTECODE": "1",
-    }
-
-
-def dvc(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "dvc", "--wait-for-lock", *arguments]
-    return subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True)
 
 
 def stale(folder: Path, *targets: str) -> set[str]:

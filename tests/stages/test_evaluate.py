@@ -19,7 +19,7 @@ from rosphere.errors import InputError
 from rosphere.text import reading
 from stages.evaluate import EpochSchedule, Evaluate, set_apart
 from tests import tiny
-from tests.stages.test_dag import environment
+from tests.project import environment
 
 pytestmark = pytest.mark.integration
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,11 +10,10 @@ from pathlib import Path
 import pytest
 
 from tests.pipeline.report import toy_reports
+from tests.project import copied, environment
 
 pytestmark = pytest.mark.integration
 
-ROOT = Path(__file__).resolve().parents[2]
-ROOMS = ("rosphere", "pipeline", "stages", "data/sample", "data/sources", "dvc.yaml", "params.yaml", ".dvcignore")
 SCRIPT = '''"""rerank: the first answers of the encoder in a better order."""
 
 from __future__ import annotations
@@ -78,16 +75,8 @@ plots:
 
 
 def run(folder: Path, *command: str) -> str:
-    environment = {
-        **os.environ,
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "PYTHONPATH": str(folder),
-        "DVC_NO_ANALYTICS": "1",
-        "ROSPHERE_TRACKING": "0",
-        "OMP_NUM_THREADS": "1",
-        "PYTHONDONTWRITEBYTECODE": "1",
-    }
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    env = {**environment(), "PYTHONPATH": str(folder)}
+    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -99,14 +88,7 @@ def git(folder: Path, *arguments: str) -> None:
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the project with a stage `rerank`, and reports of all the others as if these had run."""
-    folder = tmp_path_factory.mktemp("new") / "project"
-    for room in ROOMS:
-        source, target = ROOT / room, folder / room
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if source.is_dir():
-            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(source, target)
+    folder = copied(tmp_path_factory.mktemp("new") / "project")
     (folder / "stages" / "rerank.py").write_text(SCRIPT, encoding="utf-8")
     params, graph = folder / "params.yaml", folder / "dvc.yaml"
     given = params.read_text(encoding="utf-8").replace("tasks: [sentiment, entities, faq]", "tasks: [sentiment]")
