@@ -38,7 +38,7 @@ def fresh(sizes: dict[str, Size], settings: Narrow, tokenizer: Tokenizer) -> Mas
 def published(name: str, settings: Narrow, tokenizer: Tokenizer) -> MaskedLanguageModel:
     """The weights of a folder or of the hub, with a new vocabulary head if they have none."""
     source = hub.located(name)
-    tokenizer.require_vocabulary(source)
+    tokenizer.require_same(source)
     return folder.load(source, dropout=settings.dropout, fresh_head=True)
 
 

@@ -194,6 +194,7 @@ class MaskedLanguageModel(nn.Module):
             self.bias = nn.Parameter(torch.zeros(config.vocab_size))
         self.activation = activation(config.hidden_act) if config.biased else nn.Identity()
         self.pooler = nn.Linear(config.hidden_size, config.hidden_size) if pooler else None
+        self.fresh: tuple[str, ...] = ()  # of a folder without a vocabulary head: the tensors that were drawn for it
         self.apply(self._initialise)
 
     def _initialise(self, module: nn.Module) -> None:

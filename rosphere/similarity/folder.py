@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
+from rosphere import files
 from rosphere.encoder import folder as folders
+from rosphere.encoder import tensors
 from rosphere.errors import InputError
 from rosphere.similarity import edits
 from rosphere.similarity.lexical import Lexical
@@ -88,10 +90,10 @@ def _save_lexical(lexical: Lexical, folder: Path, tokenizer: Tokenizer) -> dict[
     return dict(zip((WORDS, WEIGHTS, PLACED, JOINED, "8_Normalize"), kinds, strict=True))
 
 
-def _load_lexical(folder: Path) -> Lexical:
-    table = load_file(folder / WORDS / WEIGHT)["emb_layer.weight"]
-    weight = load_file(folder / WEIGHTS / WEIGHT)["emb_layer.weight"][:, 0]
-    ratio = float(load_file(folder / PLACED / WEIGHT)["linear.weight"][0, 0]) ** 2
+def _load_lexical(folder: Path, width: int) -> Lexical:
+    table = tensors.one(folder / WORDS / WEIGHT, "emb_layer.weight", (None, width))
+    weight = tensors.one(folder / WEIGHTS / WEIGHT, "emb_layer.weight", (len(table), 1))[:, 0]
+    ratio = float(tensors.one(folder / PLACED / WEIGHT, "linear.weight", (width, width))[0, 0]) ** 2
     return Lexical(table, weight, 1 / (1 + ratio))
 
 
@@ -116,14 +118,20 @@ def load(folder: Path, *, dropout: float | None = None) -> SimilarityModel:
     """The model of a folder that ``save`` wrote, under another dropout rate if one is given."""
     weights = weights_of(folder)
     model = SimilarityModel(folders.load(folder, dropout=dropout), pooling_of(folder))
-    model.pooler.load_state_dict({n.removeprefix("linear."): t for n, t in load_file(weights).items()})
+    _fill_pooler(model, weights, "linear.")
     if (folder / COUNTS).is_file():
         model.counts = mixture.load(folder / COUNTS)
     if (folder / EDITS).is_file():
         model.edits = edits.load(folder / EDITS)
     if (folder / WORDS).is_dir():
-        model.lexical = _load_lexical(folder)
+        model.lexical = _load_lexical(folder, model.language.config.hidden_size)
     return model
+
+
+def _fill_pooler(model: SimilarityModel, path: Path, before: str) -> None:
+    found = {name.removeprefix(before): tensor for name, tensor in tensors.read(path).items()}
+    tensors.require_shapes(found, model.pooler.state_dict(), path)
+    model.pooler.load_state_dict(found)
 
 
 def pooling_of(folder: Path) -> Pooling:
@@ -135,7 +143,7 @@ def pooling_of(folder: Path) -> Pooling:
     path = folder / "1_Pooling" / "config.json"
     if not path.is_file():
         return "cls"
-    found = json.loads(path.read_text(encoding="utf-8"))
+    found = files.json_object(path)
     modes = sorted(key for key, value in found.items() if key.startswith("pooling_mode_") and value)
     named = {"pooling_mode_cls_token": "cls", "pooling_mode_mean_tokens": "mean"}
     if len(modes) != 1 or modes[0] not in named:
@@ -155,5 +163,5 @@ def load_as_trained(folder: Path) -> SimilarityModel:
     model.lexical = None
     if not (folder / AS_TRAINED).is_file():
         raise InputError(f"{folder}: expected the pooler as it was trained, {AS_TRAINED} is missing")
-    model.pooler.load_state_dict(load_file(folder / AS_TRAINED))
+    _fill_pooler(model, folder / AS_TRAINED, "")
     return model

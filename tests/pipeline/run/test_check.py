@@ -77,7 +77,7 @@ def test_a_vocabulary_may_be_a_folder_or_a_hub_name(changed: Callable[..., Path]
 @pytest.mark.parametrize(
     ("raw", "message"),
     [
-        (None, "vocab.txt: no such file"),
+        (None, "not a tokenizer folder, it has neither tokenizer.json nor vocab.txt"),
         ("\n".join(SPECIALS[:4]).encode(), r"vocab.txt: the special token \[MASK\] is missing"),
         ("\n".join([*SPECIALS, "好", "好"]).encode(), "vocab.txt: '好' stands in it more than once"),
         ("\n".join([*SPECIALS, "好"]).encode("gbk"), "vocab.txt:6: not UTF-8"),
