@@ -83,16 +83,19 @@ def seems(path: Path) -> str:
     return next(words for start, words in LOOKS if head.startswith(start))
 
 
-def json_object(path: Path) -> dict[str, Any]:
-    """The object that a JSON file holds.
-
-    Raises:
-        InputError: the file is no JSON, with what it seems to be, or holds something else than an object.
-    """
+def json_value(path: Path) -> Any:
+    """What a JSON file holds. Raises InputError where it is none, with what it seems to be."""
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
     try:
-        value = json.loads(path.read_text(encoding="utf-8-sig"))
+        return json.loads(path.read_text(encoding="utf-8-sig"))
     except (ValueError, RecursionError) as error:  # not UTF-8 is a ValueError too
         raise InputError(f"{path}: not JSON ({str(error)[:120]}): {seems(path)}") from error
+
+
+def json_object(path: Path) -> dict[str, Any]:
+    """The object that a JSON file holds. Raises InputError where it is no JSON, or something else than an object."""
+    value = json_value(path)
     if not isinstance(value, dict):
         raise InputError(f"{path}: expected a JSON object, got {type(value).__name__}")
     return value

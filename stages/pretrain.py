@@ -39,7 +39,11 @@ def published(name: str, settings: Narrow, tokenizer: Tokenizer) -> MaskedLangua
     """The weights of a folder or of the hub, with a new vocabulary head if they have none."""
     source = hub.located(name)
     tokenizer.require_same(source)
-    return folder.load(source, dropout=settings.dropout, fresh_head=True)
+    model = folder.load(source, dropout=settings.dropout, fresh_head=True)
+    if model.fresh:
+        print(f"pretrain: {name} has no vocabulary head; one begins at random ({', '.join(model.fresh)})", flush=True)
+        model.fresh = ()  # from here on it is trained
+    return model
 
 
 def main() -> None:

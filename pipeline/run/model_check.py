@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from pipeline.run import vocabulary_check
-from rosphere.encoder import config, folder
+from rosphere.encoder import folder
 from rosphere.encoder.config import EncoderConfig
 from rosphere.encoder.hub import REPOSITORY
 from rosphere.errors import InputError
@@ -49,16 +49,16 @@ def require_teacher(key: str, name: str) -> None:
     path = Path(name)
     if path.suffix == teachers.SUFFIX:
         teachers.require_vectors(path)
-    elif not (path / "config.json").is_file():
-        raise InputError(
-            f"params.yaml: {key}: {name}: expected a model's folder or a {teachers.SUFFIX} file of vectors"
-        )
+        return
+    try:
+        teachers.require_folder(path)
+    except InputError as error:
+        raise InputError(f"params.yaml: {key}: {error}") from error
 
 
 def require_encoder(key: str, name: str) -> None:
     """Raises InputError where a folder is no sentence encoder that ``similarity.save`` wrote."""
     try:
-        similarity.weights_of(Path(name))
+        similarity.load(Path(name))
     except InputError as error:
         raise InputError(f"params.yaml: {key}: {error}") from error
-    config.read(Path(name))
