@@ -174,7 +174,8 @@ class Tokenizer:
         if normaliser.get("type") == "BertNormalizer" and normaliser.get("strip_accents") is None:
             normaliser["strip_accents"] = normaliser.get("lowercase")  # as BERT's own rule is
         added = sorted(token["content"] for token in whole["added_tokens"])
-        parts = {**normaliser, "pre_tokenizer": whole["pre_tokenizer"], "added tokens": added}
+        first = {"lowercase": normaliser.get("lowercase")}  # which says most, and decides others
+        parts = {**first, **normaliser, "pre_tokenizer": whole["pre_tokenizer"], "added tokens": added}
         return {name: json.dumps(value, ensure_ascii=False) for name, value in parts.items()}
 
     def vocabulary(self) -> list[str]:
