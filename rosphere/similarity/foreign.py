@@ -42,7 +42,7 @@ def load(folder: Path, *, max_length: int | None = None) -> SentenceTransformer:
     except Exception as error:  # of a damaged folder transformers and sentence-transformers say anything
         said = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
         raise InputError(f"{folder}: not a model that transformers can load: {said}") from error
-    if max_length is not None:
+    if max_length is not None and type(model[0]).__name__ != "StaticEmbedding":  # which reads all, and has no bound
         model.max_seq_length = int(min(max_length, model.max_seq_length or max_length))
     return model
 
