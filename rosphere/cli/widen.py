@@ -125,15 +125,11 @@ def _written(
     if model.fresh:
         found["measured_through"] = "a vocabulary head drawn by the seed, and not written: the folder has none"
     if independent.readable(model.config):
-        found["transformers"] = {
-            "max_gap": independent.transformers_gap(
-                inner, beside, model.config, wide.config, ids, keep, bare=bool(model.fresh), seed=seed
-            ),
-            "of": "hidden states" if model.fresh else "logits",
-        }
+        found["transformers"] = independent.transformers_gap(
+            inner, beside, model.config, wide.config, ids, keep, bare=bool(model.fresh), seed=seed
+        )
         if (place / modules.LISTED).is_file():
-            texts = lines or SENTENCES
-            found["sentence_transformers"] = {"max_cosine_gap": independent.cosine_gap(source, place, texts)}
+            found["sentence_transformers"] = independent.cosine_gap(source, place, lines or SENTENCES)
     return found
 
 

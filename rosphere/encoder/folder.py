@@ -75,10 +75,11 @@ def from_hugging_face(
         missing = [wanted for wanted in names if wanted not in theirs]
         if missing:
             raise InputError(f"{origin}: tensor {missing[0]} is missing")
-        found = torch.cat([theirs[wanted] for wanted in names]) if len(names) > 1 else theirs[names[0]]
-        if found.shape != expected.shape:
-            raise InputError(f"{origin}: {names[0]} has shape {tuple(found.shape)}, expected {tuple(expected.shape)}")
-        ours[name] = found
+        parts = [theirs[wanted] for wanted in names]
+        for wanted, found, like_it in zip(names, parts, expected.chunk(len(names)), strict=True):
+            if found.shape != like_it.shape:
+                raise InputError(f"{origin}: {wanted} has shape {tuple(found.shape)}, expected {tuple(like_it.shape)}")
+        ours[name] = torch.cat(parts) if len(parts) > 1 else parts[0]
     return ours
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from rosphere.encoder.config import EncoderConfig
 from rosphere.errors import InputError
 from rosphere.similarity import encoding, ranking, rewriting
 from rosphere.similarity.defaults import KEEP, SAMPLES, TOP_P
@@ -70,7 +71,14 @@ def paraphrases_of_each(
     edits: bool = True,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Ranked]:
-    """What ``paraphrases`` gives for each text, computed many at once; ``progress(texts done, texts in all)``."""
+    """What ``paraphrases`` gives for each text, computed many at once; ``progress(texts done, texts in all)``.
+
+    Raises:
+        InputError: a number is below 1; the model has one segment, or too few positions for a text and its paraphrase.
+    """
+    for name, number in (("keep", keep), ("max_length", max_length)):
+        if number < 1:
+            raise InputError(f"{name}: expected 1 or more, got {number}")
     model.eval()
     if edits and model.edits and not any(mask or ()):
         edited: list[Ranked] = []
@@ -80,6 +88,7 @@ def paraphrases_of_each(
         return edited
     plain = [ids[:max_length] for ids in tokenizer.ids(texts)]
     sources = plain if mask is None else [_masked(*each, tokenizer.mask) for each in zip(plain, mask, strict=True)]
+    _require_room(model.language.config, max(map(len, sources), default=0) + 2, max_length)
     found: list[Ranked] = [[] for _ in texts]
     order = sorted(range(len(texts)), key=lambda number: len(sources[number]))
     size = max(1, SENTENCES_A_RANKING // max(1, samples))
@@ -101,6 +110,17 @@ def paraphrases_of_each(
             found[number] = best[:keep]
         progress(start + len(chosen), len(texts))
     return found
+
+
+def _require_room(config: EncoderConfig, read: int, written: int) -> None:
+    """Raises InputError where a model cannot hold a text of ``read`` tokens and so many more that it writes."""
+    if config.type_vocab_size < 2:
+        raise InputError("the model has type_vocab_size 1: to write, it must tell the text from its paraphrase")
+    if not config.rotary and read + written > config.max_position_embeddings:
+        raise InputError(
+            f"a text of {read} tokens and up to {written} that are written (max_length); this model has positions for "
+            f"{config.max_position_embeddings}"
+        )
 
 
 def _masked(source: Sequence[int], places: Sequence[int], token: int) -> list[int]:

@@ -48,6 +48,8 @@ class Index:
 
     def nearest(self, query_D: NDArray[np.floating[Any]], count: int) -> list[tuple[int, float]]:
         """(number, cosine) of the ``count`` nearest lines, nearest first; of equally near ones the earlier."""
+        if count < 1:
+            raise InputError(f"count: expected 1 or more, got {count}")
         best: list[tuple[int, float]] = []
         for start in range(0, len(self), ROWS_A_PRODUCT):
             with np.errstate(invalid="ignore"):  # BLAS kernels raise it for lanes past the end, with finite results

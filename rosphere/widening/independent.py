@@ -20,16 +20,22 @@ def readable(config: EncoderConfig) -> bool:
 
 def transformers_gap(
     small: Path, wide: Path, old: EncoderConfig, new: EncoderConfig, ids: Tensor, keep: Tensor, *, bare: bool, seed: int
-) -> float:
-    """The largest difference of two logits in transformers, float32; of a bare encoder, of two hidden states."""
+) -> dict[str, Any]:
+    """The largest difference of two logits in transformers, float32; of a bare encoder, of two hidden states.
+
+    {"max_gap", "of"}, or {"not_measured": why} where transformers does not read one of the two.
+    """
     from transformers import AutoModel, AutoModelForMaskedLM
 
     reader = AutoModel if bare else AutoModelForMaskedLM
-    found = [_run(reader, folder, ids, keep) for folder in (small, wide)]
+    try:
+        found = [_run(reader, folder, ids, keep) for folder in (small, wide)]
+    except Exception as error:  # it may say anything of settings that we have no use for
+        return {"not_measured": _first(error)}
     before, after = ((each.last_hidden_state if bare else each.logits)[keep.bool()] for each in found)
     if bare:
         before = maps.apply(plan.growth(old, new, seed)["write hidden"], before, 1)
-    return float((after - before).abs().max())
+    return {"max_gap": float((after - before).abs().max()), "of": "hidden states" if bare else "logits"}
 
 
 @torch.no_grad()
@@ -38,13 +44,24 @@ def _run(reader: Any, folder: Path, ids: Tensor, keep: Tensor) -> Any:
     return model(input_ids=ids, attention_mask=keep.long())
 
 
-def cosine_gap(small: Path, wide: Path, texts: Sequence[str]) -> float:
-    """The largest difference of two cosines in sentence-transformers."""
+def cosine_gap(small: Path, wide: Path, texts: Sequence[str]) -> dict[str, Any]:
+    """The largest difference of two cosines in sentence-transformers: {"max_cosine_gap"}, or {"not_measured": why}."""
     from sentence_transformers import SentenceTransformer
 
     cosines = []
     for folder in (small, wide):
-        model = SentenceTransformer(str(folder.resolve()), local_files_only=True, device="cpu")
-        vectors = model.encode(list(texts), normalize_embeddings=True, convert_to_tensor=True, show_progress_bar=False)
-        cosines.append(vectors.double() @ vectors.double().T)
-    return float((cosines[0] - cosines[1]).abs().max())
+        try:
+            model = SentenceTransformer(
+                str(folder.resolve()), local_files_only=True, trust_remote_code=False, device="cpu"
+            )
+            found = model.encode(
+                list(texts), normalize_embeddings=True, convert_to_tensor=True, show_progress_bar=False
+            )
+        except Exception as error:  # as above
+            return {"not_measured": _first(error)}
+        cosines.append(found.double() @ found.double().T)
+    return {"max_cosine_gap": float((cosines[0] - cosines[1]).abs().max())}
+
+
+def _first(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
