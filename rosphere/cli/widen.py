@@ -50,7 +50,7 @@ def widen(
     seed: options.Seed = 0,
 ) -> None:
     """A wider or deeper model with the same function, and its certificate."""
-    from rosphere.widening import modules
+    from rosphere.encoder import modules
     from rosphere.widening import widen as grown
 
     if target.exists():
@@ -113,9 +113,9 @@ def _written(
     seed: int,
 ) -> dict[str, Any]:
     """Writes the folder; the certificate, with what others' libraries make of it."""
-    from rosphere.encoder import folder, masks
+    from rosphere.encoder import folder, masks, modules
     from rosphere.similarity import growing
-    from rosphere.widening import certificate, independent, modules
+    from rosphere.widening import certificate, independent
 
     inner = modules.encoder(source)
     beside = place / inner.relative_to(source)

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rosphere.encoder import tensors
+from rosphere.encoder import modules, tensors
 from rosphere.errors import InputError
 from rosphere.similarity.vectors import Vectors, unit
-from rosphere.widening import modules
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer

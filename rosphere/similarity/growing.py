@@ -8,12 +8,13 @@ from pathlib import Path
 
 from torch.nn import functional as F
 
+from rosphere.encoder import modules
 from rosphere.encoder.config import EncoderConfig
+from rosphere.encoder.modules import Module
 from rosphere.similarity import folder as similarity
 from rosphere.similarity.lexical import Lexical
 from rosphere.text.tokenizer import Tokenizer
-from rosphere.widening import modules
-from rosphere.widening.modules import Grower, Module
+from rosphere.widening.modules import Grower, left_behind
 
 BESIDE = (modules.LISTED, "config_sentence_transformers.json", similarity.COUNTS, similarity.EDITS)
 OF_ENCODER = ("sentence_bert_config.json",)  # lengths; beside the encoder, in whatever folder that lies
@@ -40,7 +41,7 @@ def carry(source: Path, target: Path, *, old: EncoderConfig, new: EncoderConfig,
     for name in OF_ENCODER if names else ():
         if (source / inner / name).is_file():
             shutil.copyfile(source / inner / name, target / inner / name)
-    return sorted(modules.left_behind(source, target))
+    return sorted(left_behind(source, target))
 
 
 def _modules(source: Path, target: Path, rows: Sequence[Module], grower: Grower) -> str | None:

@@ -16,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from rosphere import files
+from rosphere.encoder import modules
 from rosphere.encoder.config import Kind
 from rosphere.errors import InputError
 from rosphere.similarity import encoding, foreign
@@ -23,7 +24,6 @@ from rosphere.similarity import folder as similarity
 from rosphere.similarity.vectors import Vectors, unit
 from rosphere.text.tokenizer import Tokenizer
 from rosphere.training import processes
-from rosphere.widening import modules
 
 SUFFIX = ".safetensors"
 VECTORS, KEYS = "vectors", "keys"

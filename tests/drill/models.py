@@ -182,7 +182,7 @@ def widened(place: Path, home: Path) -> None:
 
 def checked(place: Path, home: Path) -> None:
     model_check.require_teacher("roformer_sim.teacher", str(place))
-    if (place / "2_Dense").is_dir():
+    if (place / similarity.WORDS).is_dir():
         model_check.require_encoder("roformer_sim.init", str(place))
     narrow = Narrow(
         size="tiny", init=str(place), sequence=32, batch_size=1, mask_rate=0.3, causal_share=0, causal_rate=0.5,

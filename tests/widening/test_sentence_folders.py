@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from rosphere.cli.app import main
+from rosphere.encoder import modules
 from rosphere.errors import InputError
 from rosphere.files import below
 from rosphere.similarity import edits, encoding
@@ -18,7 +19,7 @@ from rosphere.similarity import folder as similarity
 from rosphere.similarity.lexical import Lexical
 from rosphere.similarity.model import SimilarityModel
 from rosphere.text.tokenizer import Tokenizer
-from rosphere.widening import modules
+from rosphere.widening.modules import spread
 from tests import tiny
 
 TEXTS = ["一丁丂七", "丄丅丆万丈三", "上", "下丌不与丏", "一丁丂七丄丅"]
@@ -124,7 +125,7 @@ def test_inner_products_stay_at_any_width(width: int) -> None:
     from rosphere.widening import maps
 
     vectors = torch.randn(5, 24, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    grown = maps.apply(modules.spread(width, 24), vectors, 1)
+    grown = maps.apply(spread(width, 24), vectors, 1)
     torch.testing.assert_close(grown @ grown.T, vectors @ vectors.T)
 
 
