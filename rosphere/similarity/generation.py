@@ -13,7 +13,6 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from rosphere.encoder.config import EncoderConfig
 from rosphere.errors import InputError
 from rosphere.similarity import encoding, ranking, rewriting
 from rosphere.similarity.defaults import KEEP, SAMPLES, TOP_P
@@ -74,11 +73,10 @@ def paraphrases_of_each(
     """What ``paraphrases`` gives for each text, computed many at once; ``progress(texts done, texts in all)``.
 
     Raises:
-        InputError: a number is below 1; the model has one segment, or too few positions for a text and its paraphrase.
+        InputError: ``keep`` is below 1, or what ``sampling.sample`` refuses.
     """
-    for name, number in (("keep", keep), ("max_length", max_length)):
-        if number < 1:
-            raise InputError(f"{name}: expected 1 or more, got {number}")
+    if keep < 1:
+        raise InputError(f"keep: expected 1 or more, got {keep}")
     model.eval()
     if edits and model.edits and not any(mask or ()):
         edited: list[Ranked] = []
@@ -88,7 +86,6 @@ def paraphrases_of_each(
         return edited
     plain = [ids[:max_length] for ids in tokenizer.ids(texts)]
     sources = plain if mask is None else [_masked(*each, tokenizer.mask) for each in zip(plain, mask, strict=True)]
-    _require_room(model.language.config, max(map(len, sources), default=0) + 2, max_length)
     found: list[Ranked] = [[] for _ in texts]
     order = sorted(range(len(texts)), key=lambda number: len(sources[number]))
     size = max(1, SENTENCES_A_RANKING // max(1, samples))
@@ -110,17 +107,6 @@ def paraphrases_of_each(
             found[number] = best[:keep]
         progress(start + len(chosen), len(texts))
     return found
-
-
-def _require_room(config: EncoderConfig, read: int, written: int) -> None:
-    """Raises InputError where a model cannot hold a text of ``read`` tokens and so many more that it writes."""
-    if config.type_vocab_size < 2:
-        raise InputError("the model has type_vocab_size 1: to write, it must tell the text from its paraphrase")
-    if not config.rotary and read + written > config.max_position_embeddings:
-        raise InputError(
-            f"a text of {read} tokens and up to {written} that are written (max_length); this model has positions for "
-            f"{config.max_position_embeddings}"
-        )
 
 
 def _masked(source: Sequence[int], places: Sequence[int], token: int) -> list[int]:

@@ -153,6 +153,8 @@ def _check(model: MaskedLanguageModel, length: int, count: int, max_length: int,
         raise InputError(f"samples: expected 1 or more, got {count}")
     if max_length < 1:
         raise InputError(f"max_length: expected 1 token or more, got {max_length}")
+    if model.config.type_vocab_size < 2:
+        raise InputError("the model has type_vocab_size 1: to write, it must tell the text from its paraphrase")
     most = model.config.max_position_embeddings
     if not model.config.rotary and length - 1 > most:  # the last token is drawn, never read
         raise InputError(

@@ -80,7 +80,7 @@ class Grower:
         weight = tensors.one(path, "linear.weight", (None, size))
         bias = tensors.one(path, "linear.bias", (len(weight),)) if settings.get("bias", True) else None
         square = size == old == len(weight) and str(settings.get("activation_function", "")).endswith("Identity")
-        wide = {"linear.weight": torch.cat([self._read(part) for part in weight.split(old, dim=1)], dim=1)}
+        wide = {"linear.weight": torch.cat([self._read(part) for part in torch.split(weight, old, dim=1)], dim=1)}
         if bias is not None:
             wide["linear.bias"] = bias
         if square:

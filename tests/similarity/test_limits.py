@@ -15,6 +15,7 @@ from rosphere.errors import InputError
 from rosphere.similarity import generation, losses
 from rosphere.similarity.index import Index
 from rosphere.similarity.model import SimilarityModel
+from rosphere.similarity.sampling import sample
 from tests import tiny
 
 
@@ -29,9 +30,13 @@ def writer(folder: Path, **changes: Any) -> tuple[SimilarityModel, Any]:
     ("shape", "asked", "message"),
     [
         ({"type_vocab_size": 1}, {}, "type_vocab_size 1: to write, it must tell the text from its paraphrase"),
-        ({"max_position_embeddings": 12}, {}, "a text of 5 tokens and up to 10 .* has positions for 12"),
+        (
+            {"max_position_embeddings": 12},
+            {},
+            "max_length 10: text and paraphrase need 14 positions; this model has 12",
+        ),
         ({}, {"keep": 0}, "keep: expected 1 or more, got 0"),
-        ({}, {"max_length": 0}, "max_length: expected 1 or more, got 0"),
+        ({}, {"max_length": 0}, "max_length: expected 1 token or more, got 0"),
     ],
 )
 def test_writing(tmp_path: Path, shape: dict[str, int], asked: dict[str, int], message: str) -> None:
@@ -44,9 +49,13 @@ def test_an_embedding_larger_than_the_tokenizer_writes_known_tokens_alone(tmp_pa
     model = SimilarityModel(tiny.language(len(pieces) + 30, seed=0))
     assert model.language.bias is not None
     model.language.bias.data[len(pieces) :] = 100.0  # what nothing has trained
+    model.language.bias.data[pieces.sep] = 2.0  # it ends sometimes
     pieces.require(model.language.config.vocab_size, model=tmp_path)
-    found = generation.paraphrases(model, pieces, "一丁丂七", samples=4, max_length=6)
-    assert found and all(text for text, _ in found)
+    rows = sample(
+        model.language, pieces, pieces.ids(["一丁丂七"]), count=8, max_length=60, top_p=1.0, seed=0, counts=None
+    )
+    written = [token for each in rows for row in each for token in row]
+    assert written and max(written) < len(pieces)
 
 
 def test_the_nearest_are_one_or_more() -> None:
