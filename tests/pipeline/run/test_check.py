@@ -287,7 +287,7 @@ def test_a_teacher_is_looked_at(changed: Callable[..., Path], tmp_path: Path) ->
         (
             "teacher: models/simbert",
             f"teacher: {tmp_path}/empty",
-            "roformer_sim.teacher: .*expected a model's folder or",
+            "roformer_sim.teacher: .*expected a teacher, a model's folder or",
         ),
         (
             "teacher: models/simbert",
@@ -295,7 +295,11 @@ def test_a_teacher_is_looked_at(changed: Callable[..., Path], tmp_path: Path) ->
             "expected the tensors 'vectors' and 'keys'",
         ),
         ("init: models/simbert", f"init: {tmp_path}/empty", "roformer_sim.init: .*not a sentence encoder"),
-        ("teacher: null", f"teacher: {tmp_path}/empty", "evaluate_paraphrases.teacher: .*expected a model's folder or"),
+        (
+            "teacher: null",
+            f"teacher: {tmp_path}/empty",
+            "evaluate_paraphrases.teacher: .*expected a teacher, a model's",
+        ),
     ):
         with pytest.raises(InputError, match=message):
             check.check(changed((old, new)))
