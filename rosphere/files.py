@@ -1,12 +1,24 @@
-"""Files that are there whole or not at all, and what a file or folder holds as a short name."""
+"""Files that are there whole or not at all, what they hold as a short name, and what they seem to be if unreadable."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+from rosphere.errors import InputError
+
+LOOKS = (  # by which first bytes, what a file that is not what its name says seems to be, and what to do
+    (b"version https://git-lfs", "it is a pointer of Git LFS, not the file itself; `git lfs pull` fetches that"),
+    (b"<", "it seems to be a web page; download the file again"),
+    (b"PK\x03\x04", "it seems to be a zip archive or a torch file, whole or in part; fetch the file again"),
+    (b"\x80", "it seems to be a pickled torch file, whole or in part; fetch the file again"),
+    (b"", "it seems to be cut off or of another format; fetch the file again"),
+)
 
 
 @contextmanager
@@ -60,3 +72,30 @@ def folder_hash(folder: Path) -> str:
     for path in below(folder):
         mark.update(f"{path.relative_to(folder)}\0{file_hash(path)}\0".encode())
     return mark.hexdigest()
+
+
+def seems(path: Path) -> str:
+    """What a file that cannot be read seems to be, and what to do about it, in words."""
+    with path.open("rb") as file:
+        head = file.read(64).lstrip()
+    if not head:
+        return "it is empty; fetch the file again"
+    return next(words for start, words in LOOKS if head.startswith(start))
+
+
+def json_value(path: Path) -> Any:
+    """What a JSON file holds. Raises InputError where it is none, with what it seems to be."""
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
+    try:
+        return json.loads(path.read_text(encoding="utf-8-sig"))
+    except (ValueError, RecursionError) as error:  # not UTF-8 is a ValueError too
+        raise InputError(f"{path}: not JSON ({str(error)[:120]}): {seems(path)}") from error
+
+
+def json_object(path: Path) -> dict[str, Any]:
+    """The object that a JSON file holds. Raises InputError where it is no JSON, or something else than an object."""
+    value = json_value(path)
+    if not isinstance(value, dict):
+        raise InputError(f"{path}: expected a JSON object, got {type(value).__name__}")
+    return value

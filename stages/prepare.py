@@ -16,7 +16,7 @@ from rosphere.clue.reading import named
 from rosphere.clue.tasks import Task
 from rosphere.encoder import hub
 from rosphere.errors import InputError
-from rosphere.preparation import filtering, graded, held_out, pairing, splitting, writing
+from rosphere.preparation import filtering, graded, held_out, pairing, splitting, vocabulary, writing
 from rosphere.preparation.choosing import read_source
 from rosphere.preparation.components import Components
 from rosphere.preparation.contamination import HeldOut
@@ -33,14 +33,12 @@ Rows = Mapping[str, Sequence[Row]]  # by split
 
 def make_tokenizer(settings: Vocabulary, documents: list[str], folder: Path) -> tokenizer.Tokenizer:
     if settings.path is None:
-        vocabulary = tokenizer.train(
-            documents, size=settings.size, minimum=settings.minimum, lowercase=settings.lowercase
-        )
-    else:
-        path = Path(settings.path)
-        vocabulary = tokenizer.read_vocabulary(path if path.is_file() else hub.located(settings.path) / "vocab.txt")
-    tokenizer.save(vocabulary, folder, lowercase=settings.lowercase)
-    return tokenizer.Tokenizer(folder)
+        entries = tokenizer.train(documents, size=settings.size, minimum=settings.minimum, lowercase=settings.lowercase)
+        tokenizer.save(entries, folder, lowercase=settings.lowercase)
+        return tokenizer.Tokenizer(folder)
+    path = Path(settings.path)
+    source = path if path.is_file() else hub.located(settings.path)
+    return vocabulary.take(source, folder, lowercase=settings.lowercase)
 
 
 def prepare(

@@ -38,8 +38,12 @@ def fresh(sizes: dict[str, Size], settings: Narrow, tokenizer: Tokenizer) -> Mas
 def published(name: str, settings: Narrow, tokenizer: Tokenizer) -> MaskedLanguageModel:
     """The weights of a folder or of the hub, with a new vocabulary head if they have none."""
     source = hub.located(name)
-    tokenizer.require_vocabulary(source)
-    return folder.load(source, dropout=settings.dropout, fresh_head=True)
+    tokenizer.require_same(source)
+    model = folder.load(source, dropout=settings.dropout, fresh_head=True)
+    if model.fresh:
+        print(f"pretrain: {name} has no vocabulary head; one begins at random ({', '.join(model.fresh)})", flush=True)
+        model.fresh = ()  # from here on it is trained
+    return model
 
 
 def main() -> None:

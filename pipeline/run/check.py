@@ -30,12 +30,13 @@ from rosphere import files as our_files
 from rosphere.clue.declared import named
 from rosphere.clue.tasks import TASKS
 from rosphere.dimension.sizes import Size, encoder_config
+from rosphere.encoder.config import EncoderConfig
 from rosphere.encoder.precision import Requested
 from rosphere.errors import UNUSABLE, InputError, message
 from rosphere.preparation import finding
 from rosphere.preparation.own_tasks.declaration import check_names
 from rosphere.preparation.own_tasks.joining import CLUE
-from rosphere.preparation.settings import Prepare
+from rosphere.preparation.settings import Prepare, Vocabulary
 from rosphere.pretraining.recipe import Narrow
 from rosphere.widening.sizes import widened
 from stages.roformer_sim import RoformerSim
@@ -88,7 +89,8 @@ def check(path: Path, *, everything: bool = True) -> dict[str, Any]:
         raise InputError(f"{path}: {unknown[0]}: no stage reads this section; there are {', '.join(known)}")
     sections = {word: config.load(path, word, cls) for word, cls in known.items()}
     _check_names(sections["tasks"], sections["prepare"], sections["evaluate"].tasks)
-    _check_sizes(sections["sizes"], sections["pretrain"], sections["widen"])
+    initial = _check_initial(sections["pretrain"], sections["prepare"].vocabulary)
+    _check_sizes(sections["sizes"], sections["pretrain"], sections["widen"], initial)
     _check_models(sections)
     _check_champions(sections["tracking"])
     for control in CONTROLS:
@@ -115,14 +117,22 @@ def _check_names(tasks: Sequence[str], settings: Prepare, of_tasks: Mapping[str,
             )
 
 
-def _check_sizes(sizes: dict[str, Size], narrow: Narrow, grown: Widen) -> None:
-    """The sizes are known, and the one can be grown into the other."""
+def _check_initial(narrow: Narrow, vocabulary: Vocabulary) -> EncoderConfig | None:
+    """The shape of a published model that pretraining begins from; None where there is none, or not yet."""
+    if not narrow.init:
+        return None
+    return model_check.require_initial(narrow, vocabulary.path, lowercase=vocabulary.lowercase)
+
+
+def _check_sizes(sizes: dict[str, Size], narrow: Narrow, grown: Widen, initial: EncoderConfig | None) -> None:
+    """The sizes are known, and the one, or the published model, can be grown into the other."""
     old = encoder_config(sizes, narrow.size, vocabulary=VOCABULARY, dropout=0.0)
     if not grown.size:
         return
     new = encoder_config(sizes, grown.size, vocabulary=VOCABULARY, dropout=0.0)
-    if narrow.init:  # not of that size: its own config.json speaks for itself in the stage
+    if narrow.init and initial is None:  # of the hub: its own config.json speaks for itself in the stage
         return
+    old = initial or old
     try:
         widened(
             old,
@@ -132,14 +142,15 @@ def _check_sizes(sizes: dict[str, Size], narrow: Narrow, grown: Widen) -> None:
             layers=new.num_hidden_layers,
         )
     except InputError as error:
-        raise InputError(f"params.yaml: widen.size: {narrow.size} to {grown.size}: {error}") from error
+        remedy = "; widen.size: null keeps the model's own size" if initial else ""
+        raise InputError(
+            f"params.yaml: widen.size: {narrow.init or narrow.size} to {grown.size}: {error}{remedy}"
+        ) from error
 
 
 def _check_models(sections: Mapping[str, Any]) -> None:
     """What others made is there and is what it should be; what stages make may come."""
     student: RoformerSim = sections["roformer_sim"]
-    if init := sections["pretrain"].init:
-        model_check.require_initial(init, sections["prepare"].vocabulary.path)
     labelled = [("supervised.files", file) for file in student.supervised.files]
     for key, name in [("teacher", student.teacher), ("init", student.init), *labelled]:
         if _not_made([name]) and not Path(name).exists():

@@ -4,26 +4,44 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rosphere.encoder import config
+from pipeline.run import vocabulary_check
+from rosphere.encoder import folder
+from rosphere.encoder.config import EncoderConfig
 from rosphere.encoder.hub import REPOSITORY
 from rosphere.errors import InputError
+from rosphere.pretraining.recipe import Narrow
 from rosphere.similarity import folder as similarity
 from rosphere.similarity import teachers
-from rosphere.text import tokenizer
 
 
-def require_initial(name: str, vocabulary: str | None) -> None:
-    """Raises InputError where training cannot begin from ``pretrain.init``: no model of ours, or another vocabulary."""
-    key, path = "params.yaml: pretrain.init", Path(name)
+def require_initial(narrow: Narrow, vocabulary: str | None, *, lowercase: bool) -> EncoderConfig | None:
+    """The shape of the model that ``pretrain.init`` names, if it lies here; one of the hub is downloaded by the stage.
+
+    Raises:
+        InputError: training cannot begin from it: no model of ours, files that cannot be read, fewer positions than
+            rows have tokens, one segment where the later stages need two, or another tokenizer.
+    """
+    key, name = "params.yaml: pretrain.init", str(narrow.init)
+    path = Path(name)
     if not (path.is_dir() or REPOSITORY.fullmatch(name)):
         raise InputError(f"{key}: no such folder, nor a hub name: {name}")
     if vocabulary is None:
         raise InputError(f"{key}: {name} needs its own vocabulary: prepare.vocabulary.path: {name}; got null")
-    if path.is_dir():
-        entries = config.read(path).vocab_size
-        given = Path(vocabulary) / "vocab.txt" if Path(vocabulary).is_dir() else Path(vocabulary)
-        if given.is_file() and len(ours := tokenizer.read_vocabulary(given)) > entries:
-            raise InputError(f"{key}: {name} has {entries} token vectors, {given} has {len(ours)} entries")
+    if not path.is_dir():
+        return None
+    shape = folder.load(path, fresh_head=True).config
+    if not shape.rotary and narrow.sequence > shape.max_position_embeddings:
+        raise InputError(
+            f"{key}: {name} has positions for {shape.max_position_embeddings} tokens, pretrain.sequence is "
+            f"{narrow.sequence}"
+        )
+    if shape.type_vocab_size < 2:
+        raise InputError(f"{key}: {name} has type_vocab_size 1; simbert and roformer_sim tell two segments apart")
+    pieces = vocabulary_check.named(vocabulary, lowercase=lowercase)
+    if pieces is not None:
+        pieces.require(shape.vocab_size, model=path)
+        pieces.require_same(path)
+    return shape
 
 
 def require_teacher(key: str, name: str) -> None:
@@ -31,16 +49,16 @@ def require_teacher(key: str, name: str) -> None:
     path = Path(name)
     if path.suffix == teachers.SUFFIX:
         teachers.require_vectors(path)
-    elif not (path / "config.json").is_file():
-        raise InputError(
-            f"params.yaml: {key}: {name}: expected a model's folder or a {teachers.SUFFIX} file of vectors"
-        )
+        return
+    try:
+        teachers.require_folder(path)
+    except InputError as error:
+        raise InputError(f"params.yaml: {key}: {error}") from error
 
 
 def require_encoder(key: str, name: str) -> None:
     """Raises InputError where a folder is no sentence encoder that ``similarity.save`` wrote."""
     try:
-        similarity.weights_of(Path(name))
+        similarity.load(Path(name))
     except InputError as error:
         raise InputError(f"params.yaml: {key}: {error}") from error
-    config.read(Path(name))

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from pipeline.run import labelled_check, task_check, vocabulary_check
 from rosphere.clue.declared import Known, named
-from rosphere.encoder.hub import REPOSITORY
 from rosphere.errors import InputError
 from rosphere.preparation import filtering, graded, held_out, local, pairing, sample, writing
 from rosphere.preparation.choosing import read_source
@@ -24,19 +23,8 @@ from rosphere.preparation.reporting import messages
 from rosphere.preparation.settings import Prepare, require_bounds
 from rosphere.preparation.source import Graded, Source
 from rosphere.preparation.splitting import split_documents
-from rosphere.text import tokenizer
 
 EMPTY = Source(documents=lambda: iter(()), groups=(), tasks={}, origin={})
-
-
-def _vocabulary(name: str) -> list[str] | None:
-    """A vocabulary that lies here is read; one of the hub is downloaded by the stage, and none here."""
-    path = Path(name)
-    if path.exists():
-        return tokenizer.read_vocabulary(path / "vocab.txt" if path.is_dir() else path)
-    if not REPOSITORY.fullmatch(name):
-        raise InputError(f"params.yaml: prepare.vocabulary.path: no such file or folder, nor a hub name: {name}")
-    return None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,9 +39,10 @@ class Seen:
 def look_over(settings: Prepare, asked: list[str], labelled: Sequence[str], *, seed: int, everything: bool) -> Seen:
     """The files are there and begin well; all the rows of a large text are read by the stage itself."""
     require_bounds(settings)
-    vocabulary = _vocabulary(settings.vocabulary.path) if settings.vocabulary.path else None
+    asked_for = settings.vocabulary
+    pieces = vocabulary_check.named(asked_for.path, lowercase=asked_for.lowercase) if asked_for.path else None
     if settings.source == "sample":
-        source = _of_sample(settings, asked, seed, whole=vocabulary is not None)
+        source = _of_sample(settings, asked, seed, whole=pieces is not None)
     elif settings.source == "local":
         source = _of_files(settings, asked, labelled, seed, everything=everything)
         everything = everything and bool(settings.local.pairs)
@@ -62,9 +51,9 @@ def look_over(settings: Prepare, asked: list[str], labelled: Sequence[str], *, s
     _tell_of_own(source)
     seen = _require_pairs(settings, source, seed, everything=everything)
     notes = messages(source)
-    if vocabulary:
+    if pieces:
         looked_at = [named(name, source.known) for name in asked]
-        notes += vocabulary_check.notes(vocabulary, source, looked_at, lowercase=settings.vocabulary.lowercase)
+        notes += vocabulary_check.notes(pieces, source, looked_at)
     for line in notes:
         print(f"note: {line}", file=sys.stderr)
     return seen

@@ -9,25 +9,39 @@ from pathlib import Path
 
 from rosphere.clue import fit
 from rosphere.clue.tasks import Row, Task
+from rosphere.encoder.hub import REPOSITORY
+from rosphere.errors import InputError
+from rosphere.preparation import vocabulary
 from rosphere.preparation.reporting import MUCH_UNKNOWN
 from rosphere.preparation.source import Source
-from rosphere.text import tokenizer
 from rosphere.text.cleaning import clean
 from rosphere.text.tokenizer import Tokenizer
 
 LOOKED_AT = 1000  # documents, and rows of each split, from the beginning
 
 
-def notes(vocabulary: Sequence[str], source: Source, tasks: Sequence[Task], *, lowercase: bool) -> list[str]:
+def named(name: str, *, lowercase: bool) -> Tokenizer | None:
+    """The tokenizer that lies here as prepare will take it; one of the hub is downloaded by the stage, and none here.
+
+    Raises:
+        InputError: there is neither file, nor folder, nor may it be a hub name; or what is there is no tokenizer.
+    """
+    path = Path(name)
+    if path.exists():
+        with tempfile.TemporaryDirectory() as folder:
+            return vocabulary.take(path, Path(folder), lowercase=lowercase)
+    if not REPOSITORY.fullmatch(name):
+        raise InputError(f"params.yaml: prepare.vocabulary.path: no such file or folder, nor a hub name: {name}")
+    return None
+
+
+def notes(pieces: Tokenizer, source: Source, tasks: Sequence[Task]) -> list[str]:
     """A line for the text, and one for each task's split, of which more than the stated share is [UNK]."""
-    with tempfile.TemporaryDirectory() as folder:
-        tokenizer.save(vocabulary, Path(folder), lowercase=lowercase)
-        pieces = Tokenizer(Path(folder))
-        share = unknown_share(pieces, source.documents())
-        found = [f"the first {LOOKED_AT} documents: {_said(share)}"] if share > MUCH_UNKNOWN else []
-        for task in tasks:
-            found += _of_task(task, source.tasks.get(task.name, {}), pieces)
-        return found
+    share = unknown_share(pieces, source.documents())
+    found = [f"the first {LOOKED_AT} documents: {_said(share)}"] if share > MUCH_UNKNOWN else []
+    for task in tasks:
+        found += _of_task(task, source.tasks.get(task.name, {}), pieces)
+    return found
 
 
 def unknown_share(pieces: Tokenizer, texts: Iterable[str]) -> float:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rosphere.errors import InputError
 
 if TYPE_CHECKING:  # torch is not needed for --help
+    from rosphere.encoder.precision import Precision
     from rosphere.similarity.model import SimilarityModel
+    from rosphere.similarity.vectors import Vectors
     from rosphere.text.tokenizer import Tokenizer
     from rosphere.vae.model import SentenceVAE
 
@@ -32,7 +37,65 @@ def sentence_encoder(folder: Path) -> tuple[SimilarityModel, Tokenizer]:
 
     model, tokenizer = similarity.load(there(folder)), Tokenizer(folder)
     tokenizer.require(model.language.config.vocab_size, model=folder)
+    if model.lexical and len(model.lexical.table_VH) < len(tokenizer):
+        raise InputError(
+            f"{folder}: its lexical half has {len(model.lexical.table_VH)} token vectors for {len(tokenizer)} tokens"
+        )
     return model.to(processes.device()), tokenizer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sentences:
+    """What makes vectors of texts: ``encode``, to so many dimensions, of the first ``most`` tokens (0: of all)."""
+
+    encode: Callable[[Sequence[str]], Vectors]
+    tokens: Callable[[Sequence[str]], list[int]]  # how many each text has, special ones included
+    width: int
+    most: int
+
+    def cut(self, texts: Sequence[str]) -> str | None:
+        """What to say where not the whole of each text is compared."""
+        count = sum(length > self.most for length in self.tokens(texts)) if self.most else 0
+        return f"note: of {count} of {len(texts)} texts the first {self.most} tokens are compared" if count else None
+
+
+def vectors_of(folder: Path, precision: Precision = "fp32") -> Sentences:
+    """Any sentence encoder: ours, or by sentence-transformers what we cannot load faster."""
+    from rosphere.similarity import teachers
+
+    theirs = there(folder) / "modules.json"
+    if theirs.is_file() and not teachers.like_ours(folder):
+        if precision != "fp32":
+            raise InputError(f"{folder}: --precision {precision} is for our own encoders; this one is computed in fp32")
+        return _of_others(folder)
+    return _of_ours(folder, precision)
+
+
+def _of_ours(folder: Path, precision: Precision) -> Sentences:
+    from rosphere.similarity import encoding
+    from rosphere.similarity import folder as similarity
+
+    model, tokenizer = sentence_encoder(folder)
+    config = model.language.config
+    most = similarity.max_length(folder, config)
+    return Sentences(
+        encode=partial(encoding.encode, model, tokenizer, precision=precision, max_length=most),
+        tokens=lambda texts: [len(ids) + 2 for ids in tokenizer.ids(texts)],
+        width=model.halves * config.hidden_size,
+        most=most,
+    )
+
+
+def _of_others(folder: Path) -> Sentences:
+    from rosphere.similarity import foreign
+
+    model = foreign.load(folder)
+    return Sentences(
+        encode=partial(foreign.encode, model),
+        tokens=partial(foreign.lengths, model),
+        width=foreign.encode(model, ["一"]).shape[1],
+        most=foreign.most(model),
+    )
 
 
 def text_vae(folder: Path) -> tuple[SentenceVAE, Tokenizer]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,8 +14,10 @@ from rosphere.cli.texts import given
 from rosphere.errors import InputError
 
 if TYPE_CHECKING:
-    from typing import Never
+    from typing import Any, Never
 
+    import numpy as np
+    from numpy.typing import NDArray
     from tqdm import tqdm
 
 Among = Annotated[
@@ -54,12 +55,12 @@ def compare(
     precision: options.Precision,
 ) -> None:
     """The given texts that are nearest to a query."""
-    from rosphere.similarity import encoding
-
     others = given(texts, file)
     if not others:
         raise InputError("similar: expected texts to compare with, as arguments or by --file")
-    vectors = encoding.encode(*models.sentence_encoder(model), [query, *others], precision=precision)
+    encoder = models.vectors_of(model, precision)
+    vectors = encoder.encode([query, *others])
+    _say(encoder.cut([query, *others]))
     scores = vectors[1:] @ vectors[0]
     for place in (-scores).argsort(kind="stable")[:count]:
         print(f"{scores[place]:.4f}\t{others[place]}")
@@ -69,22 +70,32 @@ def search(query: str, file: Path, *, model: Path, count: int, precision: option
     """The lines of a file that are nearest to a query; their vectors are kept in FILE.index."""
     from tqdm import tqdm
 
-    from rosphere.similarity import encoding, index
+    from rosphere.similarity import index
 
-    encoder, tokenizer = models.sentence_encoder(model)
-    encode = partial(encoding.encode, encoder, tokenizer, precision=precision)
+    encoder = models.vectors_of(model, precision)
+    _say(encoder.cut([query]))
+
+    def encode(lines: list[str]) -> NDArray[np.floating[Any]]:
+        _say(encoder.cut(lines))
+        return encoder.encode(lines)
+
     with tqdm(unit=" lines", desc="indexing", file=sys.stderr, delay=1, disable=None) as bar:
         found = index.opened(
             file,
             model,
             encode,
-            width=encoder.language.config.hidden_size,
+            width=encoder.width,
             precision=precision,
             anew=reindex,
             progress=lambda done, total: _advance(bar, done, total),
         )
-    for number, score in found.nearest(encode([query])[0], count):
+    for number, score in found.nearest(encoder.encode([query])[0], count):
         print(f"{score:.4f}\t{found.line(number)}")
+
+
+def _say(line: str | None) -> None:
+    if line:
+        print(line, file=sys.stderr)
 
 
 def _advance(bar: tqdm[Never], done: int, total: int) -> None:

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from rosphere import files
 from rosphere.encoder.activations import activation
 from rosphere.errors import InputError
 
 Kind = Literal["roformer", "roformer_v2", "bert"]
+MOST, MOST_LAYERS = 1 << 24, 1024  # what a size may be: anything beyond is a slip, and would take all memory first
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +45,7 @@ class EncoderConfig:
     def __post_init__(self) -> None:
         if self.model_type not in get_args(Kind):
             raise InputError(f"model_type: expected one of {', '.join(get_args(Kind))}, got {self.model_type!r}")
+        self._refuse_numbers()
         activation(self.hidden_act)  # refuses what it does not know
         if self.hidden_size % self.num_attention_heads:
             raise InputError(
@@ -50,6 +53,25 @@ class EncoderConfig:
             )
         if self.rotary and self.head_size % 2:
             raise InputError(f"rotary position embeddings need an even head size, got {self.head_size}")
+
+    def _refuse_numbers(self) -> None:
+        """Raises InputError for the first field that is no number of its kind, or out of bounds."""
+        for field in sorted(dataclasses.fields(self), key=lambda each: each.name == "embedding_size"):  # by default H
+            value = getattr(self, field.name)
+            if field.type == "int":
+                least = 0 if field.name == "pad_token_id" else 1
+                most = MOST_LAYERS if field.name == "num_hidden_layers" else MOST
+                if type(value) is not int or not least <= value <= most:
+                    raise InputError(f"{field.name}: expected a whole number from {least} to {most}, got {value!r:.80}")
+            elif field.type == "float":
+                share = field.name.endswith("_prob")
+                if type(value) not in (int, float) or not 0 <= value <= (1 if share else 1e6):
+                    wanted = "a share from 0 to 1" if share else "a number from 0 on"
+                    raise InputError(f"{field.name}: expected {wanted}, got {value!r:.80}")
+            elif not isinstance(value, str):
+                raise InputError(f"{field.name}: expected a name, got {value!r:.80}")
+        if self.pad_token_id >= self.vocab_size:
+            raise InputError(f"pad_token_id {self.pad_token_id}: there are only {self.vocab_size} tokens")
 
     @property
     def head_size(self) -> int:
@@ -84,26 +106,26 @@ class EncoderConfig:
         return 6.0 * (every + predicted * (h * h + feeding + head)) + 12.0 * n * h * sequence
 
 
-def to_json(config: EncoderConfig) -> dict[str, Any]:
-    """The ``config.json`` from which transformers builds the same model.
+def to_json(config: EncoderConfig, *, bare: bool = False) -> dict[str, Any]:
+    """The ``config.json`` from which transformers builds the same model; ``bare``: without a vocabulary head.
 
     It knows no roformer_v2 and says so, and fails with a KeyError at a smooth ``hidden_act`` (activations.py).
     """
-    values = dataclasses.asdict(config)
+    values, head = dataclasses.asdict(config), "Model" if bare else "ForMaskedLM"
     match config.model_type:
         case "bert":
             del values["embedding_size"]
-            return {"architectures": ["BertForMaskedLM"], "tie_word_embeddings": True, **values}
+            return {"architectures": [f"Bert{head}"], "tie_word_embeddings": True, **values}
         case "roformer_v2":  # the words of the package that first had it in PyTorch
             values |= {"norm_type": "rms_norm", "use_bias": False}
-    return {"architectures": ["RoFormerForMaskedLM"], "rotary_value": False, "tie_word_embeddings": True, **values}
+    return {"architectures": [f"RoFormer{head}"], "rotary_value": False, "tie_word_embeddings": True, **values}
 
 
 def from_json(values: Mapping[str, Any], *, origin: str) -> EncoderConfig:
     """Reads the ``config.json`` of a RoFormer, RoFormerV2 or BERT; ``origin`` names it in errors."""
     if not isinstance(values, dict):
         raise InputError(f"{origin}: expected a JSON object, got {type(values).__name__}")
-    if values.get("model_type") not in get_args(Kind):
+    if not (isinstance(values.get("model_type"), str) and values["model_type"] in get_args(Kind)):
         raise InputError(f"{origin}: expected model_type {_either(get_args(Kind))}, got {values.get('model_type')!r}")
     unsupported = {
         "rotary_value": (False, "positions rotate queries and keys only"),
@@ -119,6 +141,10 @@ def from_json(values: Mapping[str, Any], *, origin: str) -> EncoderConfig:
     if values.get("norm_type") == "rms_norm":
         chosen["model_type"] = "roformer_v2"
     chosen.setdefault("embedding_size", chosen.get("hidden_size"))
+    required = [field.name for field in dataclasses.fields(EncoderConfig) if field.default is dataclasses.MISSING]
+    required.sort(key="embedding_size".__eq__)  # which is hidden_size where it does not say
+    if absent := [name for name in required if chosen.get(name) is None]:
+        raise InputError(f"{origin}: {absent[0]} is missing")
     try:
         return EncoderConfig(**chosen)
     except (TypeError, InputError) as error:
@@ -133,8 +159,4 @@ def read(folder: Path) -> EncoderConfig:
     path = folder / "config.json"
     if not path.is_file():
         raise InputError(f"{folder}: not a model folder, config.json is missing")
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:  # not UTF-8 is a ValueError too
-        raise InputError(f"{path}: not JSON: {error}") from error
-    return from_json(values, origin=str(path))
+    return from_json(files.json_object(path), origin=str(path))

@@ -12,16 +12,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
 from rosphere.encoder import config as configs
-from rosphere.encoder import rotary
+from rosphere.encoder import rotary, tensors
 from rosphere.encoder.config import EncoderConfig
 from rosphere.encoder.model import MaskedLanguageModel
 from rosphere.errors import InputError
 
-TOKENIZER_FILES = ("vocab.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
+TOKENIZER_FILES = (
+    "vocab.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"
+)  # fmt: skip
 
 OUTER = {
     "encoder.words": "embeddings.word_embeddings",
@@ -44,7 +46,7 @@ BLOCK = {
     "feed_norm": "output.LayerNorm",
 }
 FUSED = ("query", "key", "value")
-WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+DECODER = "cls.predictions.decoder.weight"
 TABLES = ("embeddings.position_ids", "encoder.embed_positions.weight")  # made anew by whoever reads the folder
 
 
@@ -73,10 +75,11 @@ def from_hugging_face(
         missing = [wanted for wanted in names if wanted not in theirs]
         if missing:
             raise InputError(f"{origin}: tensor {missing[0]} is missing")
-        found = torch.cat([theirs[wanted] for wanted in names]) if len(names) > 1 else theirs[names[0]]
-        if found.shape != expected.shape:
-            raise InputError(f"{origin}: {names[0]} has shape {tuple(found.shape)}, expected {tuple(expected.shape)}")
-        ours[name] = found
+        parts = [theirs[wanted] for wanted in names]
+        for wanted, found, like_it in zip(names, parts, expected.chunk(len(names)), strict=True):
+            if found.shape != like_it.shape:
+                raise InputError(f"{origin}: {wanted} has shape {tuple(found.shape)}, expected {tuple(like_it.shape)}")
+        ours[name] = torch.cat(parts) if len(parts) > 1 else parts[0]
     return ours
 
 
@@ -96,15 +99,22 @@ def _names(name: str, config: EncoderConfig) -> list[str]:
 
 
 def save(model: MaskedLanguageModel, folder: Path, *, tokenizer: Path) -> None:
-    """Writes config, weights and a copy of the tokenizer's files."""
+    """Writes config, weights and a copy of the tokenizer's files; no head that is fresh (``load``)."""
     folder.mkdir(parents=True, exist_ok=True)
-    settings = json.dumps(configs.to_json(model.config), indent=2, sort_keys=True)
+    settings = json.dumps(configs.to_json(model.config, bare=bool(model.fresh)), indent=2, sort_keys=True)
     (folder / "config.json").write_text(settings + "\n", encoding="utf-8")
-    tensors = to_hugging_face(model.state_dict(), model.config) | _table(model.config)
-    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    named = to_hugging_face(model.state_dict(), model.config) | _table(model.config)
+    if model.fresh:
+        named = {name.removeprefix(prefix(model.config)): t for name, t in named.items() if not name.startswith("cls.")}
+    save_file(named, folder / "model.safetensors", metadata={"format": "pt"})
+    copy_tokenizer(tokenizer, folder)
+
+
+def copy_tokenizer(source: Path, target: Path) -> None:
+    """Every file that belongs to a tokenizer."""
     for name in TOKENIZER_FILES:
-        if (tokenizer / name).is_file() and tokenizer.resolve() != folder.resolve():
-            shutil.copyfile(tokenizer / name, folder / name)
+        if (source / name).is_file() and source.resolve() != target.resolve():
+            shutil.copyfile(source / name, target / name)
 
 
 def _table(config: EncoderConfig) -> dict[str, Tensor]:
@@ -118,22 +128,61 @@ def _table(config: EncoderConfig) -> dict[str, Tensor]:
 def load(folder: Path, *, dropout: float | None = None, fresh_head: bool = False) -> MaskedLanguageModel:
     """The model of a folder that we or transformers wrote, under another dropout rate if one is given.
 
-    Weights are read from safetensors or from a torch file without unpickling code, whole or in shards. A folder of
-    a bare encoder has no vocabulary head: with ``fresh_head`` it gets a new one, otherwise it is refused.
-    The model has a pooler if the folder has one. ``not_taken`` names the tensors that have no place in it.
+    Weights are read from safetensors or from a torch file without unpickling code, whole or in shards. A folder
+    without a vocabulary head, of a bare encoder or under a head of another kind, is refused, or with ``fresh_head`` its
+    model gets a head that torch's generator draws: ``fresh`` names its tensors, and ``save`` leaves them out until they
+    are trained and ``fresh`` is emptied. The model has a pooler if the folder has one. ``not_taken`` names the tensors
+    that have no place in it.
+
+    Raises:
+        InputError: a file cannot be read; a tensor is missing, has another shape than config.json says, or is a decoder
+            of its own, which transformers uses and our head, the token embedding, is not.
     """
     config = configs.read(folder)
     if dropout is not None:
         config = replace(config, hidden_dropout_prob=dropout, attention_probs_dropout_prob=dropout)
-    theirs, origin = weights(folder)
-    theirs = {_modern(name, config): tensor for name, tensor in theirs.items()}
-    model = MaskedLanguageModel(config, pooler=f"{prefix(config)}{OUTER['pooler']}.weight" in theirs)
-    state = model.state_dict()
-    if fresh_head and not any(name.startswith("cls.") for name in theirs):
-        state = {name: tensor for name, tensor in state.items() if name.startswith(("encoder.", "pooler."))}
-    missing, _ = model.load_state_dict(from_hugging_face(theirs, state, config, origin=str(origin)), strict=False)
-    assert not [name for name in missing if name in state]
+    theirs, origin = _by_modern_names(folder, config)
+    pooler = f"{prefix(config)}{OUTER['pooler']}.weight" in theirs
+    ours = from_hugging_face(theirs, _wanted(config, theirs, pooler, fresh_head), config, origin=str(origin))
+    model = MaskedLanguageModel(config, pooler=pooler)
+    missing, _ = model.load_state_dict(ours, strict=False)
+    model.fresh = tuple(missing)
     return model
+
+
+def _by_modern_names(folder: Path, config: EncoderConfig) -> tuple[dict[str, Tensor], Path]:
+    """A folder's tensors under the names of today, and the file that they were found in.
+
+    Raises:
+        InputError: two of them have one name and differ, or the decoder differs from the token embedding.
+    """
+    theirs, origin = tensors.of_folder(folder)
+    found: dict[str, Tensor] = {}
+    for old, tensor in theirs.items():
+        name = _modern(old, config)
+        if name in found and not torch.equal(found[name], tensor):
+            raise InputError(f"{origin}: {name} is in it twice, with other numbers as {old}")
+        found[name] = tensor
+    decoder, words = found.get(DECODER), found.get(f"{prefix(config)}{OUTER['encoder.words']}.weight")
+    if decoder is not None and words is not None and not torch.equal(decoder, words):
+        raise InputError(
+            f"{origin}: {DECODER} is not the token embedding, so the model's head is one of its own, which is not "
+            "supported; without that tensor the folder is read with the embedding as head"
+        )
+    return found, origin
+
+
+def _wanted(config: EncoderConfig, theirs: Mapping[str, Tensor], pooler: bool, fresh_head: bool) -> dict[str, Tensor]:
+    """What is to be in the folder, by our names, as tensors without storage: their shapes are compared before memory
+    is taken."""
+    layer = f"{prefix(config)}encoder.layer."
+    numbers = {name.removeprefix(layer).split(".")[0] for name in theirs if name.startswith(layer)}
+    few = replace(config, num_hidden_layers=min(config.num_hidden_layers, len(numbers) + 1))  # one more: to be missed
+    with torch.device("meta"):
+        state: dict[str, Tensor] = MaskedLanguageModel(few, pooler=pooler).state_dict()
+    if fresh_head and not any(name.startswith("cls.predictions.") for name in theirs):
+        return {name: tensor for name, tensor in state.items() if name.startswith(("encoder.", "pooler."))}
+    return state
 
 
 def not_taken(folder: Path) -> list[str]:
@@ -142,16 +191,15 @@ def not_taken(folder: Path) -> list[str]:
     Tables that are computed, and a decoder that is the token embedding once more, are not among them.
     """
     config = configs.read(folder)
-    theirs = weights(folder)[0]
+    theirs = tensors.of_folder(folder)[0]
     with torch.device("meta"):
         state = MaskedLanguageModel(config, pooler=True).state_dict()
     taken = {wanted for name in state for wanted in _names(name, config)}
-    words = f"{prefix(config)}{OUTER['encoder.words']}.weight"
-    modern = {_modern(name, config): tensor for name, tensor in theirs.items()}
-    decoder = modern.get("cls.predictions.decoder.weight")
-    if decoder is not None and words in modern and torch.equal(decoder, modern[words]):
-        taken.add("cls.predictions.decoder.weight")
     taken |= {prefix(config) + table for table in TABLES}
+    modern = {_modern(name, config): tensor for name, tensor in theirs.items()}
+    decoder, words = modern.get(DECODER), modern.get(f"{prefix(config)}{OUTER['encoder.words']}.weight")
+    if decoder is not None and words is not None and torch.equal(decoder, words):
+        taken.add(DECODER)
     return sorted(name for name in theirs if _modern(name, config) not in taken)
 
 
@@ -162,24 +210,3 @@ def _modern(name: str, config: EncoderConfig) -> str:
         return BIAS
     inside = name.startswith(("embeddings.", "embeddings_project.", "encoder.", "pooler."))
     return f"{prefix(config)}{name}" if inside else name
-
-
-def weights(folder: Path) -> tuple[dict[str, Tensor], Path]:
-    """All tensors of a model folder, and the file that they or their list were found in."""
-    for name in WEIGHTS:
-        index = folder / f"{name}.index.json"
-        if index.is_file():
-            parts = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
-            return {key: tensor for part in parts for key, tensor in _tensors(folder / part).items()}, index
-        if (folder / name).is_file():
-            return _tensors(folder / name), folder / name
-    raise InputError(f"{folder}: expected weights in {' or '.join(WEIGHTS)}, neither is there")
-
-
-def _tensors(path: Path) -> dict[str, Tensor]:
-    if not path.is_file():
-        raise InputError(f"{path}: missing, though the list of shards names it")
-    if path.suffix == ".safetensors":
-        return load_file(path)
-    found: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
-    return found

@@ -12,7 +12,7 @@ from pathlib import Path
 from rosphere.errors import InputError
 
 REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
-SMALL = ("config.json", "vocab.txt", "tokenizer*.json", "*.index.json")
+SMALL = ("config.json", "vocab.txt", "tokenizer*.json", "special_tokens_map.json", "added_tokens.json", "*.index.json")
 WEIGHTS = ("*.safetensors", "*.bin")  # the second only where the first is missing
 
 

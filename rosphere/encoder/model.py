@@ -13,6 +13,7 @@ from torch.utils.checkpoint import checkpoint
 from rosphere.encoder import rotary
 from rosphere.encoder.activations import activation
 from rosphere.encoder.config import EncoderConfig
+from rosphere.errors import InputError
 
 Cache = list[tuple[Tensor, Tensor]]  # per layer: keys and values [B, N, L, S] of the tokens seen so far
 
@@ -123,7 +124,7 @@ class Encoder(nn.Module):
             return positions_BL
         length, most = ids_BL.shape[1], self.config.max_position_embeddings
         if length > most:
-            raise ValueError(f"a text of {length} tokens; this model has positions for {most}")
+            raise InputError(f"a text of {length} tokens; this model has positions for {most}")
         return torch.arange(length, device=ids_BL.device)
 
     def cos_sin(self, length: int, like: Tensor) -> Tensor | None:
@@ -151,7 +152,10 @@ class Encoder(nn.Module):
         With ``cache``, ids are the tokens after those it holds; it is extended in place.
         """
         if positions_BL is None and cache and self.positions is not None:
-            positions_BL = torch.arange(ids_BL.shape[1], device=ids_BL.device) + cache[0][0].shape[2]
+            before, most = cache[0][0].shape[2], self.config.max_position_embeddings
+            if before + ids_BL.shape[1] > most:
+                raise InputError(f"{before + ids_BL.shape[1]} tokens; this model has positions for {most}")
+            positions_BL = torch.arange(ids_BL.shape[1], device=ids_BL.device) + before
         return self.transform(self.embed(ids_BL, segments_BL, positions_BL), mask, cache, at)
 
     def transform(
@@ -194,6 +198,7 @@ class MaskedLanguageModel(nn.Module):
             self.bias = nn.Parameter(torch.zeros(config.vocab_size))
         self.activation = activation(config.hidden_act) if config.biased else nn.Identity()
         self.pooler = nn.Linear(config.hidden_size, config.hidden_size) if pooler else None
+        self.fresh: tuple[str, ...] = ()  # of a folder without a vocabulary head: the tensors that were drawn for it
         self.apply(self._initialise)
 
     def _initialise(self, module: nn.Module) -> None:

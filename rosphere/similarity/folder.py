@@ -13,9 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
+from rosphere import files
 from rosphere.encoder import folder as folders
+from rosphere.encoder import tensors
+from rosphere.encoder.config import EncoderConfig
 from rosphere.errors import InputError
 from rosphere.similarity import edits
 from rosphere.similarity.lexical import Lexical
@@ -24,6 +27,7 @@ from rosphere.text import mixture
 from rosphere.text.tokenizer import Tokenizer
 
 DENSE = "2_Dense"
+LENGTH = 64  # tokens that an encoder of ours is made for, [CLS] and [SEP] among them
 WORDS, WEIGHTS, PLACED, JOINED = "4_WordEmbeddings", "5_WordWeights", "6_Dense", "7_Pooling"  # of the lexical half
 COUNTS, EDITS = "ngrams.safetensors", "edits.json"  # in a folder that writes by them too
 AS_TRAINED = "pooler_as_trained.safetensors"  # in a folder whose saved pooler was whitened
@@ -42,14 +46,14 @@ def save(model: SimilarityModel, folder: Path, *, tokenizer: Path) -> None:
     }
     dense = {"in_features": width, "out_features": width, "bias": True, "activation_function": IDENTITY}
     modules = {"": "Transformer", "1_Pooling": "Pooling", DENSE: "Dense", "3_Normalize": "Normalize"}
-    _write(folder / "sentence_bert_config.json", {"max_seq_length": 64, "do_lower_case": False})
+    _write(folder / "sentence_bert_config.json", {"max_seq_length": LENGTH, "do_lower_case": False})
     _write(folder / "config_sentence_transformers.json", {"similarity_fn_name": "cosine"})
     _write(folder / "1_Pooling" / "config.json", pooling)
     _write(folder / DENSE / "config.json", dense)
     _write(folder / "3_Normalize" / "config.json", {})
     _tensors(folder / DENSE / WEIGHT, {f"linear.{name}": each for name, each in model.pooler.state_dict().items()})
     if model.lexical:
-        modules |= _save_lexical(model.lexical, folder, Tokenizer(tokenizer))
+        modules |= save_lexical(model.lexical, folder, Tokenizer(tokenizer))
     kinds = "sentence_transformers.models"
     rows = [
         {"idx": n, "name": str(n), "path": path, "type": f"{kinds}.{kind}"}
@@ -62,7 +66,7 @@ def save(model: SimilarityModel, folder: Path, *, tokenizer: Path) -> None:
         edits.save(model.edits, folder / EDITS)
 
 
-def _save_lexical(lexical: Lexical, folder: Path, tokenizer: Tokenizer) -> dict[str, str]:
+def save_lexical(lexical: Lexical, folder: Path, tokenizer: Tokenizer) -> dict[str, str]:
     """The modules behind the first four, by their folders."""
     width, share = lexical.table_VH.shape[1], lexical.share
     vocabulary = tokenizer.vocabulary()
@@ -88,10 +92,11 @@ def _save_lexical(lexical: Lexical, folder: Path, tokenizer: Tokenizer) -> dict[
     return dict(zip((WORDS, WEIGHTS, PLACED, JOINED, "8_Normalize"), kinds, strict=True))
 
 
-def _load_lexical(folder: Path) -> Lexical:
-    table = load_file(folder / WORDS / WEIGHT)["emb_layer.weight"]
-    weight = load_file(folder / WEIGHTS / WEIGHT)["emb_layer.weight"][:, 0]
-    ratio = float(load_file(folder / PLACED / WEIGHT)["linear.weight"][0, 0]) ** 2
+def load_lexical(folder: Path, width: int) -> Lexical:
+    """The lexical half of a folder whose encoder is so wide. Raises InputError where a part is missing or misshapen."""
+    table = tensors.one(folder / WORDS / WEIGHT, "emb_layer.weight", (None, width))
+    weight = tensors.one(folder / WEIGHTS / WEIGHT, "emb_layer.weight", (len(table), 1))[:, 0]
+    ratio = float(tensors.one(folder / PLACED / WEIGHT, "linear.weight", (width, width))[0, 0]) ** 2
     return Lexical(table, weight, 1 / (1 + ratio))
 
 
@@ -116,14 +121,20 @@ def load(folder: Path, *, dropout: float | None = None) -> SimilarityModel:
     """The model of a folder that ``save`` wrote, under another dropout rate if one is given."""
     weights = weights_of(folder)
     model = SimilarityModel(folders.load(folder, dropout=dropout), pooling_of(folder))
-    model.pooler.load_state_dict({n.removeprefix("linear."): t for n, t in load_file(weights).items()})
+    _fill_pooler(model, weights, "linear.")
     if (folder / COUNTS).is_file():
         model.counts = mixture.load(folder / COUNTS)
     if (folder / EDITS).is_file():
         model.edits = edits.load(folder / EDITS)
     if (folder / WORDS).is_dir():
-        model.lexical = _load_lexical(folder)
+        model.lexical = load_lexical(folder, model.language.config.hidden_size)
     return model
+
+
+def _fill_pooler(model: SimilarityModel, path: Path, before: str) -> None:
+    found = {name.removeprefix(before): tensor for name, tensor in tensors.read(path).items()}
+    tensors.require_shapes(found, model.pooler.state_dict(), path)
+    model.pooler.load_state_dict(found)
 
 
 def pooling_of(folder: Path) -> Pooling:
@@ -135,12 +146,23 @@ def pooling_of(folder: Path) -> Pooling:
     path = folder / "1_Pooling" / "config.json"
     if not path.is_file():
         return "cls"
-    found = json.loads(path.read_text(encoding="utf-8"))
+    found = files.json_object(path)
     modes = sorted(key for key, value in found.items() if key.startswith("pooling_mode_") and value)
     named = {"pooling_mode_cls_token": "cls", "pooling_mode_mean_tokens": "mean"}
     if len(modes) != 1 or modes[0] not in named:
         raise InputError(f"{path}: expected the pooling to be [CLS] or the mean of tokens, got {modes}")
     return named[modes[0]]  # type: ignore[return-value]  # a literal of the two
+
+
+def max_length(folder: Path, config: EncoderConfig) -> int:
+    """How many tokens of a text a folder's encoder is to read, as the folder says; LENGTH where it does not."""
+    path = folder / "sentence_bert_config.json"
+    said = files.json_object(path).get("max_seq_length") if path.is_file() else None
+    if said is None:
+        said = LENGTH
+    if type(said) is not int or said < 3:
+        raise InputError(f"{path}: max_seq_length: expected a whole number from 3 on, got {said!r:.80}")
+    return said if config.rotary else min(said, config.max_position_embeddings)
 
 
 def save_pooler(model: SimilarityModel, folder: Path) -> None:
@@ -155,5 +177,5 @@ def load_as_trained(folder: Path) -> SimilarityModel:
     model.lexical = None
     if not (folder / AS_TRAINED).is_file():
         raise InputError(f"{folder}: expected the pooler as it was trained, {AS_TRAINED} is missing")
-    model.pooler.load_state_dict(load_file(folder / AS_TRAINED))
+    _fill_pooler(model, folder / AS_TRAINED, "")
     return model

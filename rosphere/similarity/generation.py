@@ -70,7 +70,13 @@ def paraphrases_of_each(
     edits: bool = True,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Ranked]:
-    """What ``paraphrases`` gives for each text, computed many at once; ``progress(texts done, texts in all)``."""
+    """What ``paraphrases`` gives for each text, computed many at once; ``progress(texts done, texts in all)``.
+
+    Raises:
+        InputError: ``keep`` is below 1, or what ``sampling.sample`` refuses.
+    """
+    if keep < 1:
+        raise InputError(f"keep: expected 1 or more, got {keep}")
     model.eval()
     if edits and model.edits and not any(mask or ()):
         edited: list[Ranked] = []

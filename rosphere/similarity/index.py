@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +33,10 @@ class Index:
 
     def __init__(self, folder: Path, file: Path) -> None:
         self.file = file
-        self.offsets = np.load(folder / OFFSETS, mmap_mode="r", allow_pickle=False)
-        self.vectors = np.load(folder / VECTORS, mmap_mode="r", allow_pickle=False)
+        self.offsets = _mapped(folder / OFFSETS)
+        self.vectors = _mapped(folder / VECTORS)
+        if self.offsets.ndim != 1 or self.vectors.ndim != 2 or len(self.offsets) != len(self.vectors):
+            raise InputError(f"{folder}: its parts do not belong together; --reindex makes it anew")
 
     def __len__(self) -> int:
         return len(self.offsets)
@@ -46,6 +48,8 @@ class Index:
 
     def nearest(self, query_D: NDArray[np.floating[Any]], count: int) -> list[tuple[int, float]]:
         """(number, cosine) of the ``count`` nearest lines, nearest first; of equally near ones the earlier."""
+        if count < 1:
+            raise InputError(f"count: expected 1 or more, got {count}")
         best: list[tuple[int, float]] = []
         for start in range(0, len(self), ROWS_A_PRODUCT):
             with np.errstate(invalid="ignore"):  # BLAS kernels raise it for lanes past the end, with finite results
@@ -56,6 +60,14 @@ class Index:
             best += [(start + int(number), float(scores[number])) for number in chosen]
             best = sorted(best, key=lambda item: (-item[1], item[0]))[:count]
         return best
+
+
+def _mapped(path: Path) -> NDArray[Any]:
+    try:
+        found: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError, OSError) as error:
+        raise InputError(f"{path}: cannot be read ({str(error)[:120]}); --reindex makes it anew") from error
+    return found
 
 
 def opened(
@@ -82,12 +94,21 @@ def opened(
     encoder = {"model": files.folder_hash(model), "width": width, "precision": precision}
     about = {**encoder, "text": files.file_hash(file)}
     folder = file.with_name(f"{file.name}.index")
-    found = _read(folder / ABOUT)
+    found = _whole(folder, file) if anew else _read(folder / ABOUT)
     if found and not anew:
         _same_encoder(folder, found, encoder, model)
     if found != about:
         _make(folder, about, *_lines(file), encode, progress)
     return Index(folder, file)
+
+
+def _whole(folder: Path, file: Path) -> dict[str, Any] | None:
+    """What an index says of itself, None where a part of it cannot be read and it is to be made anew."""
+    try:
+        about = _read(folder / ABOUT)
+        return about if about is None or len(Index(folder, file)) else None
+    except InputError:
+        return None
 
 
 def _same_encoder(folder: Path, found: dict[str, Any], wanted: dict[str, Any], model: Path) -> None:
@@ -115,8 +136,17 @@ def _lines(file: Path) -> tuple[NDArray[np.int64], list[str]]:
 def _read(path: Path) -> dict[str, Any] | None:
     if not path.is_file():
         return None
-    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return content
+    return files.json_object(path)
+
+
+def _done(state: Path, about: Mapping[str, Any]) -> int:
+    """How many lines of an index that was broken off are there; of another, or one that says nothing readable, none."""
+    try:
+        content = _read(state) or {}
+    except InputError:
+        return 0
+    done = content.get("done")
+    return done if content.get("about") == about and type(done) is int and done > 0 else 0
 
 
 def _make(
@@ -130,8 +160,7 @@ def _make(
     """Beside the last index, which is replaced only by a whole one. ``done`` is written after each block."""
     folder.mkdir(exist_ok=True)
     part, state = folder / f"{VECTORS}.part", folder / "part.json"
-    content = _read(state) if part.is_file() else None
-    done = content["done"] if content and content["about"] == about else 0
+    done = _done(state, about) if part.is_file() else 0
     shape = (len(texts), about["width"])
     if not done:
         state.unlink(missing_ok=True)  # or it would vouch for the empty file that comes now

@@ -22,6 +22,8 @@ def info_nce(vectors_ND: Tensor, *, temperature: float, anchor_M: Tensor | None 
     count = 0 if anchor_M is None else len(anchor_M)
     every = unit_rows(vectors_ND)
     unit, hard = every[: len(every) - count], every[len(every) - count :]
+    if len(unit) % 2 or not len(unit):
+        raise ValueError(f"expected vectors in pairs, rows 2i and 2i + 1, got {len(unit)} rows")
     similarity = inner_products(unit * (1 / temperature), unit)  # on a CPU division would round otherwise
     similarity = similarity.masked_fill(torch.eye(len(unit), dtype=torch.bool, device=unit.device), -torch.inf)
     if anchor_M is not None and count:
@@ -37,6 +39,8 @@ def cosent(vectors_ND: Tensor, scores_P: Tensor, *, temperature: float) -> Tenso
     Rows 2p and 2p + 1 are pair p with its score [P]: only the order of the scores counts, as in Spearman's
     correlation (Su 2022, kexue.fm/archives/8847).
     """
+    if len(vectors_ND) != 2 * len(scores_P):
+        raise ValueError(f"expected two vectors for each of {len(scores_P)} scores, got {len(vectors_ND)}")
     unit = unit_rows(vectors_ND)
     cosines = (unit[0::2] * unit[1::2]).sum(-1) * (1 / temperature)
     differences = cosines[None, :] - cosines[:, None]

@@ -25,7 +25,7 @@ from rosphere.similarity.guidance import Guide
 from rosphere.text import batching
 from rosphere.text.mixture import Mixture
 from rosphere.text.nucleus import key, nucleus, uniforms
-from rosphere.text.tokenizer import SPECIALS, UNUSED, Tokenizer
+from rosphere.text.tokenizer import UNUSED, Tokenizer
 
 TOKENS_A_BATCH = 8192  # of all rows at their longest: what bounds the memory of keys and values
 ENDED_ROWS = 1 / 8  # of a batch may be carried along: leaving rows out copies all keys and values
@@ -78,13 +78,13 @@ def _batch(
     rows, numbers = _Rows(model, sources, tokenizer), np.arange(len(owners))
     device = rows.hidden_NH.device
     rows.select(torch.tensor(owners, device=device))
-    known = map(tokenizer.backend.token_to_id, (*SPECIALS, *UNUSED))
+    known = map(tokenizer.backend.token_to_id, (*tokenizer.names.values(), *UNUSED))
     banned = torch.tensor([n for n in known if n is not None and n != tokenizer.sep], device=device)
     guide = Guide(counts, [sources[owner] for owner in owners]) if counts else None
     written: list[list[int]] = [[] for _ in owners]
     ended = np.zeros(len(owners), bool)
     for step in range(max_length):
-        logits = model.logits(rows.hidden_NH).index_fill_(-1, banned, -torch.inf)
+        logits = model.logits(rows.hidden_NH)[:, : len(tokenizer)].index_fill_(-1, banned, -torch.inf)
         if guide:
             logits = guide(logits, numbers.tolist(), written)
         token = nucleus(logits, top_p, partial(uniforms, keys_N[numbers], step))
@@ -153,6 +153,8 @@ def _check(model: MaskedLanguageModel, length: int, count: int, max_length: int,
         raise InputError(f"samples: expected 1 or more, got {count}")
     if max_length < 1:
         raise InputError(f"max_length: expected 1 token or more, got {max_length}")
+    if model.config.type_vocab_size < 2:
+        raise InputError("the model has type_vocab_size 1: to write, it must tell the text from its paraphrase")
     most = model.config.max_position_embeddings
     if not model.config.rotary and length - 1 > most:  # the last token is drawn, never read
         raise InputError(

@@ -6,7 +6,6 @@ A teacher sees text, not tokens: its vocabulary and its width are its own, for o
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import get_args
@@ -17,9 +16,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from rosphere import files
+from rosphere.encoder import modules
 from rosphere.encoder.config import Kind
 from rosphere.errors import InputError
-from rosphere.similarity import encoding
+from rosphere.similarity import encoding, foreign
 from rosphere.similarity import folder as similarity
 from rosphere.similarity.vectors import Vectors, unit
 from rosphere.text.tokenizer import Tokenizer
@@ -40,8 +40,7 @@ def vectors(teacher: Path, texts: Sequence[str], *, max_length: int, cache: Path
     """
     if teacher.suffix == SUFFIX:
         return _read(teacher, texts)
-    if not (teacher / "config.json").is_file():
-        raise InputError(f"{teacher}: expected a teacher, a model's folder or a {SUFFIX} file of vectors")
+    require_folder(teacher)
     kept = cache / f"{_content(teacher, texts, max_length)}{SUFFIX}" if cache else None
     if kept is not None and kept.is_file():
         return _read(kept, texts)
@@ -49,6 +48,12 @@ def vectors(teacher: Path, texts: Sequence[str], *, max_length: int, cache: Path
     if kept is not None:
         write(kept, texts, found)
     return found
+
+
+def require_folder(teacher: Path) -> None:
+    """Raises InputError where a folder is neither a model's nor one of sentence-transformers'."""
+    if not ((teacher / "config.json").is_file() or modules.listed(teacher)):
+        raise InputError(f"{teacher}: expected a teacher, a model's folder or a {SUFFIX} file of vectors")
 
 
 def write(path: Path, texts: Sequence[str], vectors_ND: Vectors) -> None:
@@ -93,13 +98,13 @@ def _read(path: Path, texts: Sequence[str]) -> Vectors:
 
 
 def _encoded(teacher: Path, texts: Sequence[str], max_length: int) -> Vectors:
-    if _like_ours(teacher):
+    if like_ours(teacher):
         model = similarity.load(teacher).to(processes.device())
         return encoding.encode(model, Tokenizer(teacher), texts, max_length=max_length)
-    return _by_sentence_transformers(teacher, texts, max_length)
+    return foreign.encode(foreign.load(teacher, max_length=max_length), texts)
 
 
-def _like_ours(teacher: Path) -> bool:
+def like_ours(teacher: Path) -> bool:
     """Whether ``similarity.load`` reads the folder as it is meant: [CLS] or mean of a whole language model,
     and a linear layer.
     """
@@ -107,31 +112,15 @@ def _like_ours(teacher: Path) -> bool:
     needed = (*settings, teacher / similarity.DENSE / "model.safetensors", teacher / "tokenizer.json")
     if not all(path.is_file() for path in needed):
         return False
-    config, pooling, dense = (json.loads(path.read_text(encoding="utf-8")) for path in settings)
+    config, pooling, dense = map(files.json_object, settings)
     return (
-        config.get("model_type") in get_args(Kind)
-        and all(name.endswith("ForMaskedLM") for name in config.get("architectures") or [""])
+        config.get("model_type") in list(get_args(Kind))
+        and all(str(name).endswith("ForMaskedLM") for name in config.get("architectures") or [""])
         and [key for key, value in pooling.items() if value is True and key.startswith("pooling_mode_")]
         in (["pooling_mode_cls_token"], ["pooling_mode_mean_tokens"])
-        and dense.get("activation_function", "").endswith("Identity")
+        and str(dense.get("activation_function", "")).endswith("Identity")
+        and dense.get("in_features") == dense.get("out_features") == config.get("hidden_size")
     )
-
-
-def _by_sentence_transformers(teacher: Path, texts: Sequence[str], max_length: int) -> Vectors:
-    """A folder without modules.json gets the mean of the last hidden states, as sentence-transformers has it."""
-    from sentence_transformers import SentenceTransformer
-
-    try:
-        model = SentenceTransformer(
-            str(teacher.resolve()),
-            local_files_only=True,
-            model_kwargs={"use_safetensors": True, "dtype": "float32"},  # else in the format they are stored in
-        )
-    except (OSError, ValueError) as error:
-        raise InputError(f"{teacher}: not a model that transformers can load: {error}") from error
-    model.max_seq_length = min(max_length, model.max_seq_length or max_length)
-    encoded = model.encode(list(texts), batch_size=64, convert_to_numpy=True, show_progress_bar=False)
-    return unit(np.asarray(encoded, np.float32))
 
 
 def _content(teacher: Path, texts: Sequence[str], max_length: int) -> str:

@@ -45,6 +45,11 @@ def batch_shape(loc: Tensor, concentration: Tensor) -> torch.Size:
     """The shape of the batch, from loc [..., d] and concentration [...]."""
     if loc.dim() < 1 or loc.shape[-1] < 2:
         raise ValueError(f"loc: expected shape [..., d] with d >= 2, got {list(loc.shape)}")
+    if loc.dim() > 1 and concentration.shape == (*loc.shape[:-1], 1):  # it would broadcast, to a batch of [B, B]
+        raise ValueError(
+            f"concentration: expected {list(loc.shape[:-1])}, one for each row of loc, "
+            f"got {list(concentration.shape)}; concentration.squeeze(-1) is that"
+        )
     try:
         return broadcast(loc.shape[:-1], concentration.shape)
     except RuntimeError as error:
@@ -55,6 +60,14 @@ def batch_shape(loc: Tensor, concentration: Tensor) -> torch.Size:
 def broadcast(*shapes: Sequence[int]) -> torch.Size:
     shape: torch.Size = torch.broadcast_shapes(*shapes)  # type: ignore[no-untyped-call]
     return shape
+
+
+def refuse_vmap(*given: Tensor) -> None:
+    """Raises ValueError for tensors inside torch.vmap, which transforms neither our Bessel functions' derivatives nor
+    draws by rejection: both take batches as they are.
+    """
+    if any(torch._C._functorch.is_batchedtensor(each) for each in given):
+        raise ValueError("torch.vmap is not supported; give the whole batch at once: all methods take batches")
 
 
 def check_unit(name: str, vectors: Tensor) -> None:

@@ -38,6 +38,7 @@ class VonMisesFisher(Distribution):
         arguments.check_floating("concentration", kappa)
         shape = arguments.batch_shape(loc, kappa)
         validate = self._validate_args if validate_args is None else validate_args
+        arguments.refuse_vmap(loc, kappa)
         if validate:
             arguments.check_unit("loc", loc)
             arguments.check_concentration(kappa)
@@ -202,6 +203,21 @@ def _kl_to_other(p: VonMisesFisher, q: VonMisesFisher) -> Tensor:
     beyond_uniform = kappa_q * short_of_one - bessel.log_iv_deficit(q.order, kappa_q)
     kl = bessel.divergence(p.order, kappa_p) + beyond_uniform
     return kl.to(torch.promote_types(p.loc.dtype, q.loc.dtype))
+
+
+@register_kl(HypersphericalUniform, VonMisesFisher)  # type: ignore[no-untyped-call, untyped-decorator]
+def _kl_from_uniform(p: HypersphericalUniform, q: VonMisesFisher) -> Tensor:
+    """log Z_d(kappa) less the sphere's log area, for <mu, x> is 0 on average."""
+    arguments.check_one_sphere(p, q)
+    shape = arguments.broadcast(p.batch_shape, q.batch_shape)
+    return bessel.log_iv_excess(q.order, q.concentration).expand(shape)
+
+
+@register_kl(HypersphericalUniform, HypersphericalUniform)  # type: ignore[no-untyped-call, untyped-decorator]
+def _kl_of_uniforms(p: HypersphericalUniform, q: HypersphericalUniform) -> Tensor:
+    """Zero."""
+    arguments.check_one_sphere(p, q)
+    return p.entropy().new_zeros(arguments.broadcast(p.batch_shape, q.batch_shape))
 
 
 def _log_area(dim: int) -> float:

@@ -43,6 +43,12 @@ def clean(raw: str) -> Aligned:
     return Aligned(text="".join(chars), spans=spans)
 
 
+def as_it_is(raw: str) -> Aligned:
+    """The text uncleaned; halves of surrogate pairs, which no encoder of UTF-8 takes, become U+FFFD."""
+    sound = "".join("\ufffd" if "\ud800" <= char <= "\udfff" else char for char in raw)
+    return Aligned(text=sound, spans=None)
+
+
 def _clusters(raw: str) -> Iterator[Span]:
     """Runs of characters whose cleaned forms do not melt with those of their neighbours."""
     begin, end = 0, 0

@@ -15,13 +15,14 @@ from itertools import zip_longest
 from pathlib import Path
 
 from tokenizers import Encoding
-from tokenizers import Tokenizer as Backend
 from tokenizers.implementations.bert_wordpiece import BertWordPieceTokenizer
 
 from rosphere.errors import InputError
-from rosphere.text import alignment, reading
+from rosphere.text import alignment, published, reading
+from rosphere.text.published import SPECIALS
 
-PAD, UNK, CLS, SEP, MASK = SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+__all__ = ["SPECIALS", "UNUSED", "Encoded", "Tokenizer", "read_vocabulary", "save", "train"]
+
 UNUSED = tuple(f"[unused{number}]" for number in range(1, 11))
 WORD = re.compile(r"[A-Za-z0-9]+")
 
@@ -79,14 +80,7 @@ def save(vocabulary: Sequence[str], folder: Path, *, lowercase: bool = True) -> 
         {token: number for number, token in enumerate(vocabulary)}, lowercase=lowercase, strip_accents=lowercase
     )
     backend.save(str(folder / "tokenizer.json"))
-    settings = {
-        "tokenizer_class": "BertTokenizer",
-        "do_lower_case": lowercase,
-        "tokenize_chinese_chars": True,
-        "strip_accents": lowercase,
-        "model_max_length": 512,
-        **{f"{name}_token": f"[{name.upper()}]" for name in ("pad", "unk", "cls", "sep", "mask")},
-    }
+    settings = published.settings(lowercase=lowercase)
     (folder / "tokenizer_config.json").write_text(json.dumps(settings, indent=2, sort_keys=True) + "\n")
 
 
@@ -118,17 +112,24 @@ class Encoded:
 
 
 class Tokenizer:
-    """Texts to token ids and back."""
+    """Texts to token ids and back.
+
+    A tokenizer that we made cuts cleaned text, as it was trained on; a published one (``published``) cuts the text as
+    it is given, as its own library does.
+    """
 
     def __init__(self, folder: Path) -> None:
-        path = folder / "tokenizer.json"
-        if not path.is_file():
-            raise InputError(f"{folder}: not a tokenizer folder, tokenizer.json is missing")
-        self.folder = folder
-        self.backend = Backend.from_file(str(path))
+        if not published.there(folder):
+            raise InputError(f"{folder}: not a tokenizer folder, it has neither tokenizer.json nor vocab.txt")
+        if not (folder / published.WHOLE).is_file():
+            read_vocabulary(folder / published.VOCABULARY)  # refuses what is none, by the line
+        self.folder, self.made_here = folder, published.made_here(folder)
+        found = published.ours(folder) if self.made_here else published.taken(folder)
+        self.backend, self.names = found.backend, found.names
         self.backend.no_truncation()
         self.backend.no_padding()
-        self.pad, self.unk, self.cls, self.sep, self.mask = (self.identity(token) for token in SPECIALS)
+        self.pad, self.unk, self.cls, self.sep, self.mask = (self.identity(found.names[r]) for r in published.ROLES)
+        self.count = 1 + max(self.backend.get_vocab().values())
 
     def identity(self, token: str) -> int:
         number = self.backend.token_to_id(token)
@@ -137,40 +138,59 @@ class Tokenizer:
         return int(number)
 
     def __len__(self) -> int:
-        return int(self.backend.get_vocab_size())
+        """One more than the largest token number."""
+        return self.count
 
     def require(self, vocab_size: int, *, model: Path) -> None:
-        """Refuses a model that was made for another vocabulary."""
-        if vocab_size != len(self):
+        """Refuses a model with fewer token vectors than tokens. More of them are padding, as in published models."""
+        if vocab_size < len(self):
             raise InputError(
                 f"{model}: the model has {vocab_size} token vectors, "
                 f"the tokenizer in {self.folder} has {len(self)} tokens"
             )
 
-    def require_vocabulary(self, model: Path) -> None:
-        """Refuses a model folder with another vocabulary, naming the first entry that differs."""
-        path = model / "vocab.txt"
-        theirs = read_vocabulary(path) if path.is_file() else Tokenizer(model).vocabulary()
-        ours = self.vocabulary()
-        if theirs != ours:
-            pairs = zip_longest(theirs, ours)
-            number, (their, our) = next((n, pair) for n, pair in enumerate(pairs) if pair[0] != pair[1])
-            raise InputError(
-                f"{model}: token {number} is {their!r}, in {self.folder} it is {our!r}: this model needs its own "
-                f"vocabulary (params.yaml: prepare.vocabulary.path: {path})"
-            )
+    def require_same(self, model: Path) -> None:
+        """Refuses a model's folder whose tokenizer is another, naming the first token or the setting that differs."""
+        theirs, remedy = Tokenizer(model), f"(params.yaml: prepare.vocabulary.path: {model})"
+        pairs = enumerate(zip_longest(theirs.vocabulary(), self.vocabulary()))
+        for number, (their, our) in pairs:
+            if their != our:
+                raise InputError(
+                    f"{model}: token {number} is {their!r}, in {self.folder} it is {our!r}: this model needs its own "
+                    f"vocabulary {remedy}"
+                )
+        wanted = self.manner()
+        for name, value in theirs.manner().items():
+            if value != wanted[name]:
+                raise InputError(
+                    f"{model}: its tokenizer has {name} {value}, that in {self.folder} has {wanted[name]}: "
+                    f"this model needs its own {remedy}"
+                )
+
+    def manner(self) -> dict[str, str]:
+        """How texts are cut, by the setting's name, as JSON."""
+        whole = json.loads(self.backend.to_str())
+        normaliser = whole["normalizer"] or {}
+        if normaliser.get("type") == "BertNormalizer" and normaliser.get("strip_accents") is None:
+            normaliser["strip_accents"] = normaliser.get("lowercase")  # as BERT's own rule is
+        added = sorted(token["content"] for token in whole["added_tokens"])
+        first = {"lowercase": normaliser.get("lowercase")}  # which says most, and decides others
+        parts = {**first, **normaliser, "pre_tokenizer": whole["pre_tokenizer"], "added tokens": added}
+        return {name: json.dumps(value, ensure_ascii=False) for name, value in parts.items()}
 
     def vocabulary(self) -> list[str]:
-        """All tokens by number."""
-        known = self.backend.get_vocab()
-        return sorted(known, key=lambda token: known[token])
+        """All tokens by number; "" for a number that no token has."""
+        found = [""] * len(self)
+        for token, number in self.backend.get_vocab().items():
+            found[number] = token
+        return found
 
     def encodings(self, texts: Sequence[str], *, marks: bool = False) -> list[Encoded]:
-        """Ids of the cleaned texts, and of which characters of the texts as given they are; without special tokens.
+        """Ids of the texts, and of which characters of the texts as given they are; without special tokens.
 
         "[MASK]" in a text is five letters and two brackets, for it is the user's; with ``marks`` it is the token.
         """
-        aligned = [alignment.clean(text) for text in texts]
+        aligned = [alignment.clean(text) if self.made_here else alignment.as_it_is(text) for text in texts]
         self.backend.encode_special_tokens = not marks
         found = self.backend.encode_batch([each.text for each in aligned], add_special_tokens=False)
         return [Encoded.of(encoding, each) for encoding, each in zip(found, aligned, strict=True)]
@@ -181,8 +201,9 @@ class Tokenizer:
     def decode(self, ids: Sequence[int]) -> str:
         """Text with blanks only between pieces that were Latin words."""
         text = ""
-        for token in (self.backend.id_to_token(number) for number in ids):
-            if token is None or token in (PAD, CLS, SEP):
+        silent = (self.pad, self.cls, self.sep)
+        for token in (self.backend.id_to_token(number) for number in ids if number not in silent):
+            if token is None:
                 continue
             piece = token.removeprefix("##")
             apart = piece is token and text[-1:].isascii() and text[-1:].isalnum() and piece[:1].isascii()

@@ -42,6 +42,8 @@ def decode(
     model: SentenceVAE, latent_BD: Tensor, *, cls: int, sep: int, max_length: int = LONGEST, choose: Choose = best
 ) -> list[list[int]]:
     """Sentences of these points, token by token, without [CLS] and [SEP]."""
+    if max_length < 1:
+        raise InputError(f"max_length: expected 1 or more, got {max_length}")
     model.eval()
     cache: Cache = []
     token = torch.full((len(latent_BD), 1), cls, device=latent_BD.device)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-import shutil
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import load_file, save_file
+import torch
+from safetensors.torch import save_file
 
+from rosphere import files
+from rosphere.encoder import tensors
 from rosphere.encoder.config import EncoderConfig
-from rosphere.encoder.folder import TOKENIZER_FILES
+from rosphere.encoder.folder import copy_tokenizer
 from rosphere.encoder.model import MaskedLanguageModel
 from rosphere.errors import InputError
 from rosphere.vae.decoder import FreshDecoder
@@ -23,17 +25,15 @@ SETTINGS, WEIGHTS = "vae.json", "vae.safetensors"
 def save(model: SentenceVAE, folder: Path, *, tokenizer: Path) -> None:
     """Writes vae.json, vae.safetensors and a copy of the tokenizer's files."""
     folder.mkdir(parents=True, exist_ok=True)
-    tensors = {name: tensor.cpu().contiguous() for name, tensor in model.state_dict().items()}
-    save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
+    named = {name: tensor.cpu().contiguous() for name, tensor in model.state_dict().items()}
+    save_file(named, folder / WEIGHTS, metadata={"format": "pt"})
     settings = {
         "shape": asdict(model.shape),
         "encoder": asdict(model.encoder.config),
         "mask_token": model.mask_token,
     }
     (folder / SETTINGS).write_text(json.dumps(settings, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    for name in TOKENIZER_FILES:
-        if (tokenizer / name).is_file():
-            shutil.copyfile(tokenizer / name, folder / name)
+    copy_tokenizer(tokenizer, folder)
 
 
 def load(folder: Path) -> SentenceVAE:
@@ -41,18 +41,25 @@ def load(folder: Path) -> SentenceVAE:
     for name in (SETTINGS, WEIGHTS):
         if not (folder / name).is_file():
             raise InputError(f"{folder}: not a text VAE, {name} is missing")
-    settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
-    try:
-        shape, config = _shape(settings["shape"]), EncoderConfig(**settings["encoder"])
-        mask_token = int(settings["mask_token"])
-    except (KeyError, TypeError) as error:
-        raise InputError(f"{folder / SETTINGS}: written by another version ({error}); train the model anew") from error
+    shape, config, mask_token = _settings(folder / SETTINGS)
+    found = tensors.read(folder / WEIGHTS)
+    with torch.device("meta"):  # shapes are compared before memory is taken
+        like = SentenceVAE(MaskedLanguageModel(config), shape, mask_token=mask_token).state_dict()
+    tensors.require_shapes(found, like, folder / WEIGHTS)
+    if other := sorted(set(found) - set(like)):
+        raise InputError(f"{folder / WEIGHTS}: {other[0]} is no tensor of such a model")
     model = SentenceVAE(MaskedLanguageModel(config), shape, mask_token=mask_token)
-    try:
-        model.load_state_dict(load_file(folder / WEIGHTS))
-    except RuntimeError as error:
-        raise InputError(f"{folder / WEIGHTS}: {' '.join(str(error).split())}") from error
+    model.load_state_dict(found)
     return model.eval()
+
+
+def _settings(path: Path) -> tuple[Shape, EncoderConfig, int]:
+    values = files.json_object(path)
+    try:
+        found = _shape(values["shape"]), EncoderConfig(**values["encoder"]), int(values["mask_token"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path}: written by another version ({error}); train the model anew") from error
+    return found
 
 
 def _shape(values: dict[str, Any]) -> Shape:

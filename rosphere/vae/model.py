@@ -11,7 +11,7 @@ Shapes: B sentences, L tokens, H encoder width, D latent dimension, V vocabulary
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -27,6 +27,7 @@ from rosphere.vae.heads import GaussianHead, Kappa, SphericalHead
 from rosphere.vae.sentences import Batch
 
 Kind = Literal["vmf", "gaussian"]
+MOST = 1 << 16  # dimensions of a latent space: more is a slip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +43,15 @@ class Shape:
     gamma: float | None = None  # of the Gaussian: scale of its batch-normalised means; None: they are not normalised
 
     def __post_init__(self) -> None:
+        for name, kinds in (("kind", Kind), ("latent_at", LatentAt)):
+            if getattr(self, name) not in list(get_args(kinds)):
+                raise InputError(
+                    f"{name}: expected one of {', '.join(get_args(kinds))}, got {getattr(self, name)!r:.80}"
+                )
+        if type(self.latent) is not int or not 1 <= self.latent <= MOST:
+            raise InputError(f"latent: expected a whole number from 1 to {MOST}, got {self.latent!r:.80}")
+        if not (self.gamma is None or (isinstance(self.gamma, float | int) and self.gamma > 0)):
+            raise InputError(f"gamma: expected a number above 0 or null, got {self.gamma!r:.80}")
         if self.kappa != "learned" and not (isinstance(self.kappa, float | int) and self.kappa > 0):
             raise InputError(f"kappa: expected a number above 0 or 'learned', got {self.kappa!r}")
         if self.gamma is not None and self.kind != "gaussian":

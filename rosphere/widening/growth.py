@@ -50,7 +50,7 @@ def _grown(
     rows, columns = plan.axes(name)
     wide = tensor
     if rows == "read predicting":
-        wide = _read(tensor[None], units[rows], noise=noise, generator=generator)[0]
+        wide = read(tensor[None], units[rows], noise=noise, generator=generator)[0]
     elif rows:
         wide = maps.apply(units[rows], tensor, 0)
     if name.endswith("attention.qkv.weight"):
@@ -58,13 +58,13 @@ def _grown(
         assert isinstance(attended, maps.Copies)
         heads.fill_free_keys(wide, old, new, attended.origin, generator)
     if columns and columns.startswith("read"):
-        wide = _read(wide, units[columns], noise=noise, generator=generator)
+        wide = read(wide, units[columns], noise=noise, generator=generator)
     elif columns:
         wide = maps.apply(units[columns], wide, 1)
     return wide.clone() if wide is tensor else wide
 
 
-def _read(weight: Tensor, units: Map, *, noise: float, generator: torch.Generator) -> Tensor:
+def read(weight: Tensor, units: Map, *, noise: float, generator: torch.Generator) -> Tensor:
     if isinstance(units, Mixture):
         return isometry.read(weight, units.matrix, noise=noise, generator=generator)
     return copies.split(weight, units.origin, noise=noise, generator=generator)
@@ -88,7 +88,7 @@ def _passage(
     if new.biased:
         made["encoder.project.bias"] = like.new_zeros(new.hidden_size, device="cpu")
     else:
-        made["transform.weight"] = _read(alike, units["read hidden"], noise=noise, generator=generator)
+        made["transform.weight"] = read(alike, units["read hidden"], noise=noise, generator=generator)
     return made
 
 

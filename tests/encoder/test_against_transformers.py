@@ -112,12 +112,12 @@ def test_a_bare_encoder_gets_a_head_only_when_asked(tmp_path: Path) -> None:
 
 
 def test_a_pickle_is_not_run(tmp_path: Path) -> None:
-    import pickle
+    from rosphere.errors import InputError
 
     theirs("bert", "gelu").save_pretrained(tmp_path)
     (tmp_path / "model.safetensors").unlink()
     torch.save({"cls.predictions.bias": pytest.raises}, tmp_path / "pytorch_model.bin")
-    with pytest.raises(pickle.UnpicklingError):
+    with pytest.raises(InputError, match="pytorch_model.bin: not a torch file of plain tensors .*nothing is unpickled"):
         folder.load(tmp_path)
 
 

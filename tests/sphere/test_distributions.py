@@ -375,3 +375,33 @@ def test_refuses_other_spheres_and_points_off_the_sphere():
     with pytest.raises(ValueError, match="dtype: expected a floating dtype, got torch.int64"):
         HypersphericalUniform(3, dtype=torch.int64)
     assert VonMisesFisher(2 * EAST, 1.0, validate_args=False).loc[0] == 2
+
+
+@pytest.mark.parametrize("dim", [2, 3, 8, 100])
+@pytest.mark.parametrize("kappa", [0.0, 1e-3, 1.0, 50.0])
+def test_divergence_from_the_uniform_law(dim: int, kappa: float) -> None:
+    """KL(u || q) = -log A - E_u log q, with E_u log q = -log Z_q: by mpmath's Bessel functions."""
+    import mpmath
+    from torch.distributions import kl_divergence
+
+    mu = torch.eye(dim, dtype=torch.float64)[0]
+    uniform = HypersphericalUniform(dim, dtype=torch.float64)
+    found = float(kl_divergence(uniform, VonMisesFisher(mu, torch.tensor(kappa, dtype=torch.float64))))
+    with mpmath.workdps(40):
+        v, x = mpmath.mpf(dim) / 2 - 1, mpmath.mpf(kappa)
+        expected = mpmath.log(mpmath.gamma(v + 1) * (2 / x) ** v * mpmath.besseli(v, x)) if kappa else mpmath.mpf(0)
+    assert found == pytest.approx(float(expected), rel=1e-12, abs=1e-300)
+    assert float(kl_divergence(uniform, HypersphericalUniform(dim, dtype=torch.float64))) == 0.0
+
+
+def test_a_column_of_concentrations_is_refused() -> None:
+    """[B, 1] beside B rows would broadcast to a batch of [B, B]."""
+    mu = torch.eye(3)
+    with pytest.raises(ValueError, match=r"expected \[3\], one for each row of loc, got \[3, 1\]"):
+        VonMisesFisher(mu, torch.ones(3, 1))
+    assert VonMisesFisher(mu[:, None], torch.ones(1, 4)).batch_shape == (3, 4), "what is asked for is broadcast"
+
+
+def test_vmap_is_refused_in_words() -> None:
+    with pytest.raises(ValueError, match="torch.vmap is not supported; give the whole batch at once"):
+        torch.vmap(lambda mu, kappa: VonMisesFisher(mu, kappa).entropy())(torch.eye(3), torch.ones(3))

@@ -148,7 +148,7 @@ def test_a_bad_vocabulary_is_refused(tmp_path: Path, entries: list[str], complai
 
 
 def test_a_folder_without_a_tokenizer_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"tokenizer\.json is missing"):
+    with pytest.raises(InputError, match=r"neither tokenizer\.json nor vocab\.txt"):
         Tokenizer(tmp_path)
 
 
@@ -181,15 +181,16 @@ def test_punctuation_is_what_the_backend_sets_apart(pieces: Tokenizer) -> None:
 
 def test_a_model_with_other_tokens_of_the_same_number_is_refused(tmp_path: Path, folder: Path) -> None:
     ours = Tokenizer(folder)
-    ours.require_vocabulary(folder)
+    ours.require_same(folder)
     (tmp_path / "tokenizer.json").write_bytes((folder / "tokenizer.json").read_bytes())
-    ours.require_vocabulary(tmp_path)  # known by tokenizer.json alone
+    ours.require_same(tmp_path)  # known by tokenizer.json alone
+    (tmp_path / "tokenizer.json").unlink()
     entries = ours.vocabulary()
     entries[20], entries[21] = entries[21], entries[20]
     (tmp_path / "vocab.txt").write_text("\n".join(entries), encoding="utf-8")
     expected = f"{tmp_path}: token 20 is {entries[20]!r}, in {folder} it is {entries[21]!r}: .*prepare.vocabulary.path"
     with pytest.raises(InputError, match=re.escape(expected).replace(r"\.\*", ".*")):
-        ours.require_vocabulary(tmp_path)
+        ours.require_same(tmp_path)
     (tmp_path / "vocab.txt").write_text("\n".join(ours.vocabulary()[:-1]), encoding="utf-8")
     with pytest.raises(InputError, match="is None, in"):
-        ours.require_vocabulary(tmp_path)
+        ours.require_same(tmp_path)

@@ -1,0 +1,71 @@
+"""Sentence encoders that are not ours, by sentence-transformers: any folder that it reads without running its code."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rosphere.encoder import modules, tensors
+from rosphere.errors import InputError
+from rosphere.similarity.vectors import Vectors, unit
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+
+def load(folder: Path, *, max_length: int | None = None) -> SentenceTransformer:
+    """The encoder in float32, for at most ``max_length`` tokens or as many as it says itself.
+
+    A folder without modules.json gets the mean of the last hidden states, as sentence-transformers has it. Weights are
+    safetensors; where a folder has none, torch files, of which transformers unpickles tensors alone.
+
+    Raises:
+        InputError: it cannot be read, or names modules that are none of sentence-transformers.
+    """
+    modules.listed(folder)  # refuses code of others, which sentence-transformers would run
+    inner = modules.encoder(folder)
+    if not (inner / "config.json").is_file() and not modules.listed(folder):
+        raise InputError(f"{folder}: not a sentence encoder, it has neither config.json nor modules.json")
+    torch_alone = (inner / tensors.NAMES[1]).is_file() and not list(inner.glob("*.safetensors"))
+    from sentence_transformers import SentenceTransformer
+
+    settings = {"dtype": "float32", **({} if torch_alone else {"use_safetensors": True})}
+    try:
+        # else in the format they are stored in
+        model = SentenceTransformer(
+            str(folder.resolve()), local_files_only=True, trust_remote_code=False, model_kwargs=settings
+        )
+    except Exception as error:  # of a damaged folder transformers and sentence-transformers say anything
+        said = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+        raise InputError(f"{folder}: not a model that transformers can load: {said}") from error
+    if max_length is not None and type(model[0]).__name__ != "StaticEmbedding":  # which reads all, and has no bound
+        model.max_seq_length = int(min(max_length, model.max_seq_length or max_length))
+    return model
+
+
+def most(model: SentenceTransformer) -> int:
+    """Of how many tokens the encoder reads the beginning; 0: of all."""
+    said = model.max_seq_length
+    return int(said) if said is not None and 0 < said < 1 << 20 else 0
+
+
+def lengths(model: SentenceTransformer, texts: Sequence[str]) -> list[int]:
+    """How many tokens each text has, special ones included."""
+    found = model.tokenizer(list(texts), truncation=False)["input_ids"]
+    return [len(ids) for ids in found]
+
+
+def encode(model: SentenceTransformer, texts: Sequence[str]) -> Vectors:
+    """Unit vectors [len(texts), D]."""
+    try:
+        found = model.encode(list(texts), batch_size=64, convert_to_numpy=True, show_progress_bar=False)
+    except Exception as error:  # sizes in its modules that do not fit one another show here
+        said = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+        raise InputError(f"the sentence encoder cannot be run: {said}") from error
+    vectors = np.asarray(found, np.float32)
+    if not np.isfinite(vectors).all():
+        raise InputError("the sentence encoder gives vectors that are no numbers")
+    return unit(vectors)
