@@ -24,15 +24,15 @@ MOMENT = 1.0  # seconds
 
 
 @contextmanager
-def alone(root: Path, name: str | None = None) -> Iterator[None]:
+def alone(root: Path, name: str | None = None, *, patience: float = 0.0) -> Iterator[None]:
     """Hold this workspace, or the experiment of this name, against other pipeline runs.
 
-    The kernel lets go of it whatever ends us.
+    The kernel lets go of it whatever ends us. One that holds it is given `patience` seconds to end.
 
     Raises:
         PlanError: another pipeline run holds it.
     """
-    with _taken(root, name):
+    with _taken(root, name, time.monotonic() + patience):
         yield
 
 
@@ -49,8 +49,8 @@ def held(root: Path, name: str) -> bool:
     return False
 
 
-def _taken(root: Path, name: str | None) -> TextIO:
-    """The lock file, open and locked.
+def _taken(root: Path, name: str | None, deadline: float = 0.0) -> TextIO:
+    """The lock file, open and locked, which may take until `deadline` on the monotonic clock.
 
     Raises:
         PlanError: another pipeline run holds it.
@@ -58,20 +58,28 @@ def _taken(root: Path, name: str | None) -> TextIO:
     file = paths.pipeline_lock(root, name)
     file.parent.mkdir(exist_ok=True)
     handle = file.open("a+", encoding="utf-8")
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    while not (ours := _lock(handle)) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    if not ours:
         handle.seek(0)
         holder = handle.read().strip()
         handle.close()
         where = f"on the experiment {name} of {root}" if name else f"in {root}"
-        raise PlanError(f"another pipeline run (process {holder}) is working {where}") from None
+        raise PlanError(f"another pipeline run (process {holder}) is working {where}")
     if name is None:
         _mend_notes(paths.dvc_notes(root))
     handle.truncate(0)
     handle.write(f"{os.getpid()}\n")
     handle.flush()
     return handle
+
+
+def _lock(handle: TextIO) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _mend_notes(notes: Path) -> None:
