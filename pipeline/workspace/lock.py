@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from pipeline.workspace import paths
+from pipeline.workspace import lockfile, paths
 from pipeline.workspace.graph import PlanError
 
 MOMENT = 1.0  # seconds
@@ -68,6 +68,7 @@ def _taken(root: Path, name: str | None, deadline: float = 0.0) -> TextIO:
         raise PlanError(f"another pipeline run (process {holder}) is working {where}")
     if name is None:
         _mend_notes(paths.dvc_notes(root))
+        lockfile.mend(root)
     handle.truncate(0)
     handle.write(f"{os.getpid()}\n")
     handle.flush()

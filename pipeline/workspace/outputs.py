@@ -18,7 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
-from pipeline.workspace import paths
+from pipeline.workspace import lockfile, paths
 from pipeline.workspace.environment import DVC_STAGE, for_commands
 from pipeline.workspace.graph import Graph, PlanError, Stage, discover
 
@@ -35,6 +35,7 @@ class Kept:
         place = paths.kept_outputs(root)
         shutil.rmtree(place, ignore_errors=True)
         place.mkdir(parents=True)
+        lockfile.keep(root)
         for path in (path for stage in self._whole for path in stage.uncached):
             self._copies[path] = place / str(len(self._copies))
             _copy(root / path, self._copies[path])
@@ -44,6 +45,7 @@ class Kept:
 
         A stage that has ended has all, so what it made stays, even where DVC could not write that down.
         """
+        lockfile.mend(self._root)
         emptied = [stage for stage in self._whole if not self._is_whole(stage)]
         cached = [path for stage in emptied for path in stage.outs if path not in stage.uncached]
         if cached:

@@ -74,6 +74,11 @@ def kept_outputs(root: Path) -> Path:
     return root / RUN / "kept"
 
 
+def kept_lock(root: Path) -> Path:
+    """A copy of dvc.lock as it was before the latest run (pipeline/workspace/lockfile.py)."""
+    return root / RUN / "kept-dvc.lock"
+
+
 def mlflow_database(home: Path) -> Path:
     """MLflow's runs, unless an address says that they are elsewhere (`pipeline.workspace.links`)."""
     return home / "mlflow.db"
