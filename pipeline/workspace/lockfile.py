@@ -6,6 +6,7 @@ conflict is left alone: which side is right a person must say.
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ from pipeline.workspace.dvc_yaml import LOCK
 from pipeline.workspace.yaml_file import ConfigError
 
 SCHEMA = "2.0"
+MD5, OTHERS = re.compile(r"[0-9a-f]{32}(\.dir)?"), {"etag", "checksum"}
 CONFLICT = ("<<<<<<<", "=======", ">>>>>>>")
 
 
@@ -58,5 +60,14 @@ def _is_whole(document: Any) -> bool:
 
 def _has_all(stage: Mapping[str, Any]) -> bool:
     """Of an entry that broke off the last dependency or output lacks its hash, or the command is not there."""
-    files = [each for kind in ("deps", "outs") for each in stage.get(kind) or ()]
-    return "cmd" in stage and all(isinstance(each, Mapping) and {"hash", "md5", "etag"} & each.keys() for each in files)
+    kinds = [stage.get(kind, []) for kind in ("deps", "outs")]
+    if stage.get("cmd") is None or not all(isinstance(files, list) for files in kinds):
+        return False
+    return all(isinstance(file, Mapping) and _is_recorded(file) for file in sum(kinds, []))
+
+
+def _is_recorded(file: Mapping[str, Any]) -> bool:
+    """A hash that broke off is none to DVC."""
+    if None in file.values():
+        return False
+    return MD5.fullmatch(str(file["md5"])) is not None if "md5" in file else not OTHERS.isdisjoint(file)
