@@ -111,6 +111,8 @@ def serve(root: Path, servers: Sequence[Service], worker: Service) -> None:
         for server in running:
             server.wait()
             print(f"{server.service.name:8}{server.service.address}{server.service.page}", flush=True)
+        if both := links.comparison(paths.home(root), worker.env.get(MLFLOW_UI, "")):
+            print(f"the latest two pipelines beside one another: {both}")
         print("making the deployments known ...", flush=True)
         api = worker.env[PREFECT_API]
         tell(root, api, commands)

@@ -94,6 +94,11 @@ def mlflow_experiment(home: Path) -> Path:
     return home / RUN / "mlflow-experiment.json"
 
 
+def mlflow_pipelines(home: Path) -> Path:
+    """The latest two pipeline runs in that store, for who links to their comparison."""
+    return home / RUN / "mlflow-pipelines.json"
+
+
 def mlflow_lock(home: Path) -> Path:
     """Held by whoever creates MLflow's database or finds its experiment: two at once break it for good."""
     return home / RUN / "mlflow.lock"
