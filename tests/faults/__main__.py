@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import subprocess
 import sys
 import tempfile
 import time
@@ -26,7 +27,13 @@ from tests.faults.ground import Grounds, Place
 from tests.faults.processes import MARK, Stuck
 from tests.faults.table import table
 
-GIVEN_UP = (AssertionError, OSError, Stuck, KeyError)  # by which a case says that it could not go on
+GIVEN_UP = (
+    AssertionError,
+    OSError,
+    Stuck,
+    KeyError,
+    subprocess.CalledProcessError,
+)  # by which a case says that it could not go on
 
 
 def played(case: Case, place: Place, seed: int) -> dict[str, Any]:

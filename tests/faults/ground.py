@@ -64,6 +64,11 @@ class Place:
         """Whether there lies what an undisturbed run leaves."""
         return digest(root or self.root, MADE[self.kind]) == self.expected
 
+    def begun(self) -> list[str]:
+        """The toy's stages whose commands were started, in that order."""
+        file = self.root / "started"
+        return file.read_text(encoding="utf-8").split() if file.is_file() else []
+
     def edit(self, name: str, old: str, new: str) -> None:
         """Replace a text in a file of it."""
         text = (self.root / name).read_text(encoding="utf-8")
@@ -108,6 +113,8 @@ def make_toy(root: Path) -> None:
     (root / "source.txt").write_text("source")
     shutil.copy(HOUSE / "prefect.yaml", root)
     toys._in_git(toys.Toy(root=root))
+    for arguments in (("add", "--all"), ("commit", "--quiet", "--message", "done")):
+        subprocess.run(["git", *ME, *arguments], cwd=root, check=True)
 
 
 def make_ours(root: Path) -> None:

@@ -148,7 +148,7 @@ def worker_killed_late(place: Place, source: random.Random, ending: Ending) -> N
     hanging = place.root / "hang-left"
     hanging.write_text("")
     run = stack.submit()
-    until((lambda: "left" in _started(place)), "left runs")
+    until((lambda: "left" in place.begun()), "left runs")
     send(place.processes.alive("worker"), signal.SIGKILL)
     begun = time.monotonic()
     until(lambda: stack.state(run) == "CRASHED", "Crashed")
@@ -167,10 +167,10 @@ def deleted(place: Place, source: random.Random, ending: Ending) -> None:
     hanging = place.root / "hang-left"
     hanging.write_text("")
     runs = [stack.submit(), stack.submit()]
-    until((lambda: "left" in _started(place)), "left runs")
+    until((lambda: "left" in place.begun()), "left runs")
     stack.ask("DELETE", f"/flow_runs/{runs[0]}")
     begun = time.monotonic()
-    until(lambda: _started(place).count("left") == 2, "the first is gone, the second runs")
+    until(lambda: place.begun().count("left") == 2, "the first is gone, the second runs")
     hanging.unlink()
     until(lambda: stack.state(runs[1]) == "COMPLETED", "the queued one has run")
     ending.moment, ending.seconds, ending.same = "left runs", time.monotonic() - begun, place.equal()
@@ -199,8 +199,3 @@ def stranger(place: Place, source: random.Random, ending: Ending) -> None:
     theirs.process.send_signal(signal.SIGTERM)
     theirs.wait()
     settle(place, ending)
-
-
-def _started(place: Place) -> list[str]:
-    file = place.root / "started"
-    return file.read_text().split() if file.is_file() else []

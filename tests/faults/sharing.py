@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tests.faults.case import Ending, case
 from tests.faults.ground import HOUSE, Place, leftovers, stale
+from tests.faults.processes import until
 from tests.faults.signals import recovered, settle
 
 BUSY = "another pipeline run"
@@ -72,8 +73,7 @@ def edited(place: Place, source: random.Random, ending: Ending) -> None:
     hanging = place.root / "hang-left"
     hanging.write_text("")
     command = place.processes.start(*place.repro())
-    while not (place.root / "pid-left").exists() or "left" not in (place.root / "started").read_text():
-        time.sleep(0.05)
+    until(lambda: "left" in place.begun(), "left runs")
     place.edit("params.yaml", "left: 1", "left: 5")
     hanging.unlink()
     ending.moment, ending.exit = "while left runs", command.wait().code
@@ -87,7 +87,7 @@ def source_edited(place: Place, source: random.Random, ending: Ending) -> None:
     hanging = place.root / "hang-left"
     hanging.write_text("")
     command = place.processes.start(*place.repro())
-    time.sleep(2)
+    until(lambda: "left" in place.begun(), "left runs")
     (place.root / "source.txt").write_text("a third source")
     hanging.unlink()
     ending.moment, ending.exit = "while left runs", command.wait().code
