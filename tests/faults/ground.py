@@ -39,6 +39,7 @@ REPRO = (
     "--wait-for-lock",
     "repro",
 )
+RATE = ("pretrain", "schedule", "learning_rate")
 ME = ("-c", "user.name=nobody", "-c", "user.email=nobody@localhost")
 OPEN = ("RUNNING", "PENDING", "CANCELLING", "SCHEDULED")
 
@@ -125,7 +126,7 @@ def make_ours(root: Path) -> None:
     for target in ("prepare", "pretrain"):
         done = processes.run("dvc", "repro", target, ROSPHERE_TRACKING="0")
         assert done.code == 0, done.output
-    set_param(root, ("pretrain", "schedule", "learning_rate"), 0.002)
+    set_param(root, RATE, 0.002)
 
 
 def set_param(root: Path, place: Sequence[str], value: object) -> None:

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from tests.faults.case import Ending, case
-from tests.faults.ground import HOUSE, Place, leftovers, stale
+from tests.faults.ground import HOUSE, RATE, Place, leftovers, set_param, stale
 from tests.faults.processes import until
 from tests.faults.signals import recovered, settle
 
@@ -78,6 +78,19 @@ def edited(place: Place, source: random.Random, ending: Ending) -> None:
     hanging.unlink()
     ending.moment, ending.exit = "while left runs", command.wait().code
     place.edit("params.yaml", "left: 5", "left: 1")
+    recovered(place, ending)
+
+
+@case("params.yaml edited in mid-training", "ours")
+def edited_training(place: Place, source: random.Random, ending: Ending) -> None:
+    command = place.processes.start(*place.repro())
+    until(lambda: "pretrain: training in" in command.output or command.process.poll() is not None, "it trains")
+    set_param(place.root, RATE, 0.003)
+    done = command.wait()
+    ending.moment, ending.exit = "while it trains", done.code
+    ending.expect("changed while this ran: pretrain.schedule.learning_rate" in done.output, done.output[-300:])
+    ending.expect((place.root / "models" / "pretrain" / "model.safetensors").exists(), "the earlier model is gone")
+    set_param(place.root, RATE, 0.002)
     recovered(place, ending)
 
 
