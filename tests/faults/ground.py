@@ -39,7 +39,7 @@ REPRO = (
     "--wait-for-lock",
     "repro",
 )
-RATE = ("pretrain", "schedule", "learning_rate")
+RATE, CHANGED = ("pretrain", "schedule", "learning_rate"), 0.0015
 ME = ("-c", "user.name=nobody", "-c", "user.email=nobody@localhost")
 OPEN = ("RUNNING", "PENDING", "CANCELLING", "SCHEDULED")
 
@@ -126,7 +126,7 @@ def make_ours(root: Path) -> None:
     for target in ("prepare", "pretrain"):
         done = processes.run("dvc", "repro", target, ROSPHERE_TRACKING="0")
         assert done.code == 0, done.output
-    set_param(root, RATE, 0.002)
+    set_param(root, RATE, CHANGED)
 
 
 def set_param(root: Path, place: Sequence[str], value: object) -> None:
@@ -196,11 +196,11 @@ def leftovers(place: Place) -> list[str]:
     """What no case may leave behind: locks, notes, flags, temporary files, undelivered or open runs."""
     root, found = place.root, []
     notes = root / ".dvc" / "tmp" / "rwlock"
-    if notes.is_file() and notes.read_text() not in ("", "{}"):
+    if notes.is_file() and any(json.loads(notes.read_text() or "{}").values()):
         found.append(f"DVC's notes: {notes.read_text()[:80]}")
     found += [f"flag {path.name}" for path in (root / ".run").glob("stop-*")]
     found += [f"clone {path.name}" for path in (root / ".dvc" / "tmp" / "exps").glob("*") if path.is_dir()]
-    ignored = ("pymp-", "dvc", "tmp", "prefect")
+    ignored = ("runner_storage",)  # a folder of Prefect's, always the same one
     found += [f"temporary {path.name}" for path in (root.parent / "tmp").iterdir() if not path.name.startswith(ignored)]
     found += [f"run log {path.name}" for path in (root / ".run" / "run_logs").glob("*")]
     found += [f"MLflow: {name} {status}" for name, status in _rows(root / "mlflow.db", "name, status", "runs")

@@ -28,7 +28,7 @@ ROLES = {
     "ui": re.compile(r"-m flows\.ui"),
     "guardian": re.compile(r"-I -S .*process\.py"),
 }
-PATIENCE = 240.0  # seconds for a command to end, whatever was done to it
+PATIENCE = 600.0  # seconds for a command to end, whatever was done to it
 
 
 class Stuck(RuntimeError):

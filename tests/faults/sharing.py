@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from tests.faults.case import Ending, case
-from tests.faults.ground import HOUSE, RATE, Place, leftovers, set_param, stale
+from tests.faults.ground import CHANGED, HOUSE, RATE, Place, leftovers, set_param, stale
 from tests.faults.processes import until
 from tests.faults.signals import recovered, settle
 
@@ -90,7 +90,7 @@ def edited_training(place: Place, source: random.Random, ending: Ending) -> None
     ending.moment, ending.exit = "while it trains", done.code
     ending.expect("changed while this ran: pretrain.schedule.learning_rate" in done.output, done.output[-300:])
     ending.expect((place.root / "models" / "pretrain" / "model.safetensors").exists(), "the earlier model is gone")
-    set_param(place.root, RATE, 0.002)
+    set_param(place.root, RATE, CHANGED)
     recovered(place, ending)
 
 

@@ -72,11 +72,11 @@ def test_leftovers_are_seen(place: ground.Place) -> None:
     assert ground.leftovers(place) == []
     for name in (".run/stop-12", ".run/run_logs/one", ".dvc/tmp/exps/two", "../tmp/three"):
         (place.root / name).mkdir(parents=True)
-    (place.root / ".dvc" / "tmp" / "rwlock").write_text('{"one": 1}')
+    (place.root / ".dvc" / "tmp" / "rwlock").write_text('{"one": {"pid": 1}}')
     with closing(sqlite3.connect(place.root / "mlflow.db")) as database:
         database.executescript("create table runs (name, status); insert into runs values ('four', 'RUNNING')")
     found = [
-        'DVC\'s notes: {"one": 1}',
+        'DVC\'s notes: {"one": {"pid": 1}}',
         "flag stop-12",
         "clone two",
         "temporary three",

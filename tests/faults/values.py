@@ -7,7 +7,7 @@ import sqlite3
 from contextlib import closing
 
 from tests.faults.case import Ending, case
-from tests.faults.ground import RATE, Place, set_param
+from tests.faults.ground import CHANGED, RATE, Place, set_param
 from tests.faults.signals import recovered, settle
 
 TELL = """
@@ -31,7 +31,7 @@ def no_number(place: Place, source: random.Random, ending: Ending) -> None:
     ending.exit = done.code
     ending.expect(done.code != 0 and "Traceback" not in done.output, f"exit {done.code}: {done.output[-300:]}")
     ending.expect((place.root / "models" / "pretrain" / "model.safetensors").exists(), "the earlier model is gone")
-    set_param(place.root, RATE, 0.002)
+    set_param(place.root, RATE, CHANGED)
     recovered(place, ending)
 
 
