@@ -83,7 +83,7 @@ class Processes:
                     found.append(process)
         return found
 
-    def end(self, seconds: float = 90.0) -> list[str]:
+    def end(self, seconds: float = 300.0) -> list[str]:
         """Wait for all to be gone; the command lines of those that were not, which are killed."""
         with suppress(Stuck):
             until(lambda: not self.alive(), "nothing runs", seconds)

@@ -6,6 +6,7 @@ import random
 import shutil
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from tests.faults.case import Ending, case
@@ -132,28 +133,28 @@ def branch(place: Place, source: random.Random, ending: Ending) -> None:
     recovered(place, ending)
 
 
-def _objects(place: Place) -> list[Path]:
-    return sorted(path for path in (place.root / ".dvc" / "cache" / "files").rglob("*") if path.is_file())
+def spoilt(place: Place, source: random.Random, ending: Ending, spoil: Callable[[Path], None]) -> None:
+    """Up to date; then an object of the cache is spoilt, and some outputs are deleted, which come from there."""
+    stale(place)
+    ending.expect(place.run(*place.repro()).code == 0, "not up to date")
+    found = source.choice(sorted(path for path in (place.root / ".dvc/cache/files").rglob("*") if path.is_file()))
+    found.chmod(0o644)
+    ending.moment = found.name[:6]
+    spoil(found)
+    for path in sorted(place.root.glob("*.txt")):
+        if path.name != "source.txt" and source.random() < 0.5:
+            path.unlink()
+    recovered(place, ending)
 
 
 @case("an object of the cache is corrupted", "toy")
 def corrupted(place: Place, source: random.Random, ending: Ending) -> None:
-    found = source.choice(_objects(place))
-    found.chmod(0o644)
-    found.write_bytes(b"")
-    for path in place.root.glob("*.txt"):
-        if path.name != "source.txt" and source.random() < 0.5:
-            path.unlink()
-    recovered(place, ending)
+    spoilt(place, source, ending, lambda path: path.write_bytes(b"") and None)
 
 
 @case("an object of the cache is missing", "toy")
 def missing(place: Place, source: random.Random, ending: Ending) -> None:
-    source.choice(_objects(place)).unlink()
-    for path in place.root.glob("*.txt"):
-        if path.name != "source.txt" and source.random() < 0.5:
-            path.unlink()
-    recovered(place, ending)
+    spoilt(place, source, ending, Path.unlink)
 
 
 @case("`dvc gc` in mid-run", "toy")
