@@ -205,7 +205,7 @@ def leftovers(place: Place) -> list[str]:
         found.append(f"DVC's notes: {notes.read_text()[:80]}")
     found += [f"flag {path.name}" for path in (root / ".run").glob("stop-*")]
     found += [f"clone {path.name}" for path in (root / ".dvc" / "tmp" / "exps").glob("*") if path.is_dir()]
-    ignored = ("runner_storage",)  # a folder of Prefect's, always the same one
+    ignored = ("runner_storage", "torchinductor_")  # folders of Prefect and torch, always the same ones
     found += [f"temporary {path.name}" for path in (root.parent / "tmp").iterdir() if not path.name.startswith(ignored)]
     found += [f"run log {path.name}" for path in (root / ".run" / "run_logs").glob("*")]
     found += [f"MLflow: {name} {status}" for name, status in _rows(root / "mlflow.db", "name, status", "runs")
