@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
+import json
+import os
+import subprocess
 import threading
 from pathlib import Path
 
@@ -52,3 +56,18 @@ def test_one_who_has_patience_gets_it_when_it_is_free(tmp_path: Path) -> None:
     with lock.alone(tmp_path, patience=60):
         assert leave.is_set()
     holder.join()
+
+
+def test_dead_processes_leave_the_notes_of_dvc_and_living_ones_stay(tmp_path: Path) -> None:
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    notes, me, dead = paths.dvc_notes(tmp_path), {"pid": os.getpid(), "cmd": "dvc"}, {"pid": gone.pid, "cmd": "dvc"}
+    notes.parent.mkdir(parents=True)
+    before = {"write": {"a": dead, "b": me}, "read": {"c": [dead], "d": [dead, me]}}
+    notes.write_text(json.dumps(before))
+    with (tmp_path / ".dvc" / "tmp" / "rwlock.lock").open("w") as guard:  # a `dvc` that writes there just now
+        fcntl.flock(guard, fcntl.LOCK_EX)
+        with lock.alone(tmp_path):
+            assert json.loads(notes.read_text()) == before
+    with lock.alone(tmp_path):
+        assert json.loads(notes.read_text()) == {"write": {"b": me}, "read": {"d": [me]}}
