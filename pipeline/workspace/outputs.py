@@ -9,6 +9,7 @@ to git (metrics, curves) from copies made before.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -22,6 +23,8 @@ from pipeline.workspace import lockfile, paths
 from pipeline.workspace.environment import DVC_STAGE, for_commands
 from pipeline.workspace.graph import Graph, PlanError, Stage, discover
 
+ROOM = "make room on its disk, then `dvc commit -f`: else these stages run again"
+SHOWN = 3
 SAVING = 60.0  # seconds that a stage may need to save once its `dvc` is gone
 
 
@@ -67,6 +70,13 @@ class Kept:
         if done.returncode:
             said = " ".join(done.stderr.split())[-500:]
             print(f"not all of {', '.join(outs)} could be brought back: {said}", file=sys.stderr)
+
+
+def not_cached(root: Path) -> list[str]:
+    """What dvc.lock names and the cache has not: where that has no room, `dvc repro` says so and yet ends well."""
+    command = [sys.executable, "-m", "dvc", "data", "status", "--json"]
+    done = subprocess.run(command, cwd=root, env=for_commands(), capture_output=True, text=True)
+    return sorted(json.loads(done.stdout).get("not_in_cache", [])) if done.returncode == 0 and done.stdout else []
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -136,6 +146,9 @@ def main() -> int:
         _await_stages()
         if back := kept.restore():
             print(f"as they were before: the outputs of {', '.join(back)}", file=sys.stderr)
+    elif lacking := not_cached(root):
+        print(f"not in DVC's cache: {', '.join(lacking[:SHOWN])}; {ROOM}", file=sys.stderr)
+        return 1
     return code
 
 

@@ -79,6 +79,7 @@ def declare_full(folder: str) -> None:
         with small_disk(place, folder, room):
             done = place.run(*place.repro())
             ending.exit = done.code
+            ending.expect(folder != ".dvc" or done.code != 0, "it ended well, with nothing in the cache")
             ending.expect("Traceback" not in done.output, f"a traceback: {done.output[-300:]}")
             ending.lost += [f"still runs: {each}" for each in place.processes.end()]
         recovered(place, ending)
