@@ -21,6 +21,8 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
+from safetensors import SafetensorError
+
 from pipeline.run import checkpoint_folder, process_group, stop_flag
 from pipeline.run.identity import Identity, changed, identify, stage_name
 from pipeline.run.job import Job
@@ -108,7 +110,8 @@ def _following(identity: Identity, place: process_group.Place, requests: StopReq
 def _one_line_errors(name: str) -> Iterator[None]:
     try:
         yield
-    except (InputError, FloatingPointError, *UNUSABLE) as error:  # the second of a loss that is no number any more
+    # The second of a loss that is no number any more, the third of a checkpoint that finds a full disk.
+    except (InputError, FloatingPointError, SafetensorError, *UNUSABLE) as error:
         if process_group.LEADER not in os.environ:  # the leader has met the same files and prints it
             print(f"error: {name}: {message(error)}", file=sys.stderr, flush=True)
         raise SystemExit(1) from error

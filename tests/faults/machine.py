@@ -67,7 +67,7 @@ def small_disk(place: Place, folder: str, room: int) -> Iterator[None]:
         shutil.rmtree(aside)
         shutil.copytree(target, aside, symlinks=True)
     finally:
-        subprocess.run(["umount", str(target)], check=True)
+        subprocess.run(["umount", "--lazy", str(target)], check=True)
     shutil.copytree(aside, target, symlinks=True, dirs_exist_ok=True)
 
 
@@ -104,7 +104,7 @@ def declare_read_only(folder: str) -> None:
             ending.expect("Traceback" not in done.output, f"a traceback: {done.output[-300:]}")
             ending.lost += [f"still runs: {each}" for each in place.processes.end()]
         finally:
-            subprocess.run(["umount", target], check=True)
+            subprocess.run(["umount", "--lazy", target], check=True)
         recovered(place, ending)
 
 

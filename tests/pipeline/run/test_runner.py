@@ -30,6 +30,7 @@ SHELLS = [shell for shell in ("/bin/sh", "/bin/bash") if Path(shell).exists()]  
 TOY = """
 import os, signal, sys, time
 from dataclasses import dataclass
+from safetensors import SafetensorError
 from pipeline.run.runner import Stopped, stage
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +60,8 @@ def main(name):
             raise ZeroDivisionError("a bug")
         if config.end == "diverged":
             raise FloatingPointError("step 3: the loss is not finite")
+        if config.end == "full":
+            raise SafetensorError("Error while serializing: No space left on device")
         if config.end == "missing":
             open("data/absent.txt")
 
@@ -249,6 +252,7 @@ def test_a_kill_after_the_work_leaves_no_report(house: Path) -> None:
         ({"step": 3}, "params.yaml: train.step: unknown key; did you mean 'steps'?"),
         ({"steps": 3, "end": "diverged"}, "step 3: the loss is not finite"),
         ({"steps": 1, "end": "missing"}, "data/absent.txt: no such file or folder"),
+        ({"steps": 1, "end": "full"}, "Error while serializing: No space left on device"),
     ],
 )
 def test_what_a_user_can_put_right_is_one_line(house: Path, train: dict[str, Any], message: str) -> None:
