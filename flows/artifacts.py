@@ -41,6 +41,8 @@ def write(root: Path, graph: Graph, outcomes: Sequence[Outcome], before: metrics
     if any(outcome.how == "ran" for outcome in outcomes):
         if address := runs_address(root):
             create_link_artifact(address, key="mlflow", link_text="the MLflow runs of this flow run")
+        if both := links.comparison(paths.home(root)):
+            create_link_artifact(both, key="comparison", link_text="this pipeline beside the one before, in MLflow")
     drawn = {path for stage in graph.stages if _ran(stage.name, outcomes) for path in stage.outs}
     if str(FIGURES) in drawn:
         for figure in sorted((root / FIGURES).iterdir()):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import http.client
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 from urllib.parse import urlsplit
 
 from flows import watchdog
@@ -75,9 +77,16 @@ def answers(url: str) -> bool:
 
 
 def announced_api(root: Path) -> str | None:
-    """The address of the UI's Prefect server, if there is one and it answers."""
+    """The address of the UI's Prefect server, if there is one and it answers.
+
+    Only while the UI that announced it lives, which its lock proves: after a kill -9 the address stays, and whoever
+    answers there by then is a stranger.
+    """
     try:
-        url = paths.prefect_address(root).read_text(encoding="utf-8").strip()
+        with paths.prefect_address(root).open(encoding="utf-8") as file:
+            url = file.read().strip()
+            if _lock(file, fcntl.LOCK_SH):
+                return None
     except FileNotFoundError:
         return None
     return url if answers(url) else None
@@ -86,10 +95,22 @@ def announced_api(root: Path) -> str | None:
 @contextmanager
 def announce(root: Path, url: str) -> Iterator[None]:
     """Let pipeline runs in this workspace find the server at `url` for as long as the block lasts."""
-    file = paths.prefect_address(root)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(url + "\n", encoding="utf-8")
+    path = paths.prefect_address(root)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)  # so that what is under our lock was written by us
+    with path.open("w", encoding="utf-8") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # the kernel lets go of it whatever ends us; a reader's is gone in a moment
+        print(url, file=file, flush=True)
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def _lock(file: IO[str], kind: int) -> bool:
+    """Whether the lock could be taken, at once; it goes when the file is closed."""
     try:
-        yield
-    finally:
-        file.unlink(missing_ok=True)
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

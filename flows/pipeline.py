@@ -40,6 +40,7 @@ from flows import (  # noqa: E402
     ephemeral_server,  # noqa: E402
     experiment,
     naming,
+    presence,
     reaching,
     task,
 )
@@ -47,6 +48,7 @@ from flows.services import StartError  # noqa: E402
 from flows.task import Outcome  # noqa: E402
 from pipeline.workspace import lock, outputs  # noqa: E402
 
+QUEUED = 180.0  # seconds that a run from a queue waits for the workspace: the one before it may still be saving
 EXPERIMENT = "experiment"  # the deployment whose queue lets runs work side by side: never in the workspace itself
 
 
@@ -86,7 +88,7 @@ def pipeline(
     if runtime.deployment.name == EXPERIMENT and not overrides:
         return Failed(message="expected overrides, such as vmf_vae.kappa=50: without, use the deployment `pipeline`")
     try:
-        with lock.alone(root, called):
+        with presence.required(), lock.alone(root, called, patience=QUEUED if runtime.deployment.id else 0.0):
             place = experiment.workspace(root, called, overrides or []) if called else root
             done = bring_up_to_date(place, targets or [], force=force, everything=all_stages)
             if called and not isinstance(done, State):

@@ -41,6 +41,7 @@ from flows import (  # noqa: E402
     ephemeral_server,  # noqa: E402
     experiment,
     naming,
+    presence,
     reaching,
     space,
     study,
@@ -109,7 +110,7 @@ def sweep(
     """
     root = Path.cwd()
     try:
-        with lock.alone(root, f"sweep-{name}"), Commands() as commands:
+        with presence.required(), lock.alone(root, f"sweep-{name}"), Commands() as commands:
             require_writer(root, metric, targets or [])
             begun = study.opened(root, name, space.read(vary), metric, direction, sampler, trials)
 

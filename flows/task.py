@@ -23,6 +23,7 @@ from flows.transcript import Progress, Transcript
 from pipeline.workspace.environment import FLOW_RUN, for_commands
 from pipeline.workspace.exit_codes import KILLED
 from pipeline.workspace.graph import Stage
+from pipeline.workspace.outputs import ROOM
 
 PROGRESS_EVERY = 2.0  # seconds between two updates of a progress bar
 
@@ -60,6 +61,8 @@ def reproduce(stage: str, force: bool, root: Path, commands: Commands) -> Outcom
         code = code if transcript.exit_code is None else transcript.exit_code
         tail = "\n".join([f"exit code {code}", *list(transcript.tail)[-8:]])
         return Failed(name="Killed" if code in KILLED else "Failed", message=tail)
+    if transcript.unsaved:
+        return Failed(message="\n".join([f"not in DVC's cache; {ROOM}", *list(transcript.tail)[-8:]]))
     return Outcome(stage=stage, how=transcript.how, seconds=round(time.monotonic() - started, 1))
 
 

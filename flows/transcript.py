@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 PROGRESS = re.compile(r"::progress (\S+) (\d+)/(\d+)")
 EXIT = re.compile(r"^ERROR: failed to reproduce .* exited with (-?\d+)")
+UNSAVED = "ERROR: failed to transfer"
 HOW = {
     "ran": re.compile(r"^Running stage "),
     "unchanged": re.compile(r"^Stage .* didn't change, skipping"),
@@ -35,12 +36,14 @@ class Transcript:
     Attributes:
         how: "ran", "unchanged", "run-cache" (outputs restored), or "checked" if DVC said none of these.
         exit_code: of the stage's own command, if DVC reported one; DVC's is 255 whatever happened.
+        unsaved: whether DVC could not put outputs into its cache; its exit code does not tell.
         tail: the last lines worth showing.
     """
 
     def __init__(self) -> None:
         self.how = "checked"
         self.exit_code: int | None = None
+        self.unsaved = False
         self.tail: deque[str] = deque(maxlen=20)
 
     def read(self, line: str) -> Progress | str | None:
@@ -52,5 +55,6 @@ class Transcript:
         self.how = next((how for how, pattern in HOW.items() if pattern.match(line)), self.how)
         if found := EXIT.match(line):
             self.exit_code = int(found[1])
+        self.unsaved = self.unsaved or line.startswith(UNSAVED)
         self.tail.append(line)
         return line

@@ -17,16 +17,16 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from flows import deployments, environment, watchdog
+from flows import deployments, environment, leftovers, watchdog
 from flows.process import Commands, Ladder, unwinding_on_terminate
 from flows.services import HOST, Running, Service, StartError, require_free
 from pipeline.workspace import links, paths
-from pipeline.workspace.environment import MLFLOW_UI, PREFECT_API, STORE_URI, TRACKING_URI, for_commands
+from pipeline.workspace.environment import MLFLOW_UI, PREFECT_API, STACK, STORE_URI, TRACKING_URI, for_commands
 
 # Asked to stop, Prefect's worker kills its runs, which then cannot tell the server how they ended. Killed itself, it
 # leaves that to them: see `flows.watchdog`. It has nothing to save.
 WORKER_LADDER: Ladder = ((signal.SIGKILL, 5.0),)
-SHORT_LIFE = 30.0  # seconds; a worker that does not even live that long would not live longer next time
+SHORT_LIFE, SHORT_LIVES = 30.0, 3  # seconds; after so many workers in turn that lived no longer there is no other one
 POLL_SECONDS = "3"  # how often the worker asks for runs; the server is on this machine
 
 # In a process of its own: importing mlflow here would cost a second and hundreds of megabytes for good.
@@ -63,7 +63,7 @@ def worker(api: str, tracking: str | None, dashboard: str | None = None) -> Serv
     `tracking` tells their stages where MLflow is, if not here, and `dashboard` where their links to it lead.
     """
     arguments = ("prefect", "worker", "start", "--pool", deployments.POOL, "--name", "workspace")
-    env = {PREFECT_API: api, "PREFECT_WORKER_QUERY_SECONDS": POLL_SECONDS}
+    env = {PREFECT_API: api, "PREFECT_WORKER_QUERY_SECONDS": POLL_SECONDS, STACK: str(os.getpid())}
     if tracking:
         env[TRACKING_URI] = tracking
     if dashboard:
@@ -111,27 +111,64 @@ def serve(root: Path, servers: Sequence[Service], worker: Service) -> None:
         for server in running:
             server.wait()
             print(f"{server.service.name:8}{server.service.address}{server.service.page}", flush=True)
+        if both := links.comparison(paths.home(root), worker.env.get(MLFLOW_UI, "")):
+            print(f"the latest two pipelines beside one another: {both}")
         print("making the deployments known ...", flush=True)
         api = worker.env[PREFECT_API]
         tell(root, api, commands)
         with environment.announce(root, api), watchdog.awaited(root), Commands(WORKER_LADDER) as workers:
             print("runs of this workspace appear there by themselves; start and schedule them under Deployments, or:")
             print(f"  PREFECT_API_URL={api} prefect deployment run pipeline/pipeline", flush=True)
-            at_work = Running(worker, root, workers)
+            post, looked = Post(worker, root, workers), time.monotonic()
             while True:
                 time.sleep(0.5)
                 for server in running:
                     server.require_alive()
-                at_work = _at_work(at_work, root, workers)
+                if post.filled():
+                    look_over(root, api, commands)
+                if time.monotonic() - looked > leftovers.EVERY:
+                    clear(api)
+                    looked = time.monotonic()
 
 
-def _at_work(worker: Running, root: Path, workers: Commands) -> Running:
-    """The worker, or its successor: one that was killed (out of memory, say) must not cost the runs of the night."""
-    if worker.alive or worker.age < SHORT_LIFE:
-        worker.require_alive()
-        return worker
-    print("the worker ended and is started again", file=sys.stderr, flush=True)
-    return Running(worker.service, root, workers)
+class Post:
+    """The worker and its successors: one that was killed (out of memory, say) must not cost the runs of the night."""
+
+    def __init__(self, worker: Service, root: Path, workers: Commands) -> None:
+        self._root, self._workers, self._short = root, workers, 0
+        self._running = Running(worker, root, workers)
+
+    def filled(self) -> bool:
+        """Whether a successor had to be started just now.
+
+        Raises:
+            StartError: one after the other ends as soon as it is started.
+        """
+        if self._running.alive:
+            return False
+        self._short = self._short + 1 if self._running.age < SHORT_LIFE else 0
+        if self._short == SHORT_LIVES:
+            self._running.require_alive()
+        print("the worker ended and is started again", file=sys.stderr, flush=True)
+        self._running = Running(self._running.service, self._root, self._workers)
+        return True
+
+
+def look_over(root: Path, api: str, commands: Commands) -> None:
+    """Start again what a worker that is gone was about to start, and have the server wait for a sign of the others."""
+    try:
+        leftovers.requeue(api, deployments.POOL)
+        tell(root, api, commands)  # also where nothing was: a run that had begun gets a last chance to give a sign
+    except (StartError, leftovers.Unreachable) as error:  # no reason to stop everything else
+        print(f"runs of the worker that ended may stay Pending: {error}", file=sys.stderr, flush=True)
+
+
+def clear(api: str) -> None:
+    """End the tasks that dead runs left open."""
+    try:
+        leftovers.end_tasks(api)
+    except leftovers.Unreachable as error:  # there is another time
+        print(error, file=sys.stderr, flush=True)
 
 
 def arguments() -> argparse.Namespace:

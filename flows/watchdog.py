@@ -17,6 +17,7 @@ from io import TextIOWrapper
 from pathlib import Path
 
 from pipeline.workspace import parent_watchdog, paths
+from pipeline.workspace.environment import STACK
 
 PATIENCE = 45.0  # seconds for a run to end: its stages may take 15 to save
 
@@ -27,6 +28,8 @@ def hold(root: Path) -> None:
         lock = _open(root)
         fcntl.flock(lock, fcntl.LOCK_SH)  # until this process ends, however it ends
         parent_watchdog.watch(partial(_end, lock))
+        if _is_orphan():  # its worker was killed while this process began: nothing has been done yet
+            os.kill(os.getpid(), signal.SIGTERM)
 
 
 @contextmanager
@@ -39,6 +42,14 @@ def awaited(root: Path) -> Iterator[None]:
         with _open(root) as lock:
             while not _free(lock) and time.monotonic() < deadline:
                 time.sleep(0.1)
+
+
+def _is_orphan() -> bool:
+    """Whether the worker that started this process, which a local stack started, is gone."""
+    import psutil
+
+    stack = os.environ.get(STACK)
+    return stack is not None and int(stack) not in {process.pid for process in psutil.Process().parents()}
 
 
 def _end(lock: TextIOWrapper) -> None:

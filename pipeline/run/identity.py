@@ -43,6 +43,19 @@ class Identity:
     sources: Mapping[str, str] = field(default_factory=dict)  # path -> hash of what no stage makes
 
 
+def changed(before: Identity, now: Identity) -> list[str]:
+    """The params, dotted, and the dependencies of a stage that are not what they were."""
+    pairs = ((_flat(before.params), _flat(now.params)), (before.deps, now.deps))
+    return sorted(key for old, new in pairs for key in {*old, *new} if old.get(key) != new.get(key))
+
+
+def _flat(params: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in params.items():
+        found |= _flat(value, f"{above}{key}.") if isinstance(value, Mapping) and value else {f"{above}{key}": value}
+    return found
+
+
 def stage_name(default: str) -> str:
     """The name DVC started this process under, or `default` when started by hand."""
     return os.environ.get(DVC_STAGE, default)

@@ -21,8 +21,10 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
+from safetensors import SafetensorError
+
 from pipeline.run import checkpoint_folder, process_group, stop_flag
-from pipeline.run.identity import Identity, identify, stage_name
+from pipeline.run.identity import Identity, changed, identify, stage_name
 from pipeline.run.job import Job
 from pipeline.run.signals import Stopped, StopRequests, die_with_parent, stop_requests
 from pipeline.tracking import recording
@@ -31,6 +33,7 @@ from pipeline.workspace.environment import DVC_ROOT
 from rosphere.errors import UNUSABLE, InputError, Interrupted, message
 
 __all__ = ["Job", "Stopped", "stage"]
+SHOWN = 5  # of what was edited in mid-run, in the message
 
 
 @contextmanager
@@ -71,10 +74,22 @@ def _leading(identity: Identity, place: process_group.Place, requests: StopReque
         job = Job(name=identity.name, checkpoint=checkpoint, requests=requests, tracker=tracker, run=run)
         job.report_path.unlink(missing_ok=True)  # as DVC does: a killed stage must leave none
         yield job
+        _require_unchanged(identity)
         late = requests.finish()
         job.close()
         if late and DVC_ROOT in os.environ:  # started by `dvc repro`, which would go on to the next stage
             stop_flag.put(identity)
+
+
+def _require_unchanged(identity: Identity) -> None:
+    """DVC hashes what a stage reads when the stage has ended: it would take this result for one of what is there now.
+
+    Raises:
+        InputError: somebody has edited that meanwhile. The checkpoint stays.
+    """
+    if DVC_ROOT in os.environ and (edited := changed(identity, identify(Path.cwd(), identity.name))):
+        shown = ", ".join(edited[:SHOWN]) + (f" and {len(edited) - SHOWN} more" if len(edited) > SHOWN else "")
+        raise InputError(f"changed while this ran: {shown}; run again, or put it back: then the checkpoint counts")
 
 
 @contextmanager
@@ -95,7 +110,8 @@ def _following(identity: Identity, place: process_group.Place, requests: StopReq
 def _one_line_errors(name: str) -> Iterator[None]:
     try:
         yield
-    except (InputError, FloatingPointError, *UNUSABLE) as error:  # the second of a loss that is no number any more
+    # The second of a loss that is no number any more, the third of a checkpoint that finds a full disk.
+    except (InputError, FloatingPointError, SafetensorError, *UNUSABLE) as error:
         if process_group.LEADER not in os.environ:  # the leader has met the same files and prints it
             print(f"error: {name}: {message(error)}", file=sys.stderr, flush=True)
         raise SystemExit(1) from error

@@ -29,10 +29,11 @@ from pipeline.run import identity
 from pipeline.run import settings as config
 from pipeline.run.identity import Identity
 from pipeline.run.signals import Stopped
-from pipeline.tracking import former_folder, naming, uploader
+from pipeline.tracking import former_folder, headline, naming, uploader
 from pipeline.tracking.promotion import Champion, directed
 from pipeline.tracking.run_log import RunLog
 from pipeline.workspace import declaration, dvc_yaml, git, numbers, paths, yaml_file
+from pipeline.workspace.declaration import Declaration
 from pipeline.workspace.environment import FLOW_RUN, SWEEP, SYSTEM_METRICS, TRACKING, UPLOADER
 from rosphere.errors import InputError
 
@@ -65,9 +66,11 @@ class Tracker:
         process: "subprocess.Popen[bytes] | None",
         rules: Mapping[str, Champion] | None = None,
         certificates: tuple[Path, ...] = (),
+        declared: Mapping[str, Declaration] | None = None,
     ) -> None:
         self._name, self._log, self._process = name, log, process
         self._rules, self._certificates = dict(rules or {}), certificates
+        self._declared = dict(declared or {})
         self._warned = False
         self._last: tuple[int, dict[str, float]] = (0, {})  # the last step, and the metrics recorded there
 
@@ -87,7 +90,8 @@ class Tracker:
         values = numbers.flat(report)
         last = self._last[1] if self._last[0] == step else {}
         known = [key for key, value in values.items() if key in last and math.isclose(last[key], value, rel_tol=1e-5)]
-        self._record(lambda log: log.write("final", step=step, values=values, known=known))
+        first = headline.of(self._name, report, self._declared)
+        self._record(lambda log: log.write("final", step=step, values=values, known=known, headline=first))
 
     def models(self, place: Path) -> None:
         """The models below `place` that this stage has measured, if params.yaml wants them registered."""
@@ -162,8 +166,9 @@ def _begin(me: Identity, devices: tuple[str, ...]) -> Tracker:
         process = uploader.start(log.path) if _delivering() and find_spec("mlflow") else None
         wanted = settings.models if settings.log_models else {}
         mine = {name: rule for name, rule in wanted.items() if rule.measured_by == me.name}
-        rules = {name: directed(rule, declaration.read(STAGES)) for name, rule in mine.items()}
-        return Tracker(me.name, log, process, rules, _certificates(me))
+        declared = declaration.read(STAGES)
+        rules = {name: directed(rule, declared) for name, rule in mine.items()}
+        return Tracker(me.name, log, process, rules, _certificates(me, declared), declared)
     except (OSError, ValueError) as error:  # a full disk, an upstream report that is no JSON
         tracker = Tracker(me.name, None, None)
         tracker._warn(f"not recorded: {error}")
@@ -182,9 +187,8 @@ def _settings() -> Tracking:
     return replace(settings, system_metrics=0.0) if off else settings
 
 
-def _certificates(me: Identity) -> tuple[Path, ...]:
+def _certificates(me: Identity, declared: Mapping[str, Declaration]) -> tuple[Path, ...]:
     """The proofs that upstream stages left of what this stage's model has grown from."""
-    declared = declaration.read(STAGES)
     above = dict.fromkeys(name.partition("@")[0] for name in me.upstream)
     return tuple(Path(proof) for word in above if word in declared for proof in declared[word].certificates)
 
@@ -224,6 +228,7 @@ def _upstream(files: Mapping[str, tuple[str, ...]]) -> tuple[dict[str, float], d
     """The numbers of every upstream stage's JSON reports, under `<stage>/<key>`; and why, by file, of those unread."""
     found: dict[str, float] = {}
     unread: dict[str, str] = {}
+    declared = declaration.read(STAGES)
     for stage, names in files.items():
         for path in map(Path, names):
             if path.suffix == ".json" and path.is_file():
@@ -233,6 +238,7 @@ def _upstream(files: Mapping[str, tuple[str, ...]]) -> tuple[dict[str, float], d
                     unread[str(path)] = str(error)
                 else:
                     found.update(numbers.flat({stage.replace("@", "/"): report}))
+                    found.update(headline.of(stage, report, declared))
     return found, unread
 
 

@@ -14,6 +14,7 @@ from rosphere.errors import InputError
 
 # Passed on to stages.
 FLOW_RUN = "ROSPHERE_FLOW_RUN"  # the id of the flow run that it is part of
+STACK = "ROSPHERE_STACK"  # the process whose worker started this run
 SWEEP = "ROSPHERE_SWEEP"  # the name of the sweep that its experiment belongs to
 UPLOADER = "ROSPHERE_UPLOADER"  # 0: the run log stays for `python -m pipeline.tracking sync`
 # Set by whoever types a command.

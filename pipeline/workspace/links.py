@@ -44,10 +44,37 @@ def tracking_uri(home: Path) -> str:
 
 def note_experiment(home: Path, experiment: str) -> None:
     """Remember the number of the experiment that runs go to, in this environment."""
-    note = paths.mlflow_experiment(home)
+    _note(paths.mlflow_experiment(home), {"experiment": experiment})
+
+
+def note_pipeline(home: Path, run: str) -> None:
+    """Remember that the pipeline run `run` is the latest one in the store that runs go to."""
+    before = [each for each in _pipelines(home) if each != run]
+    _note(paths.mlflow_pipelines(home), {"runs": [*before[-1:], run]})
+
+
+def comparison(home: Path, at: str = "") -> str | None:
+    """The page that compares the latest two pipeline runs, the earlier one first, on the dashboard or the one at `at`.
+
+    None where it does not show them, as far as is known, or there are no two yet.
+    """
+    number, runs = experiment(home) if _is_shown(home) else None, _pipelines(home)
+    if number is None or len(runs) < 2:
+        return None
+    both, of = (quote(json.dumps(each), safe="") for each in (runs, [number]))
+    return f"{at or dashboard()}/#/compare-runs?runs={both}&experiments={of}"
+
+
+def _pipelines(home: Path) -> list[str]:
+    note = paths.mlflow_pipelines(home)
+    noted = json.loads(note.read_text(encoding="utf-8")) if note.is_file() else {}
+    return list(noted["runs"]) if noted.get("environment") == _store() else []
+
+
+def _note(note: Path, what: dict[str, object]) -> None:
     note.parent.mkdir(parents=True, exist_ok=True)
     draft = note.with_name(f"{note.name}.{os.getpid()}")
-    draft.write_text(json.dumps({"environment": _store(), "experiment": experiment}) + "\n", encoding="utf-8")
+    draft.write_text(json.dumps({"environment": _store(), **what}) + "\n", encoding="utf-8")
     draft.replace(note)
 
 

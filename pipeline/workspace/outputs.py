@@ -9,6 +9,7 @@ to git (metrics, curves) from copies made before.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -18,10 +19,12 @@ from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
-from pipeline.workspace import paths
+from pipeline.workspace import lockfile, paths
 from pipeline.workspace.environment import DVC_STAGE, for_commands
 from pipeline.workspace.graph import Graph, PlanError, Stage, discover
 
+ROOM = "make room on its disk, then `dvc commit -f`: else these stages run again"
+SHOWN = 3
 SAVING = 60.0  # seconds that a stage may need to save once its `dvc` is gone
 
 
@@ -35,6 +38,7 @@ class Kept:
         place = paths.kept_outputs(root)
         shutil.rmtree(place, ignore_errors=True)
         place.mkdir(parents=True)
+        lockfile.keep(root)
         for path in (path for stage in self._whole for path in stage.uncached):
             self._copies[path] = place / str(len(self._copies))
             _copy(root / path, self._copies[path])
@@ -44,6 +48,7 @@ class Kept:
 
         A stage that has ended has all, so what it made stays, even where DVC could not write that down.
         """
+        lockfile.mend(self._root)
         emptied = [stage for stage in self._whole if not self._is_whole(stage)]
         cached = [path for stage in emptied for path in stage.outs if path not in stage.uncached]
         if cached:
@@ -65,6 +70,13 @@ class Kept:
         if done.returncode:
             said = " ".join(done.stderr.split())[-500:]
             print(f"not all of {', '.join(outs)} could be brought back: {said}", file=sys.stderr)
+
+
+def not_cached(root: Path) -> list[str]:
+    """What dvc.lock names and the cache has not: where that has no room, `dvc repro` says so and yet ends well."""
+    command = [sys.executable, "-m", "dvc", "data", "status", "--json"]
+    done = subprocess.run(command, cwd=root, env=for_commands(), capture_output=True, text=True)
+    return sorted(json.loads(done.stdout).get("not_in_cache", [])) if done.returncode == 0 and done.stdout else []
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -134,6 +146,9 @@ def main() -> int:
         _await_stages()
         if back := kept.restore():
             print(f"as they were before: the outputs of {', '.join(back)}", file=sys.stderr)
+    elif lacking := not_cached(root):
+        print(f"not in DVC's cache: {', '.join(lacking[:SHOWN])}; {ROOM}", file=sys.stderr)
+        return 1
     return code
 
 

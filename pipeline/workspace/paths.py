@@ -74,6 +74,11 @@ def kept_outputs(root: Path) -> Path:
     return root / RUN / "kept"
 
 
+def kept_lock(root: Path) -> Path:
+    """A copy of dvc.lock as it was before the latest run (pipeline/workspace/lockfile.py)."""
+    return root / RUN / "kept-dvc.lock"
+
+
 def mlflow_database(home: Path) -> Path:
     """MLflow's runs, unless an address says that they are elsewhere (`pipeline.workspace.links`)."""
     return home / "mlflow.db"
@@ -87,6 +92,11 @@ def mlflow_artifacts(home: Path) -> Path:
 def mlflow_experiment(home: Path) -> Path:
     """Which experiment of which store the runs went to last, for who links to it."""
     return home / RUN / "mlflow-experiment.json"
+
+
+def mlflow_pipelines(home: Path) -> Path:
+    """The latest two pipeline runs in that store, for who links to their comparison."""
+    return home / RUN / "mlflow-pipelines.json"
 
 
 def mlflow_lock(home: Path) -> Path:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -67,3 +69,20 @@ def test_a_server_that_answers_is_found(tmp_path: Path, prefect_server) -> None:
     with environment.announce(tmp_path, prefect_server.api):
         assert environment.announced_api(tmp_path) == prefect_server.api
     assert environment.announced_api(tmp_path) is None
+
+
+def test_a_server_is_ours_only_while_the_ui_that_announced_it_lives(tmp_path: Path, prefect_server) -> None:
+    """After a kill -9 the address stays, and another workspace's UI may answer there."""
+    script = (
+        "import sys, time; from pathlib import Path; from flows import environment\n"
+        "with environment.announce(Path(sys.argv[1]), sys.argv[2]):\n    print('up', flush=True); time.sleep(600)"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path), prefect_server.api]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as ui:
+        assert ui.stdout is not None and ui.stdout.readline() == "up\n"
+        assert environment.announced_api(tmp_path) == prefect_server.api
+        ui.kill()
+    assert (tmp_path / ".run" / "prefect" / "api-url").read_text() == f"{prefect_server.api}\n"
+    assert environment.announced_api(tmp_path) is None
+    with environment.announce(tmp_path, prefect_server.api):
+        assert environment.announced_api(tmp_path) == prefect_server.api

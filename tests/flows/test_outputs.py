@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.workspace.environment import for_commands
 from pipeline.workspace.graph import discover
 from pipeline.workspace.outputs import Kept
 
@@ -86,6 +87,16 @@ def test_what_a_failed_stage_half_made_gives_way_and_what_is_whole_stays(finishe
     (root / "left.txt").write_text("whole, but its dvc could not say so")
     assert kept.restore() == ["score@a"]
     assert made(root) == before | {"left.txt": "whole, but its dvc could not say so"}
+
+
+def test_outputs_that_are_not_in_the_cache_are_no_good_end(finished) -> None:
+    """As `dvc repro` ends where its cache has no room: it says so, and yet ends well."""
+    full = "python -m dvc repro --quiet && find .dvc/cache/files -type f -delete"
+    command = [sys.executable, "-m", "pipeline.workspace.outputs", "sh", "-c", full]
+    done = subprocess.run(command, cwd=finished.root, env=for_commands(), capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "not in DVC's cache: left.txt, prepared.txt, score_a.txt; make room" in done.stderr
+    assert made(finished.root)["total.txt"].startswith("other source")
 
 
 def test_a_flow_that_fails_leaves_what_its_stages_had_made(served_toy) -> None:

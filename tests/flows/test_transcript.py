@@ -52,3 +52,12 @@ def test_the_tail_is_the_end() -> None:
     for number in range(100):
         transcript.read(str(number))
     assert list(transcript.tail) == [str(number) for number in range(80, 100)]
+
+
+def test_outputs_that_the_cache_has_no_room_for_are_noticed() -> None:
+    transcript = Transcript()
+    transcript.read("Running stage 'left':")
+    assert not transcript.unsaved
+    transcript.read("ERROR: failed to transfer '08d6' - [Errno 28] No space left on device: 'out' -> 'cache'")
+    transcript.read("Updating lock file 'dvc.lock'")
+    assert transcript.unsaved and transcript.exit_code is None

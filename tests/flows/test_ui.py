@@ -20,8 +20,9 @@ import psutil
 import pytest
 
 from flows import environment
-from flows.services import StartError, require_free
-from flows.ui import create_store, mlflow_server, prefect_server, worker
+from flows.process import Commands
+from flows.services import Service, StartError, require_free
+from flows.ui import Post, create_store, mlflow_server, prefect_server, worker
 from pipeline.workspace import links
 
 pytestmark = pytest.mark.integration
@@ -64,6 +65,16 @@ def test_elsewhere_than_in_a_workspace_it_is_refused(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stderr == f"no prefect.yaml in {tmp_path}: start the UI in the workspace's own folder\n"
     assert not list(tmp_path.iterdir())
+
+
+def test_a_worker_that_ended_gets_a_successor_but_not_one_after_the_other_for_ever(tmp_path: Path, eventually) -> None:
+    (tmp_path / ".run").mkdir()
+    with Commands() as workers:
+        post = Post(Service(name="Worker", arguments=("this",)), tmp_path, workers)  # a module that ends at once
+        for _ in range(2):
+            eventually(post.filled, "it ended, and another one is started")
+        with pytest.raises(StartError, match="Worker ended; the last lines of"):
+            eventually(post.filled, "the third ended")
 
 
 @pytest.mark.slow

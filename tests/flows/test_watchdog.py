@@ -94,3 +94,21 @@ def test_what_no_worker_started_goes_on(tmp_path: Path, eventually) -> None:
             run.wait(3)
     finally:
         run.kill()
+
+
+@pytest.mark.parametrize("alive", [True, False])
+def test_a_run_whose_worker_was_killed_before_it_could_watch_does_not_begin(
+    tmp_path: Path, eventually, alive: bool
+) -> None:
+    """A stack is known by its process; where that is none of ours, the worker between the two is gone."""
+    with subprocess.Popen(["sleep", "60"]) as other:
+        stack = str(os.getpid() if alive else other.pid)
+        with start(tmp_path, PREFECT__FLOW_RUN_ID="some", ROSPHERE_STACK=stack) as worker:
+            if alive:
+                assert run_of(tmp_path, eventually).is_running()
+                worker.kill()
+            else:
+                worker.wait(60)
+        eventually((tmp_path / "ended").exists, "the run ended")
+        assert (tmp_path / "pid").exists() == alive
+        other.kill()

@@ -18,7 +18,7 @@ from pipeline.tracking.mlflow.parents import PARENT
 from pipeline.tracking.mlflow.store import Connection
 from pipeline.tracking.mlflow.values import LONGEST_TAG, as_metrics, as_params, key, stage_key
 from pipeline.tracking.run_log import Event, Sent
-from pipeline.workspace import paths
+from pipeline.workspace import links, paths
 
 TABLE_NAME = 80  # characters: a file's name takes 255 bytes, and a Chinese character three of them
 
@@ -99,6 +99,7 @@ class Store:
         with self._store.locked():
             self._close_orphans()
             parent = parents.opened(self._store, start)
+            links.note_pipeline(self._home, parent)
             child = self._open_child(start, parent, log)
             parents.begin(self._store, parent)
             return replace(sent, parent=parent, run=child)
@@ -149,6 +150,7 @@ class Store:
         for event in events:
             if event["kind"] == "final":
                 named = {f"{stage_key(start['stage'])}/{name}": value for name, value in event["values"].items()}
+                named |= event.get("headline", {})  # which a run log of an older version has not
                 self._store.log_metrics(sent.parent, as_metrics(named, event, 0))
             elif event["kind"] == "artifact":
                 try:

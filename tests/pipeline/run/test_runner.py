@@ -30,6 +30,7 @@ SHELLS = [shell for shell in ("/bin/sh", "/bin/bash") if Path(shell).exists()]  
 TOY = """
 import os, signal, sys, time
 from dataclasses import dataclass
+from safetensors import SafetensorError
 from pipeline.run.runner import Stopped, stage
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +60,8 @@ def main(name):
             raise ZeroDivisionError("a bug")
         if config.end == "diverged":
             raise FloatingPointError("step 3: the loss is not finite")
+        if config.end == "full":
+            raise SafetensorError("Error while serializing: No space left on device")
         if config.end == "missing":
             open("data/absent.txt")
 
@@ -249,6 +252,7 @@ def test_a_kill_after_the_work_leaves_no_report(house: Path) -> None:
         ({"step": 3}, "params.yaml: train.step: unknown key; did you mean 'steps'?"),
         ({"steps": 3, "end": "diverged"}, "step 3: the loss is not finite"),
         ({"steps": 1, "end": "missing"}, "data/absent.txt: no such file or folder"),
+        ({"steps": 1, "end": "full"}, "Error while serializing: No space left on device"),
     ],
 )
 def test_what_a_user_can_put_right_is_one_line(house: Path, train: dict[str, Any], message: str) -> None:
@@ -456,3 +460,38 @@ def test_dvc_repro_names_the_stage_and_finds_nothing_left_to_do(dvc_house: Path)
     params(dvc_house, steps=3)
     again = subprocess.run(dvc, env={**os.environ, "PATH": path}, capture_output=True, text=True)
     assert "::progress" not in again.stdout and "up to date" in again.stdout
+
+
+@pytest.mark.parametrize("what", ["params.yaml", "data/raw.txt"])
+def test_what_is_edited_in_mid_run_is_not_taken_for_what_the_result_was_made_from(dvc_house: Path, what: str) -> None:
+    params(dvc_house, steps=4, seconds=0.5)
+    command = [sys.executable, "-m", "dvc", "repro", "train"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as run:
+        lines_until(run, "begins at 0")
+        before = (dvc_house / what).read_text()
+        if what == "params.yaml":
+            params(dvc_house, steps=5, seconds=0.5)
+        else:
+            (dvc_house / what).write_text("another")
+        output, _ = run.communicate(timeout=120)
+    said = "train.steps" if what == "params.yaml" else "data/raw.txt"
+    assert f"error: train: changed while this ran: {said}; run again, or put it back" in output
+    assert run.returncode != 0 and not (dvc_house / "dvc.lock").exists()
+
+    (dvc_house / what).write_text(before)
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0 and first_step(done.stdout) == 4, done.stdout + done.stderr
+    assert json.loads((dvc_house / "reports" / "train.json").read_text())["steps"] == 4
+
+
+def test_what_changed_is_named() -> None:
+    common: dict[str, Any] = {"name": "x", "home": Path(), "stage_fp": "", "pipeline_fp": "", "pipeline_params": {}}
+    before, now = (
+        Identity(**common, params=params, deps=deps, upstream_metrics={}, gpus=0)
+        for params, deps in (
+            ({"seed": 1, "train": {"rate": 1, "of": {}}}, {"a.py": "1", "b.py": "1"}),
+            ({"seed": 1, "train": {"rate": 2, "of": {}}}, {"a.py": "2", "c.py": "1"}),
+        )
+    )
+    assert identity.changed(before, before) == []
+    assert identity.changed(before, now) == ["a.py", "b.py", "c.py", "train.rate"]

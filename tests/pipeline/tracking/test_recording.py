@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from pipeline.run.identity import Identity
 from pipeline.tracking import recording, run_log, uploader
 from pipeline.tracking.run_log import RunLog
-from pipeline.workspace import paths
+from pipeline.workspace import links, paths
 
 pytestmark = pytest.mark.integration
 
@@ -228,6 +228,8 @@ def test_pipelines_compare_without_gaps_and_are_called_by_what_differs(
 
     mlflow.MlflowClient(f"sqlite:///{home}/mlflow.db").set_tag(second.info.run_id, "mlflow.runName", "mine")
     assert pipeline("compared2", 50).info.run_name == "mine"
+    page = links.comparison(home)
+    assert page and page.index(first.info.run_id) < page.index(second.info.run_id)
     assert pipeline("compared3", 50).info.run_name == "new code"
     monkeypatch.setenv("MLFLOW_RUN_NAME", "the best so far")
     assert pipeline("compared4", 70).info.run_name == "the best so far"

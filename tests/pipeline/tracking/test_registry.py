@@ -90,7 +90,13 @@ def trained(home: Path, name: str, recall: float, data: str = "a") -> RunLog:
     told = RunLog(paths.run_logs(home) / f"{time.monotonic_ns()}")
     told.write("start", **recording._introduction(me, ()))
     told.write("final", step=1, values={"recall": recall})
-    tracker = recording.Tracker(me.name, told, None, {"roformer_sim": RULE}, recording._certificates(me))
+    tracker = recording.Tracker(
+        me.name,
+        told,
+        None,
+        {"roformer_sim": RULE},
+        recording._certificates(me, recording.declaration.read(recording.STAGES)),
+    )
     tracker.models(home / "models")
     told.write("end", status="FINISHED")
     return told

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.workspace import links
+from pipeline.workspace.environment import EXPERIMENT_NAME, MLFLOW_UI, TRACKING_URI
 
 
 def test_the_store_is_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,3 +97,16 @@ def test_runs_in_a_store_that_the_dashboard_does_not_show_are_not_linked_into_it
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
     links.note_experiment(own_store, "3")
     assert "/experiments/3/" in str(links.runs(own_store, "a"))
+
+
+def test_the_latest_two_pipelines_are_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (TRACKING_URI, MLFLOW_UI, EXPERIMENT_NAME):
+        monkeypatch.delenv(name, raising=False)
+    assert links.comparison(tmp_path) is None
+    for run in ("one", "two", "two", "three", "two"):
+        links.note_pipeline(tmp_path, run)
+    page = "/#/compare-runs?runs=%5B%22three%22%2C%20%22two%22%5D&experiments=%5B%221%22%5D"
+    assert links.comparison(tmp_path) == f"{links.DASHBOARD}{page}"
+    assert links.comparison(tmp_path, "http://127.0.0.1:5100") == f"http://127.0.0.1:5100{page}"
+    monkeypatch.setenv(TRACKING_URI, "http://elsewhere:5000")
+    assert links.comparison(tmp_path) is None, "there nothing is known of them"
