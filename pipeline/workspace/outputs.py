@@ -109,6 +109,7 @@ def _carry_out(command: list[str]) -> int:
             for each in (*head.children(recursive=True), head):
                 each.send_signal(signal.SIGINT)
 
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # in a script's background job it is ignored, and would be there too
     process = subprocess.Popen(command)  # first: what is ignored here would be ignored there
     signal.signal(signal.SIGINT, lambda *_: None)
     signal.signal(signal.SIGTERM, interrupt)

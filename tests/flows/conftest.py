@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,11 +87,12 @@ class Toy:
 
     root: Path
 
-    def start(self, *arguments: str, module: str = "flows.pipeline") -> subprocess.Popen[str]:
-        """Start `python -m MODULE` here. What the tests' own shell configured is not passed on."""
+    def start(self, *arguments: str, module: str = "flows.pipeline", by: Sequence[str] = ()) -> subprocess.Popen[str]:
+        """Start `python -m MODULE` here, `by` a command that takes it. What the tests' own shell configured is not
+        passed on."""
         mine = {key: value for key, value in os.environ.items() if not key.startswith(("PREFECT_", "ROSPHERE_"))}
         return subprocess.Popen(
-            [sys.executable, "-m", module, *arguments],
+            [*by, sys.executable, "-m", module, *arguments],
             cwd=self.root,
             env={**mine, "PYTHONPATH": str(HOUSE), "ROSPHERE_WORKERS": "2"},
             stdout=subprocess.PIPE,

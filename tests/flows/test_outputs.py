@@ -16,6 +16,7 @@ from pipeline.workspace.outputs import Kept
 
 pytestmark = pytest.mark.integration
 
+BACKGROUND = ("sh", "-c", 'trap "" INT; exec "$@"', "sh")  # of what a script starts with & Ctrl-C is ignored
 MADE = ("prepared.txt", "left.txt", "score_a.txt", "reports/a.json", "total.txt")
 
 
@@ -38,9 +39,9 @@ def repro_whole(toy) -> None:
     assert run.returncode == 0, output
 
 
-def repro(toy) -> subprocess.Popen[str]:
+def repro(toy, *by: str) -> subprocess.Popen[str]:
     dvc = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro"]
-    return toy.start(*dvc, module="pipeline.workspace.outputs")
+    return toy.start(*dvc, module="pipeline.workspace.outputs", by=by)
 
 
 def test_a_stage_that_fails_leaves_what_it_had_made(finished) -> None:
@@ -56,19 +57,20 @@ def test_a_stage_that_fails_leaves_what_it_had_made(finished) -> None:
 
 
 @pytest.mark.parametrize(
-    "stop",
+    ("by", "stop"),
     [
-        lambda run: os.kill(run.pid, signal.SIGTERM),
-        lambda run: os.killpg(run.pid, signal.SIGINT),
-        lambda run: os.killpg(run.pid, signal.SIGHUP),
+        ((), lambda run: os.kill(run.pid, signal.SIGTERM)),
+        (BACKGROUND, lambda run: os.kill(run.pid, signal.SIGTERM)),
+        ((), lambda run: os.killpg(run.pid, signal.SIGINT)),
+        ((), lambda run: os.killpg(run.pid, signal.SIGHUP)),
     ],
-    ids=["terminate", "ctrl-c", "hangup"],
+    ids=["terminate", "terminate a background job", "ctrl-c", "hangup"],
 )
-def test_a_stage_that_is_stopped_leaves_what_it_had_made(finished, eventually, stop) -> None:
+def test_a_stage_that_is_stopped_leaves_what_it_had_made(finished, eventually, by, stop) -> None:
     before = made(finished.root)
     finished.tell("hang-prepare")
     (finished.root / "pid-prepare").unlink()
-    with repro(finished) as run:
+    with repro(finished, *by) as run:
         eventually((finished.root / "pid-prepare").exists, "the stage runs")
         assert not (finished.root / "prepared.txt").exists()
         stop(run)
