@@ -83,7 +83,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
             path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     text = (ROOT / "params.yaml").read_text(encoding="utf-8")
     changes = {
-        "minimum_steps: 300 ": "minimum_steps: 0 ",
+        "minimum_steps: 500 ": "minimum_steps: 0 ",
         "seeds: 1 ": "seeds: 2 ",
         "select: last ": "select: best ",
         "patience: 0 ": "patience: 1 ",
