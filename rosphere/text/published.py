@@ -23,6 +23,10 @@ SPECIALS = tuple(f"[{role.upper()}]" for role in ROLES)
 VOCABULARY, WHOLE, SETTINGS = "vocab.txt", "tokenizer.json", "tokenizer_config.json"
 
 
+class PackageMissing(InputError):
+    """A tokenizer that a package cuts words for, such as RoFormer's by rjieba, which is not installed."""
+
+
 def settings(*, lowercase: bool) -> dict[str, Any]:
     """The tokenizer_config.json of a tokenizer that we make."""
     return {
@@ -103,7 +107,7 @@ def auto(folder: Path) -> Any:
         found = reader.from_pretrained(str(folder.resolve()), local_files_only=True, trust_remote_code=False)
         found.backend_tokenizer.to_str()
     except ImportError as error:
-        raise InputError(
+        raise PackageMissing(
             f"{folder}: its tokenizer needs a package that is not here ({_first(error)}); name its {VOCABULARY} itself "
             "to cut text into characters by it"
         ) from error

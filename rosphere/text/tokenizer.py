@@ -150,21 +150,35 @@ class Tokenizer:
             )
 
     def require_same(self, model: Path) -> None:
-        """Refuses a model's folder whose tokenizer is another, naming the first token or the setting that differs."""
-        theirs, remedy = Tokenizer(model), f"(params.yaml: prepare.vocabulary.path: {model})"
-        pairs = enumerate(zip_longest(theirs.vocabulary(), self.vocabulary()))
-        for number, (their, our) in pairs:
+        """Refuses a model's folder whose tokenizer is another, naming the first token or the setting that differs.
+
+        Of one that needs a package which is not here, as RoFormer's does, the entries alone are compared.
+        """
+        try:
+            theirs = Tokenizer(model)
+        except published.PackageMissing:
+            if not (model / published.VOCABULARY).is_file():
+                raise
+            self._require_entries(read_vocabulary(model / published.VOCABULARY), model, published.VOCABULARY)
+            return
+        self._require_entries(theirs.vocabulary(), model)
+        self._require_manner(theirs, model)
+
+    def _require_entries(self, theirs: Sequence[str], model: Path, file: str = "") -> None:
+        for number, (their, our) in enumerate(zip_longest(theirs, self.vocabulary())):
             if their != our:
                 raise InputError(
                     f"{model}: token {number} is {their!r}, in {self.folder} it is {our!r}: this model needs its own "
-                    f"vocabulary {remedy}"
+                    f"vocabulary (params.yaml: prepare.vocabulary.path: {model / file})"
                 )
+
+    def _require_manner(self, theirs: Tokenizer, model: Path) -> None:
         wanted = self.manner()
         for name, value in theirs.manner().items():
             if value != wanted[name]:
                 raise InputError(
                     f"{model}: its tokenizer has {name} {value}, that in {self.folder} has {wanted[name]}: "
-                    f"this model needs its own {remedy}"
+                    f"this model needs its own (params.yaml: prepare.vocabulary.path: {model})"
                 )
 
     def manner(self) -> dict[str, str]:

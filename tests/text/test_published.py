@@ -158,6 +158,17 @@ def test_what_is_no_tokenizer_is_one_line(tmp_path: Path, files: dict[str, Any],
         Tokenizer(written(tmp_path / "published", files))
 
 
+def test_of_a_tokenizer_that_needs_a_package_which_is_not_here_the_entries_are_compared(tmp_path: Path) -> None:
+    model = written(tmp_path / "roformer", {"vocab.txt": ENTRIES, "config.json": {"model_type": "roformer"}})
+    taken = vocabulary.take(model / "vocab.txt", tmp_path / "taken", lowercase=True)
+    taken.require_same(model)
+    other = written(
+        tmp_path / "other", {"vocab.txt": ENTRIES.replace("怎", "龘"), "config.json": {"model_type": "roformer"}}
+    )
+    with pytest.raises(InputError, match=r"token \d+ is .* its own vocabulary .*other/vocab.txt\)"):
+        taken.require_same(other)
+
+
 def test_a_vocabulary_by_itself_is_cut_as_the_setting_says(tmp_path: Path) -> None:
     path = tmp_path / "vocab.txt"
     path.write_text(ENTRIES, encoding="utf-8")
