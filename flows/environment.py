@@ -9,11 +9,10 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 from urllib.parse import urlsplit
 
 from flows import watchdog
-from pipeline.workspace import gpus, paths
+from pipeline.workspace import file_lock, gpus, paths
 from pipeline.workspace.environment import LOOPBACK, PREFECT_API, WORKERS, settings, without_proxy
 
 
@@ -85,7 +84,7 @@ def announced_api(root: Path) -> str | None:
     try:
         with paths.prefect_address(root).open(encoding="utf-8") as file:
             url = file.read().strip()
-            if _lock(file, fcntl.LOCK_SH):
+            if file_lock.taken(file, shared=True):
                 return None
     except FileNotFoundError:
         return None
@@ -105,12 +104,3 @@ def announce(root: Path, url: str) -> Iterator[None]:
             yield
         finally:
             path.unlink(missing_ok=True)
-
-
-def _lock(file: IO[str], kind: int) -> bool:
-    """Whether the lock could be taken, at once; it goes when the file is closed."""
-    try:
-        fcntl.flock(file, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

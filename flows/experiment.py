@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from flows import inputs
-from pipeline.workspace import git, paths
+from pipeline.workspace import git, outputs, paths
 from pipeline.workspace.environment import for_commands, git_identity
 from pipeline.workspace.graph import Graph, PlanError
 
@@ -94,7 +94,7 @@ def workspace(root: Path, name: str, overrides: Sequence[str]) -> Path:
     _run(place, *_dvc("cache", "dir", "--local", _run(root, *_dvc("cache", "dir")).strip()))
     _run(place, *_dvc("checkout", "--allow-missing"))
     for path in gone:
-        inputs.remove(place / path)
+        outputs.remove(place / path)
     _run(place, sys.executable, "-c", APPLY, *overrides)
     inputs.carry(root, place, clone, [*inputs.dependencies(root), *_named(place)])
     return place

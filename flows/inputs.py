@@ -80,14 +80,6 @@ def bring(source: Path, target: Path) -> None:
         shutil.copy2(source, target)
 
 
-def remove(path: Path) -> None:
-    """The file or folder, if it is there."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
-
-
 def _matches(root: Path, name: str) -> Iterator[str]:
     """The files that a name of a file or folder, or a pattern, means in `root`; nothing of a hub's name."""
     path = root / name

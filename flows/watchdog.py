@@ -16,7 +16,7 @@ from functools import partial
 from io import TextIOWrapper
 from pathlib import Path
 
-from pipeline.workspace import parent_watchdog, paths
+from pipeline.workspace import file_lock, parent_watchdog, paths
 from pipeline.workspace.environment import STACK
 
 PATIENCE = 45.0  # seconds for a run to end: its stages may take 15 to save
@@ -40,7 +40,7 @@ def awaited(root: Path) -> Iterator[None]:
     finally:
         deadline = time.monotonic() + PATIENCE
         with _open(root) as lock:
-            while not _free(lock) and time.monotonic() < deadline:
+            while not file_lock.taken(lock) and time.monotonic() < deadline:
                 time.sleep(0.1)
 
 
@@ -63,11 +63,3 @@ def _open(root: Path) -> TextIOWrapper:
     file = paths.worker_runs_lock(root)
     file.parent.mkdir(exist_ok=True)
     return file.open("a", encoding="utf-8")
-
-
-def _free(lock: TextIOWrapper) -> bool:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

@@ -16,6 +16,11 @@ class Interrupted(Exception):
     """Someone asked the run to stop; its checkpoint is saved."""
 
 
+def first_line(error: Exception, most: int | None = None) -> str:
+    """The first line of what another library says, of at most so many characters; its type where it says nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:most]
+
+
 def message(error: Exception) -> str:
     """An InputError, or one of UNUSABLE, in one line."""
     if isinstance(error, OSError) and error.filename is not None:

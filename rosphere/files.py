@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Sequence
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,8 +25,7 @@ LOOKS = (  # by which first bytes, what a file that is not what its name says se
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A path beside ``path`` to write to; it then replaces it: a reader sees the old file or the new, never a half."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f"{path.name}.{os.getpid()}.new")
+    fresh = _beside(path)
     try:
         yield fresh
         with fresh.open("rb") as file:
@@ -33,6 +33,34 @@ def replacing(path: Path) -> Iterator[Path]:
         os.replace(fresh, path)
     finally:
         fresh.unlink(missing_ok=True)
+
+
+@contextmanager
+def appearing(folder: Path) -> Iterator[Path]:
+    """A path beside ``folder`` for a folder that becomes it at the end: what fails leaves nothing behind."""
+    fresh = _beside(folder)
+    try:
+        yield fresh
+        fresh.rename(folder)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+def _beside(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.with_name(f"{path.name}.{os.getpid()}.new")
+
+
+def copy_present(source: Path, target: Path, names: Iterable[str]) -> None:
+    """The files of these names, as far as ``source`` has them, into the folder ``target``."""
+    for name in names:
+        if (source / name).is_file():
+            shutil.copyfile(source / name, target / name)
+
+
+def write_json(path: Path, value: object) -> None:
+    """Indented, keys sorted, through ``replacing``."""
+    write_text(path, json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
 
 
 def write_text(path: Path, text: str) -> None:

@@ -1,6 +1,5 @@
 """The folder in which a stage of one configuration keeps its checkpoint, locked while a process works on it."""
 
-import fcntl
 import os
 import shutil
 import time
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import TextIO
 
 from pipeline.run.identity import Identity
-from pipeline.workspace import paths
+from pipeline.workspace import file_lock, paths
 from pipeline.workspace.environment import FLOW_RUN
 from pipeline.workspace.exit_codes import AGAIN
 from rosphere.errors import InputError
@@ -54,7 +53,7 @@ def _wait(lock: TextIO, name: str) -> bool:
         InputError: a process of this workspace holds it, and for longer than a handover takes.
     """
     checked, waited = time.monotonic(), False
-    while not _taken(lock):
+    while not file_lock.taken(lock):
         if time.monotonic() - checked > HANDOVER_SECONDS:
             holder = _holder(lock)
             if holder == str(Path.cwd()):
@@ -69,11 +68,3 @@ def _wait(lock: TextIO, name: str) -> bool:
 def _holder(lock: TextIO) -> str:
     lock.seek(0)
     return lock.read().strip()
-
-
-def _taken(lock: TextIO) -> bool:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

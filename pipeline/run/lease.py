@@ -6,7 +6,6 @@ two users of one machine. A lease must be taken before torch is imported, becaus
 CUDA_VISIBLE_DEVICES once.
 """
 
-import fcntl
 import os
 import sys
 import tempfile
@@ -15,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from pipeline.workspace import file_lock
 from pipeline.workspace.environment import CUDA_DEVICES, GPU_LOCKS
 from pipeline.workspace.gpus import devices
 from rosphere.errors import InputError
@@ -84,9 +84,7 @@ def _take(held: ExitStack, count: int, present: tuple[str, ...]) -> tuple[str, .
         for name in present:
             file = _open(name)
             tried.callback(os.close, file)
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+            if not file_lock.taken(file):
                 continue  # busy: the next device may be free
             names.append(name)
             if len(names) == count:

@@ -161,12 +161,11 @@ def _begin(me: Identity, devices: tuple[str, ...]) -> Tracker:
     try:
         settings = _settings()
         former_folder.move(me.home)
-        log = RunLog(paths.run_logs(me.home) / name)
-        log.write("start", **_introduction(me, devices), system_metrics=settings.system_metrics)
+        log, declared = RunLog(paths.run_logs(me.home) / name), declaration.read(STAGES)
+        log.write("start", **_introduction(me, devices, declared), system_metrics=settings.system_metrics)
         process = uploader.start(log.path) if _delivering() and find_spec("mlflow") else None
         wanted = settings.models if settings.log_models else {}
         mine = {name: rule for name, rule in wanted.items() if rule.measured_by == me.name}
-        declared = declaration.read(STAGES)
         rules = {name: directed(rule, declared) for name, rule in mine.items()}
         return Tracker(me.name, log, process, rules, _certificates(me, declared), declared)
     except (OSError, ValueError) as error:  # a full disk, an upstream report that is no JSON
@@ -193,8 +192,8 @@ def _certificates(me: Identity, declared: Mapping[str, Declaration]) -> tuple[Pa
     return tuple(Path(proof) for word in above if word in declared for proof in declared[word].certificates)
 
 
-def _introduction(me: Identity, devices: tuple[str, ...]) -> dict[str, Any]:
-    upstream, unread = _upstream(me.upstream_metrics)
+def _introduction(me: Identity, devices: tuple[str, ...], declared: Mapping[str, Declaration]) -> dict[str, Any]:
+    upstream, unread = _upstream(me.upstream_metrics, declared)
     data = {path: value for path, value in me.deps.items() if path.split("/")[0] == "data"}
     return {
         "stage": me.name,
@@ -224,11 +223,12 @@ def _introduction(me: Identity, devices: tuple[str, ...]) -> dict[str, Any]:
     }
 
 
-def _upstream(files: Mapping[str, tuple[str, ...]]) -> tuple[dict[str, float], dict[str, str]]:
+def _upstream(
+    files: Mapping[str, tuple[str, ...]], declared: Mapping[str, Declaration]
+) -> tuple[dict[str, float], dict[str, str]]:
     """The numbers of every upstream stage's JSON reports, under `<stage>/<key>`; and why, by file, of those unread."""
     found: dict[str, float] = {}
     unread: dict[str, str] = {}
-    declared = declaration.read(STAGES)
     for stage, names in files.items():
         for path in map(Path, names):
             if path.suffix == ".json" and path.is_file():

@@ -14,7 +14,6 @@ whose events have all been delivered is deleted.
 """
 
 import errno
-import fcntl
 import json
 import os
 import shutil
@@ -25,6 +24,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+
+from pipeline.workspace import file_lock
 
 Event = dict[str, Any]
 EVENTS, SYSTEM = "events.jsonl", "system.jsonl"
@@ -188,9 +189,4 @@ def alive(pid: int) -> bool:
 def delivering(path: Path) -> Iterator[bool]:
     """Whether this process is the only one to deliver the run log `path`, until the block ends."""
     with open(path / "lock", "ab") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
+        yield file_lock.taken(lock)

@@ -7,7 +7,6 @@ runs the command in this workspace, alone, and refuses to while another run work
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import sys
@@ -17,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
-from pipeline.workspace import lockfile, paths
+from pipeline.workspace import file_lock, lockfile, paths
 from pipeline.workspace.graph import PlanError
 
 MOMENT = 1.0  # seconds
@@ -42,11 +41,7 @@ def held(root: Path, name: str) -> bool:
     if not file.is_file():
         return False
     with file.open(encoding="utf-8") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
+        return not file_lock.taken(handle, shared=True)
 
 
 def _taken(root: Path, name: str | None, deadline: float = 0.0) -> TextIO:
@@ -58,7 +53,7 @@ def _taken(root: Path, name: str | None, deadline: float = 0.0) -> TextIO:
     file = paths.pipeline_lock(root, name)
     file.parent.mkdir(exist_ok=True)
     handle = file.open("a+", encoding="utf-8")
-    while not (ours := _lock(handle)) and time.monotonic() < deadline:
+    while not (ours := file_lock.taken(handle)) and time.monotonic() < deadline:
         time.sleep(0.2)
     if not ours:
         handle.seek(0)
@@ -74,14 +69,6 @@ def _taken(root: Path, name: str | None, deadline: float = 0.0) -> TextIO:
     handle.write(f"{os.getpid()}\n")
     handle.flush()
     return handle
-
-
-def _lock(handle: TextIO) -> bool:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _mend_notes(notes: Path) -> None:
@@ -112,7 +99,7 @@ def _forget_dead(notes: Path) -> None:
     if not notes.is_file():
         return
     with notes.with_name(f"{notes.name}.lock").open("a") as guard:  # DVC's own lock on them
-        if not _lock(guard):
+        if not file_lock.taken(guard):
             return
         noted = json.loads(notes.read_text(encoding="utf-8") or "{}")
         living = {kind: _living(paths) for kind, paths in noted.items()}

@@ -54,7 +54,7 @@ class Kept:
         if cached:
             self._check_out(cached)
         for path in (path for stage in emptied for path in stage.uncached):
-            _remove(self._root / path)
+            remove(self._root / path)
             _copy(self._copies[path], self._root / path)
         return [stage.name for stage in emptied]
 
@@ -87,8 +87,9 @@ def _copy(source: Path, target: Path) -> None:
         shutil.copy2(source, target)
 
 
-def _remove(path: Path) -> None:
-    if path.is_dir():
+def remove(path: Path) -> None:
+    """The file or folder, if it is there."""
+    if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rosphere import files
 from rosphere.cli import models, options
 from rosphere.errors import InputError
 
@@ -70,7 +68,7 @@ def widen(
         seed=seed,
         allow_inexact=allow_inexact,
     )
-    with _whole_or_not(target) as place:
+    with files.appearing(target) as place:
         found = _written(model, wide, source, place, ids, keep, lines, noise=noise, seed=seed)
         proof = json.dumps(found, indent=1, sort_keys=True)
         (place / "widening.json").write_text(proof + "\n", encoding="utf-8")
@@ -86,18 +84,6 @@ def _seeded(folder: Path, seed: int) -> MaskedLanguageModel:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return folders.load(folder, fresh_head=True)
-
-
-@contextmanager
-def _whole_or_not(target: Path) -> Iterator[Path]:
-    """A folder beside ``target`` that becomes it at the end: what cannot be written leaves nothing behind."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    place = target.with_name(f"{target.name}.{os.getpid()}.new")
-    try:
-        yield place
-        place.rename(target)
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
 
 
 def _written(

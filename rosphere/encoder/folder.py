@@ -5,16 +5,14 @@ Our names and theirs differ by the table below and by the fused query-key-value 
 
 from __future__ import annotations
 
-import json
-import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 
+from rosphere import files
 from rosphere.encoder import config as configs
 from rosphere.encoder import rotary, tensors
 from rosphere.encoder.config import EncoderConfig
@@ -101,20 +99,18 @@ def _names(name: str, config: EncoderConfig) -> list[str]:
 def save(model: MaskedLanguageModel, folder: Path, *, tokenizer: Path) -> None:
     """Writes config, weights and a copy of the tokenizer's files; no head that is fresh (``load``)."""
     folder.mkdir(parents=True, exist_ok=True)
-    settings = json.dumps(configs.to_json(model.config, bare=bool(model.fresh)), indent=2, sort_keys=True)
-    (folder / "config.json").write_text(settings + "\n", encoding="utf-8")
+    files.write_json(folder / "config.json", configs.to_json(model.config, bare=bool(model.fresh)))
     named = to_hugging_face(model.state_dict(), model.config) | _table(model.config)
     if model.fresh:
         named = {name.removeprefix(prefix(model.config)): t for name, t in named.items() if not name.startswith("cls.")}
-    save_file(named, folder / "model.safetensors", metadata={"format": "pt"})
+    tensors.save(folder / tensors.NAMES[0], named)
     copy_tokenizer(tokenizer, folder)
 
 
 def copy_tokenizer(source: Path, target: Path) -> None:
     """Every file that belongs to a tokenizer."""
-    for name in TOKENIZER_FILES:
-        if (source / name).is_file() and source.resolve() != target.resolve():
-            shutil.copyfile(source / name, target / name)
+    if source.resolve() != target.resolve():
+        files.copy_present(source, target, TOKENIZER_FILES)
 
 
 def _table(config: EncoderConfig) -> dict[str, Tensor]:

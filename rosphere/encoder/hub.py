@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from rosphere.errors import InputError
+from rosphere.errors import InputError, first_line
 
 REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
 SMALL = ("config.json", "vocab.txt", "tokenizer*.json", "special_tokens_map.json", "added_tokens.json", "*.index.json")
@@ -32,6 +32,5 @@ def located(name: str) -> Path:
             if list(folder.glob(weights)):
                 break
     except (OSError, ValueError, httpx.HTTPError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"{name}: no such folder, and the hub did not give it: {reason}") from error
+        raise InputError(f"{name}: no such folder, and the hub did not give it: {first_line(error)}") from error
     return folder

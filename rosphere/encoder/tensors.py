@@ -7,11 +7,11 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from rosphere import files
-from rosphere.errors import InputError
+from rosphere.errors import InputError, first_line
 
 NAMES = ("model.safetensors", "pytorch_model.bin")
 WRAPPED = "module."  # what torch's DataParallel puts before every name
@@ -35,11 +35,17 @@ def read(path: Path) -> dict[str, Tensor]:
     return _plain(found, path)
 
 
+def save(path: Path, named: Mapping[str, Tensor]) -> None:
+    """A safetensors file as transformers writes it."""
+    whole = {name: tensor.detach().cpu().contiguous() for name, tensor in named.items()}
+    save_file(whole, path, metadata={"format": "pt"})
+
+
 def _said(error: Exception) -> str:
     """The first line, which is enough; not torch's advice to load with less caution."""
     if "WeightsUnpickler error" in str(error):
         return "it holds code or objects, or is damaged, and nothing is unpickled"
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
+    return first_line(error, 160)
 
 
 def _plain(found: object, path: Path) -> dict[str, Tensor]:

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from rosphere.clue import reading as clue
-from rosphere.errors import InputError
+from rosphere.errors import InputError, first_line
 from rosphere.preparation import graded as graded_pairs
 from rosphere.preparation import labelled
 from rosphere.preparation.labelled import Labelled
@@ -71,8 +71,9 @@ def _rows(dataset: str, split: str, label: str | None = None, labels: Sequence[s
         names = _names(found, label, labels)
         yield from found if names is None else (_in_words(row, str(label), names) for row in found)
     except (OSError, ValueError, httpx.HTTPError) as error:  # a connection lost on the way is no OSError in httpx
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"hub dataset {dataset} [{split}]: download failed or was interrupted: {reason}") from error
+        raise InputError(
+            f"hub dataset {dataset} [{split}]: download failed or was interrupted: {first_line(error)}"
+        ) from error
 
 
 def _names(dataset: object, label: str | None, labels: Sequence[str]) -> list[str] | None:

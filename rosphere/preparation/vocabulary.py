@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
+from rosphere import files
 from rosphere.errors import InputError
 from rosphere.text import published, tokenizer
 from rosphere.text.tokenizer import Tokenizer
@@ -25,9 +25,7 @@ def take(source: Path, folder: Path, *, lowercase: bool) -> Tokenizer:
     if source.is_file():
         tokenizer.save(tokenizer.read_vocabulary(source), folder, lowercase=lowercase)
     elif published.made_here(source):
-        for name in FILES:
-            if (source / name).is_file():
-                shutil.copyfile(source / name, folder / name)
+        files.copy_present(source, folder, FILES)
     else:
         _published(source, folder)
     return Tokenizer(folder)

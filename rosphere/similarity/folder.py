@@ -7,13 +7,9 @@ place there, and the lexical half's token vectors are the ones that are pooled.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
-from safetensors.torch import save_file
 
 from rosphere import files
 from rosphere.encoder import folder as folders
@@ -46,12 +42,12 @@ def save(model: SimilarityModel, folder: Path, *, tokenizer: Path) -> None:
     }
     dense = {"in_features": width, "out_features": width, "bias": True, "activation_function": IDENTITY}
     modules = {"": "Transformer", "1_Pooling": "Pooling", DENSE: "Dense", "3_Normalize": "Normalize"}
-    _write(folder / "sentence_bert_config.json", {"max_seq_length": LENGTH, "do_lower_case": False})
-    _write(folder / "config_sentence_transformers.json", {"similarity_fn_name": "cosine"})
-    _write(folder / "1_Pooling" / "config.json", pooling)
-    _write(folder / DENSE / "config.json", dense)
-    _write(folder / "3_Normalize" / "config.json", {})
-    _tensors(folder / DENSE / WEIGHT, {f"linear.{name}": each for name, each in model.pooler.state_dict().items()})
+    files.write_json(folder / "sentence_bert_config.json", {"max_seq_length": LENGTH, "do_lower_case": False})
+    files.write_json(folder / "config_sentence_transformers.json", {"similarity_fn_name": "cosine"})
+    files.write_json(folder / "1_Pooling" / "config.json", pooling)
+    files.write_json(folder / DENSE / "config.json", dense)
+    files.write_json(folder / "3_Normalize" / "config.json", {})
+    tensors.save(folder / DENSE / WEIGHT, {f"linear.{name}": each for name, each in model.pooler.state_dict().items()})
     if model.lexical:
         modules |= save_lexical(model.lexical, folder, Tokenizer(tokenizer))
     kinds = "sentence_transformers.models"
@@ -59,7 +55,7 @@ def save(model: SimilarityModel, folder: Path, *, tokenizer: Path) -> None:
         {"idx": n, "name": str(n), "path": path, "type": f"{kinds}.{kind}"}
         for n, (path, kind) in enumerate(modules.items())
     ]
-    _write(folder / "modules.json", rows)
+    files.write_json(folder / "modules.json", rows)
     if model.counts:
         mixture.save(model.counts, folder / COUNTS)
     if model.edits:
@@ -72,22 +68,22 @@ def save_lexical(lexical: Lexical, folder: Path, tokenizer: Tokenizer) -> dict[s
     vocabulary = tokenizer.vocabulary()
     weights = dict(zip(vocabulary, lexical.weight_V.tolist(), strict=True))
     words = {"vocab": [], "stop_words": [], "do_lower_case": False}  # never asked: the first module cuts texts
-    _write(folder / WORDS / "whitespacetokenizer_config.json", words)
+    files.write_json(folder / WORDS / "whitespacetokenizer_config.json", words)
     embeddings = {"tokenizer_class": "sentence_transformers.models.tokenizer.WhitespaceTokenizer", "max_seq_length": 64}
-    _write(folder / WORDS / "wordembedding_config.json", {**embeddings, "update_embeddings": False})
-    _tensors(folder / WORDS / WEIGHT, {"emb_layer.weight": lexical.table_VH})
+    files.write_json(folder / WORDS / "wordembedding_config.json", {**embeddings, "update_embeddings": False})
+    tensors.save(folder / WORDS / WEIGHT, {"emb_layer.weight": lexical.table_VH})
     rarity = {"vocab": vocabulary, "word_weights": weights, "unknown_word_weight": 0.0}
-    _write(folder / WEIGHTS / "config.json", rarity)
-    _tensors(folder / WEIGHTS / WEIGHT, {"emb_layer.weight": lexical.weight_V[:, None]})
+    files.write_json(folder / WEIGHTS / "config.json", rarity)
+    tensors.save(folder / WEIGHTS / WEIGHT, {"emb_layer.weight": lexical.weight_V[:, None]})
     names = {"module_input_name": "sentence_embedding", "module_output_name": "cls_token_embeddings"}
     dense = {"in_features": width, "out_features": width, "bias": False, "activation_function": IDENTITY}
-    _write(folder / PLACED / "config.json", {**dense, **names})
-    _tensors(folder / PLACED / WEIGHT, {"linear.weight": ((1 - share) / share) ** 0.5 * torch.eye(width)})
-    _write(
+    files.write_json(folder / PLACED / "config.json", {**dense, **names})
+    tensors.save(folder / PLACED / WEIGHT, {"linear.weight": ((1 - share) / share) ** 0.5 * torch.eye(width)})
+    files.write_json(
         folder / JOINED / "config.json",
         {"embedding_dimension": width, "pooling_mode": ["cls", "mean_sqrt_len_tokens"], "include_prompt": True},
     )
-    _write(folder / "8_Normalize" / "config.json", {})
+    files.write_json(folder / "8_Normalize" / "config.json", {})
     kinds = ("WordEmbeddings", "WordWeights", "Dense", "Pooling", "Normalize")
     return dict(zip((WORDS, WEIGHTS, PLACED, JOINED, "8_Normalize"), kinds, strict=True))
 
@@ -98,15 +94,6 @@ def load_lexical(folder: Path, width: int) -> Lexical:
     weight = tensors.one(folder / WEIGHTS / WEIGHT, "emb_layer.weight", (len(table), 1))[:, 0]
     ratio = float(tensors.one(folder / PLACED / WEIGHT, "linear.weight", (width, width))[0, 0]) ** 2
     return Lexical(table, weight, 1 / (1 + ratio))
-
-
-def _write(path: Path, value: object) -> None:
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-def _tensors(path: Path, named: Mapping[str, Any]) -> None:
-    save_file({n: t.detach().cpu().contiguous() for n, t in named.items()}, path, metadata={"format": "pt"})
 
 
 def weights_of(folder: Path) -> Path:
@@ -168,7 +155,7 @@ def max_length(folder: Path, config: EncoderConfig) -> int:
 def save_pooler(model: SimilarityModel, folder: Path) -> None:
     """The pooler as it is now, beside a model that is saved with another."""
     folder.mkdir(parents=True, exist_ok=True)
-    _tensors(folder / AS_TRAINED, model.pooler.state_dict())
+    tensors.save(folder / AS_TRAINED, model.pooler.state_dict())
 
 
 def load_as_trained(folder: Path) -> SimilarityModel:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rosphere.encoder import modules, tensors
-from rosphere.errors import InputError
+from rosphere.errors import InputError, first_line
 from rosphere.similarity.vectors import Vectors, unit
 
 if TYPE_CHECKING:
@@ -25,9 +25,9 @@ def load(folder: Path, *, max_length: int | None = None) -> SentenceTransformer:
     Raises:
         InputError: it cannot be read, or names modules that are none of sentence-transformers.
     """
-    modules.listed(folder)  # refuses code of others, which sentence-transformers would run
+    rows = modules.listed(folder)  # refuses code of others, which sentence-transformers would run
     inner = modules.encoder(folder)
-    if not (inner / "config.json").is_file() and not modules.listed(folder):
+    if not (inner / "config.json").is_file() and not rows:
         raise InputError(f"{folder}: not a sentence encoder, it has neither config.json nor modules.json")
     torch_alone = (inner / tensors.NAMES[1]).is_file() and not list(inner.glob("*.safetensors"))
     from sentence_transformers import SentenceTransformer
@@ -39,8 +39,7 @@ def load(folder: Path, *, max_length: int | None = None) -> SentenceTransformer:
             str(folder.resolve()), local_files_only=True, trust_remote_code=False, model_kwargs=settings
         )
     except Exception as error:  # of a damaged folder transformers and sentence-transformers say anything
-        said = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
-        raise InputError(f"{folder}: not a model that transformers can load: {said}") from error
+        raise InputError(f"{folder}: not a model that transformers can load: {first_line(error, 300)}") from error
     if max_length is not None and type(model[0]).__name__ != "StaticEmbedding":  # which reads all, and has no bound
         model.max_seq_length = int(min(max_length, model.max_seq_length or max_length))
     return model
@@ -63,8 +62,7 @@ def encode(model: SentenceTransformer, texts: Sequence[str]) -> Vectors:
     try:
         found = model.encode(list(texts), batch_size=64, convert_to_numpy=True, show_progress_bar=False)
     except Exception as error:  # sizes in its modules that do not fit one another show here
-        said = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
-        raise InputError(f"the sentence encoder cannot be run: {said}") from error
+        raise InputError(f"the sentence encoder cannot be run: {first_line(error, 300)}") from error
     vectors = np.asarray(found, np.float32)
     if not np.isfinite(vectors).all():
         raise InputError("the sentence encoder gives vectors that are no numbers")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from torch.nn import functional as F
 
+from rosphere import files
 from rosphere.encoder import modules
 from rosphere.encoder.config import EncoderConfig
 from rosphere.encoder.modules import Module
@@ -34,13 +35,9 @@ def carry(source: Path, target: Path, *, old: EncoderConfig, new: EncoderConfig,
                 shutil.rmtree(target / row.path, ignore_errors=True)
     names = BESIDE if rows and stopped is None else ()
     papers = [path.name for path in source.iterdir() if path.is_file() and path.stem.upper() in PAPERS]
-    for name in (*names, *papers):
-        if (source / name).is_file():
-            shutil.copyfile(source / name, target / name)
-    inner = modules.encoder(source).relative_to(source)
-    for name in OF_ENCODER if names else ():
-        if (source / inner / name).is_file():
-            shutil.copyfile(source / inner / name, target / inner / name)
+    files.copy_present(source, target, (*names, *papers))
+    inner = modules.encoder(source)
+    files.copy_present(inner, target / inner.relative_to(source), OF_ENCODER if names else ())
     return sorted(left_behind(source, target))
 
 

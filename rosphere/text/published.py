@@ -16,7 +16,7 @@ from typing import Any
 from tokenizers import Tokenizer as Backend
 
 from rosphere import files
-from rosphere.errors import InputError
+from rosphere.errors import InputError, first_line
 
 ROLES = ("pad", "unk", "cls", "sep", "mask")
 SPECIALS = tuple(f"[{role.upper()}]" for role in ROLES)
@@ -108,11 +108,11 @@ def auto(folder: Path) -> Any:
         found.backend_tokenizer.to_str()
     except ImportError as error:
         raise PackageMissing(
-            f"{folder}: its tokenizer needs a package that is not here ({_first(error)}); name its {VOCABULARY} itself "
-            "to cut text into characters by it"
+            f"{folder}: its tokenizer needs a package that is not here ({first_line(error, 200)}); name its "
+            f"{VOCABULARY} itself to cut text into characters by it"
         ) from error
     except Exception as error:  # of a damaged folder transformers and tokenizers say anything
-        raise InputError(f"{folder}: not a tokenizer that transformers can read: {_first(error)}") from error
+        raise InputError(f"{folder}: not a tokenizer that transformers can read: {first_line(error, 200)}") from error
     return found
 
 
@@ -121,8 +121,4 @@ def _backend(raw: bytes, where: Path) -> Backend:
         return Backend.from_buffer(raw)
     except Exception as error:  # tokenizers knows no other
         about = files.seems(where) if where.is_file() else "fetch the folder again"
-        raise InputError(f"{where}: not a tokenizer ({_first(error)}): {about}") from error
-
-
-def _first(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+        raise InputError(f"{where}: not a tokenizer ({first_line(error, 200)}): {about}") from error

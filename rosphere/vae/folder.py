@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 
 from rosphere import files
 from rosphere.encoder import tensors
@@ -25,14 +23,13 @@ SETTINGS, WEIGHTS = "vae.json", "vae.safetensors"
 def save(model: SentenceVAE, folder: Path, *, tokenizer: Path) -> None:
     """Writes vae.json, vae.safetensors and a copy of the tokenizer's files."""
     folder.mkdir(parents=True, exist_ok=True)
-    named = {name: tensor.cpu().contiguous() for name, tensor in model.state_dict().items()}
-    save_file(named, folder / WEIGHTS, metadata={"format": "pt"})
+    tensors.save(folder / WEIGHTS, model.state_dict())
     settings = {
         "shape": asdict(model.shape),
         "encoder": asdict(model.encoder.config),
         "mask_token": model.mask_token,
     }
-    (folder / SETTINGS).write_text(json.dumps(settings, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    files.write_json(folder / SETTINGS, settings)
     copy_tokenizer(tokenizer, folder)
 
 

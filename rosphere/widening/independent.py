@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from rosphere.encoder.config import EncoderConfig
+from rosphere.errors import first_line
 from rosphere.widening import maps, plan
 
 
@@ -31,7 +32,7 @@ def transformers_gap(
     try:
         found = [_run(reader, folder, ids, keep) for folder in (small, wide)]
     except Exception as error:  # it may say anything of settings that we have no use for
-        return {"not_measured": _first(error)}
+        return {"not_measured": first_line(error, 300)}
     before, after = ((each.last_hidden_state if bare else each.logits)[keep.bool()] for each in found)
     if bare:
         before = maps.apply(plan.growth(old, new, seed)["write hidden"], before, 1)
@@ -58,10 +59,6 @@ def cosine_gap(small: Path, wide: Path, texts: Sequence[str]) -> dict[str, Any]:
                 list(texts), normalize_embeddings=True, convert_to_tensor=True, show_progress_bar=False
             )
         except Exception as error:  # as above
-            return {"not_measured": _first(error)}
+            return {"not_measured": first_line(error, 300)}
         cosines.append(found.double() @ found.double().T)
     return {"max_cosine_gap": float((cosines[0] - cosines[1]).abs().max())}
-
-
-def _first(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]

@@ -8,15 +8,11 @@ products are the same at any width.
 
 from __future__ import annotations
 
-import json
-import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 
 from rosphere import files
@@ -53,7 +49,7 @@ class Grower:
             place = self.target / module.path
             place.mkdir(parents=True, exist_ok=True)
             if module.kind in STATIC:
-                _copy(self.source / module.path, place, ("config.json",))
+                files.copy_present(self.source / module.path, place, ("config.json",))
             elif grow is None or not grow(self.source / module.path, place):
                 return module.path or module.kind
         return None
@@ -64,15 +60,15 @@ class Grower:
         if self.reads is not None and any(settings[key] != self.old.hidden_size for key in found):
             return False
         grown = {key: self.new.hidden_size for key in found}
-        _write(place / "config.json", {**settings, **(grown if self.reads is not None else {})})
+        files.write_json(place / "config.json", {**settings, **(grown if self.reads is not None else {})})
         return True
 
     def _dense(self, source: Path, place: Path) -> bool:
         settings = files.json_object(source / "config.json")
         if self.reads is None:
-            _copy(source, place, ("config.json", *tensors.NAMES))
+            files.copy_present(source, place, ("config.json", *tensors.NAMES))
             return True
-        path = next((source / name for name in tensors.NAMES if (source / name).is_file()), source / tensors.NAMES[0])
+        path = _weights(source)
         size, old = settings.get("in_features"), self.old.hidden_size
         odd = settings.get("module_input_name", "sentence_embedding") != "sentence_embedding"
         if odd or type(size) is not int or size < old or size % old:
@@ -88,8 +84,8 @@ class Grower:
             wide = {name: maps.apply(rows, tensor, 0) for name, tensor in wide.items()}
         self.reads = maps.dual(spread(self.new.hidden_size, old)) if square else None
         widths = {"in_features": wide["linear.weight"].shape[1], "out_features": len(wide["linear.weight"])}
-        _write(place / "config.json", {**settings, **widths})
-        _save(place / tensors.NAMES[0], wide)
+        files.write_json(place / "config.json", {**settings, **widths})
+        tensors.save(place / tensors.NAMES[0], wide)
         return True
 
     def pooler(self, source: Path, target: Path) -> None:
@@ -98,7 +94,7 @@ class Grower:
         weight, bias = tensors.one(source, "weight", (width, width)), tensors.one(source, "bias", (width,))
         columns = growth.read(weight, self.units["read hidden"], noise=self.noise, generator=self.generator)
         rows = spread(self.new.hidden_size, width)
-        _save(target, {"weight": maps.apply(rows, columns, 0), "bias": maps.apply(rows, bias, 0)})
+        tensors.save(target, {"weight": maps.apply(rows, columns, 0), "bias": maps.apply(rows, bias, 0)})
 
     def _read(self, weight: Tensor) -> Tensor:
         """Columns that read the vector as it has grown."""
@@ -113,13 +109,13 @@ class Grower:
         exact = self.new.hidden_size % self.old.hidden_size == 0 and self.old.biased
         if self.reads is not None and (settings.get("dimension") != self.old.hidden_size or not exact):
             return False
-        path = next((source / name for name in tensors.NAMES if (source / name).is_file()), source / tensors.NAMES[0])
+        path = _weights(source)
         named = tensors.read(path)
         if self.reads is not None:
             settings["dimension"] = self.new.hidden_size
             named = {name: maps.apply(self.units["write hidden"], tensor, 0) for name, tensor in named.items()}
-        _write(place / "config.json", settings)
-        _save(place / tensors.NAMES[0], named)
+        files.write_json(place / "config.json", settings)
+        tensors.save(place / tensors.NAMES[0], named)
         return True
 
 
@@ -143,15 +139,7 @@ def _other_format(name: Path) -> bool:
     return name.name.startswith(("pytorch_model", "model-")) or name.name.endswith(".index.json")
 
 
-def _copy(source: Path, target: Path, names: tuple[str, ...]) -> None:
-    for name in names:
-        if (source / name).is_file():
-            shutil.copyfile(source / name, target / name)
-
-
-def _write(path: Path, value: Mapping[str, Any]) -> None:
-    path.write_text(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-def _save(path: Path, named: Mapping[str, Tensor]) -> None:
-    save_file({name: tensor.contiguous() for name, tensor in named.items()}, path, metadata={"format": "pt"})
+def _weights(folder: Path) -> Path:
+    """The file of a module's tensors; that which we would write where there is none, for the message."""
+    found = (folder / name for name in tensors.NAMES if (folder / name).is_file())
+    return next(found, folder / tensors.NAMES[0])

@@ -197,6 +197,13 @@ def stale(place: Place) -> None:
         (place.root / "source.txt").write_text("another source")
 
 
+def hang(place: Place) -> Path:
+    """Let the toy's stage `left` wait, once it has begun, until the file is gone."""
+    hanging = place.root / "hang-left"
+    hanging.write_text("")
+    return hanging
+
+
 def leftovers(place: Place) -> list[str]:
     """What no case may leave behind: locks, notes, flags, temporary files, undelivered or open runs."""
     root, found = place.root, []

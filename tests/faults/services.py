@@ -11,7 +11,7 @@ import urllib.request
 from typing import Any
 
 from tests.faults.case import Ending, case
-from tests.faults.ground import Place, stale
+from tests.faults.ground import Place, hang, stale
 from tests.faults.processes import Command, send, until
 from tests.faults.signals import Fault, recovered, settle, to, to_all, to_terminal
 
@@ -145,8 +145,7 @@ def worker_killed(place: Place, source: random.Random, ending: Ending) -> None:
 def worker_killed_late(place: Place, source: random.Random, ending: Ending) -> None:
     stale(place)
     stack = Stack(place)
-    hanging = place.root / "hang-left"
-    hanging.write_text("")
+    hanging = hang(place)
     run = stack.submit()
     until((lambda: "left" in place.begun()), "left runs")
     send(place.processes.alive("worker"), signal.SIGKILL)
@@ -164,8 +163,7 @@ def worker_killed_late(place: Place, source: random.Random, ending: Ending) -> N
 def deleted(place: Place, source: random.Random, ending: Ending) -> None:
     stale(place)
     stack = Stack(place)
-    hanging = place.root / "hang-left"
-    hanging.write_text("")
+    hanging = hang(place)
     runs = [stack.submit(), stack.submit()]
     until((lambda: "left" in place.begun()), "left runs")
     stack.ask("DELETE", f"/flow_runs/{runs[0]}")

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.faults.case import Ending, case
-from tests.faults.ground import CHANGED, HOUSE, RATE, Place, leftovers, set_param, stale
-from tests.faults.processes import until
+from tests.faults.ground import CHANGED, HOUSE, RATE, Place, hang, leftovers, set_param, stale
+from tests.faults.processes import Command, until
 from tests.faults.signals import recovered, settle
 
 BUSY = "another pipeline run"
@@ -68,13 +68,18 @@ def experiment_killed(place: Place, source: random.Random, ending: Ending) -> No
     settle(place, ending)
 
 
-@case("params.yaml edited in mid-run", "toy")
-def edited(place: Place, source: random.Random, ending: Ending) -> None:
+def at_left(place: Place) -> tuple[Command, Path]:
+    """A run whose stage `left` waits, until the file is gone."""
     stale(place)
-    hanging = place.root / "hang-left"
-    hanging.write_text("")
+    hanging = hang(place)
     command = place.processes.start(*place.repro())
     until(lambda: "left" in place.begun(), "left runs")
+    return command, hanging
+
+
+@case("params.yaml edited in mid-run", "toy")
+def edited(place: Place, source: random.Random, ending: Ending) -> None:
+    command, hanging = at_left(place)
     place.edit("params.yaml", "left: 1", "left: 5")
     hanging.unlink()
     ending.moment, ending.exit = "while left runs", command.wait().code
@@ -97,11 +102,7 @@ def edited_training(place: Place, source: random.Random, ending: Ending) -> None
 
 @case("source.txt edited in mid-run", "toy")
 def source_edited(place: Place, source: random.Random, ending: Ending) -> None:
-    stale(place)
-    hanging = place.root / "hang-left"
-    hanging.write_text("")
-    command = place.processes.start(*place.repro())
-    until(lambda: "left" in place.begun(), "left runs")
+    command, hanging = at_left(place)
     (place.root / "source.txt").write_text("a third source")
     hanging.unlink()
     ending.moment, ending.exit = "while left runs", command.wait().code

@@ -62,7 +62,7 @@ def test_sync_delivers_them(
     for name, value in uploader.ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
     log = RunLog(tmp_path / ".run" / "spool" / "old")
-    log.write("start", **recording._introduction(identity(tmp_path), ()))
+    log.write("start", **recording._introduction(identity(tmp_path), (), {}))
     log.write("metrics", step=1, values={"loss": 0.5})
     log.write("end", status="FINISHED")
     assert uploader.sync(tmp_path) == 0

@@ -90,7 +90,7 @@ def me(home: Path, name: str, pipeline: str, **changed: Any) -> Identity:
 def begun(who: Identity, pid: int | None = None) -> RunLog:
     """The run log of a run that has begun, of another process if `pid` is given."""
     told = RunLog(paths.run_logs(who.home) / f"{time.monotonic_ns()}-{who.name}")
-    introduction = recording._introduction(who, ("3",))
+    introduction = recording._introduction(who, ("3",), {})
     if pid is not None:
         introduction["tags"]["pid"] = str(pid)
     told.write("start", **introduction)

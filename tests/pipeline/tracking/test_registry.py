@@ -88,7 +88,7 @@ def trained(home: Path, name: str, recall: float, data: str = "a") -> RunLog:
         upstream={"widen": "w"},
     )
     told = RunLog(paths.run_logs(home) / f"{time.monotonic_ns()}")
-    told.write("start", **recording._introduction(me, ()))
+    told.write("start", **recording._introduction(me, (), {}))
     told.write("final", step=1, values={"recall": recall})
     tracker = recording.Tracker(
         me.name,

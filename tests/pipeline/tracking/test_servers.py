@@ -212,7 +212,7 @@ def test_artifacts_and_models_in_an_s3_store(
         gpus=0,
     )
     told = RunLog(paths.run_logs(tmp_path) / "one")
-    told.write("start", **recording._introduction(me, ()))
+    told.write("start", **recording._introduction(me, (), {}))
     told.artifact(folder / "modules.json")
     told.write("final", step=1, values={"recall": 0.5})
     rule = Champion(measured_by="train", folder=folder.name, metric="recall", better="higher", spread=0.1)
