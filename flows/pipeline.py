@@ -37,7 +37,8 @@ from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner  # noqa: E402
 
 from flows import (  # noqa: E402
     artifacts,
-    ephemeral_server,  # noqa: E402
+    deaths,
+    ephemeral_server,
     experiment,
     naming,
     presence,
@@ -87,8 +88,10 @@ def pipeline(
     root, called = Path.cwd(), experiment.called(overrides or [], name)
     if runtime.deployment.name == EXPERIMENT and not overrides:
         return Failed(message="expected overrides, such as vmf_vae.kappa=50: without, use the deployment `pipeline`")
+    patience = QUEUED if runtime.deployment.id else 0.0
     try:
-        with presence.required(), lock.alone(root, called, patience=QUEUED if runtime.deployment.id else 0.0):
+        with deaths.noted(root), presence.required(), lock.alone(root, called, patience=patience):
+            deaths.declare(root)
             place = experiment.workspace(root, called, overrides or []) if called else root
             done = bring_up_to_date(place, targets or [], force=force, everything=all_stages)
             if called and not isinstance(done, State):

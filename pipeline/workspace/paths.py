@@ -134,6 +134,11 @@ def worker_runs_lock(root: Path) -> Path:
     return root / RUN / "runs.lock"
 
 
+def flow_runs(root: Path) -> Path:
+    """A note for each flow run that works here, locked by its process (flows/deaths.py)."""
+    return root / RUN / "flow-runs"
+
+
 def prefect_home(root: Path) -> Path:
     """Prefect's own state."""
     return root / RUN / "prefect"
