@@ -23,6 +23,7 @@ from pipeline.workspace import lockfile, paths
 from pipeline.workspace.environment import DVC_STAGE, for_commands
 from pipeline.workspace.graph import Graph, PlanError, Stage, discover
 
+PUT = "`dvc commit -f` puts it there, or `dvc pull` fetches it"
 ROOM = "make room on its disk, then `dvc commit -f`: else these stages run again"
 SHOWN = 3
 SAVING = 60.0  # seconds that a stage may need to save once its `dvc` is gone
@@ -38,6 +39,7 @@ class Kept:
         place = paths.kept_outputs(root)
         shutil.rmtree(place, ignore_errors=True)
         place.mkdir(parents=True)
+        self._began = place.stat().st_ctime_ns  # by the clock of that disk
         lockfile.keep(root)
         for path in (path for stage in self._whole for path in stage.uncached):
             self._copies[path] = place / str(len(self._copies))
@@ -57,6 +59,13 @@ class Kept:
             remove(self._root / path)
             _copy(self._copies[path], self._root / path)
         return [stage.name for stage in emptied]
+
+    def is_new(self, path: str) -> bool:
+        """Whether the file, or anything in the folder, was made or changed since this was kept."""
+        place = self._root / path
+        return place.exists() and any(
+            each.lstat().st_ctime_ns >= self._began for each in (place, *(place.rglob("*") if place.is_dir() else ()))
+        )
 
     def _is_whole(self, stage: Stage) -> bool:
         return all((self._root / path).exists() for path in stage.outs)
@@ -148,9 +157,15 @@ def main() -> int:
         _await_stages()
         if back := kept.restore():
             print(f"as they were before: the outputs of {', '.join(back)}", file=sys.stderr)
-    elif lacking := not_cached(root):
-        print(f"not in DVC's cache: {', '.join(lacking[:SHOWN])}; {ROOM}", file=sys.stderr)
-        return 1
+    else:
+        lacking = not_cached(root)
+        new = [path for path in lacking if kept.is_new(path)]
+        older = [path for path in lacking if path not in new]
+        if older:
+            print(f"not in DVC's cache since before this run: {', '.join(older[:SHOWN])}; {PUT}", file=sys.stderr)
+        if new:
+            print(f"not in DVC's cache: {', '.join(new[:SHOWN])}; {ROOM}", file=sys.stderr)
+            return 1
     return code
 
 

@@ -101,6 +101,21 @@ def test_outputs_that_are_not_in_the_cache_are_no_good_end(finished) -> None:
     assert made(finished.root)["total.txt"].startswith("other source")
 
 
+def test_what_no_stage_of_this_run_has_made_may_lack_in_the_cache(toy) -> None:
+    """A file under `dvc add` whose object is gone, and outputs of stages that were not asked for."""
+    repro_whole(toy)
+    root, env = toy.root, for_commands()
+    (root / "extra.bin").write_text("extra")
+    subprocess.run([sys.executable, "-m", "dvc", "add", "--quiet", "extra.bin"], cwd=root, env=env, check=True)
+    for file in (root / ".dvc/cache/files").rglob("*"):
+        if file.is_file():
+            file.unlink()
+    command = [sys.executable, "-m", "pipeline.workspace.outputs", sys.executable, "-m", "dvc", "repro", "left"]
+    done = subprocess.run(command, cwd=root, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "not in DVC's cache since before this run: extra.bin, score_a.txt, score_b.txt; `dvc commit" in done.stderr
+
+
 def test_a_flow_that_fails_leaves_what_its_stages_had_made(served_toy) -> None:
     toy = served_toy
     repro_whole(toy)
