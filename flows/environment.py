@@ -6,6 +6,7 @@ import fcntl
 import http.client
 import os
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +14,15 @@ from urllib.parse import urlsplit
 
 from flows import watchdog
 from pipeline.workspace import file_lock, gpus, paths
-from pipeline.workspace.environment import LOOPBACK, PREFECT_API, WORKERS, settings, without_proxy
+from pipeline.workspace.environment import (
+    LOOPBACK,
+    PREFECT_API,
+    STACK_TMPDIR,
+    TMPDIR,
+    WORKERS,
+    settings,
+    without_proxy,
+)
 
 
 def prepare(root: Path) -> None:
@@ -22,6 +31,7 @@ def prepare(root: Path) -> None:
     The process of a run calls this first of all; if a worker started it, it ends with that worker from now on.
     """
     watchdog.hold(root)
+    _leave_the_worker_its_folder()
     for key, value in settings(root).items():
         os.environ.setdefault(key, value)
     password, api = os.environ.get("PREFECT_SERVER_API_AUTH_STRING"), os.environ.get(PREFECT_API, "")
@@ -31,6 +41,15 @@ def prepare(root: Path) -> None:
     Path(os.environ["PREFECT_HOME"]).mkdir(parents=True, exist_ok=True)  # Prefect makes the last folder only
     if PREFECT_API not in os.environ and (url := announced_api(root)):
         os.environ[PREFECT_API] = url
+
+
+def _leave_the_worker_its_folder() -> None:
+    """If a worker started this process: temporary files lie where they do for whoever started the stack."""
+    before = os.environ.pop(STACK_TMPDIR, None)
+    if before is not None:
+        os.environ.pop(TMPDIR, None)
+        os.environ.update({TMPDIR: before} if before else {})
+        tempfile.tempdir = None  # what was found in the worker's environment
 
 
 def enter() -> None:

@@ -10,18 +10,29 @@ from __future__ import annotations
 import argparse
 import fcntl
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from flows import deployments, environment, leftovers, watchdog
 from flows.process import Commands, Ladder, unwinding_on_terminate
 from flows.services import HOST, Running, Service, StartError, require_free
 from pipeline.workspace import links, paths
-from pipeline.workspace.environment import MLFLOW_UI, PREFECT_API, STACK, STORE_URI, TRACKING_URI, for_commands
+from pipeline.workspace.environment import (
+    MLFLOW_UI,
+    PREFECT_API,
+    STACK,
+    STACK_TMPDIR,
+    STORE_URI,
+    TMPDIR,
+    TRACKING_URI,
+    for_commands,
+)
 
 # Asked to stop, Prefect's worker kills its runs, which then cannot tell the server how they ended. Killed itself, it
 # leaves that to them: see `flows.watchdog`. It has nothing to save.
@@ -64,6 +75,7 @@ def worker(api: str, tracking: str | None, dashboard: str | None = None) -> Serv
     """
     arguments = ("prefect", "worker", "start", "--pool", deployments.POOL, "--name", "workspace")
     env = {PREFECT_API: api, "PREFECT_WORKER_QUERY_SECONDS": POLL_SECONDS, STACK: str(os.getpid())}
+    env |= {TMPDIR: str(paths.worker_temporary(Path.cwd())), STACK_TMPDIR: os.environ.get(TMPDIR, "")}
     if tracking:
         env[TRACKING_URI] = tracking
     if dashboard:
@@ -116,7 +128,12 @@ def serve(root: Path, servers: Sequence[Service], worker: Service) -> None:
         print("making the deployments known ...", flush=True)
         api = worker.env[PREFECT_API]
         tell(root, api, commands)
-        with environment.announce(root, api), watchdog.awaited(root), Commands(WORKER_LADDER) as workers:
+        with (
+            environment.announce(root, api),
+            emptied(paths.worker_temporary(root)),
+            watchdog.awaited(root),
+            Commands(WORKER_LADDER) as workers,
+        ):
             print("runs of this workspace appear there by themselves; start and schedule them under Deployments, or:")
             print(f"  PREFECT_API_URL={api} prefect deployment run pipeline/pipeline", flush=True)
             post, looked = Post(worker, root, workers), time.monotonic()
@@ -129,6 +146,17 @@ def serve(root: Path, servers: Sequence[Service], worker: Service) -> None:
                 if time.monotonic() - looked > leftovers.EVERY:
                     clear(api)
                     looked = time.monotonic()
+
+
+@contextmanager
+def emptied(folder: Path) -> Iterator[None]:
+    """The folder, empty at the beginning and gone at the end: our workers are killed and leave theirs behind."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        yield
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 class Post:

@@ -15,6 +15,7 @@ from rosphere.errors import InputError
 # Passed on to stages.
 FLOW_RUN = "ROSPHERE_FLOW_RUN"  # the id of the flow run that it is part of
 STACK = "ROSPHERE_STACK"  # the process whose worker started this run
+STACK_TMPDIR = "ROSPHERE_TMPDIR"  # what TMPDIR is for that process, empty for nothing: the worker has another one
 SWEEP = "ROSPHERE_SWEEP"  # the name of the sweep that its experiment belongs to
 UPLOADER = "ROSPHERE_UPLOADER"  # 0: the run log stays for `python -m pipeline.tracking sync`
 # Set by whoever types a command.
@@ -31,6 +32,7 @@ CUDA_DEVICES = "CUDA_VISIBLE_DEVICES"
 DVC_ROOT = "DVC_ROOT"  # set in what `dvc repro` started
 DVC_STAGE = "DVC_STAGE"  # the name of the stage that DVC started
 PREFECT_API = "PREFECT_API_URL"
+TMPDIR = "TMPDIR"
 TRACKING_URI = "MLFLOW_TRACKING_URI"
 EXPERIMENT_NAME = "MLFLOW_EXPERIMENT_NAME"
 STORE_URI = "MLFLOW_BACKEND_STORE_URI"  # what MLflow's server keeps its runs in

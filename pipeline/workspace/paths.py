@@ -134,6 +134,11 @@ def worker_runs_lock(root: Path) -> Path:
     return root / RUN / "runs.lock"
 
 
+def worker_temporary(root: Path) -> Path:
+    """For what a worker leaves when it is killed, deleted with the stack that the worker belongs to."""
+    return root / RUN / "worker-tmp"
+
+
 def flow_runs(root: Path) -> Path:
     """A note for each flow run that works here, locked by its process (flows/deaths.py)."""
     return root / RUN / "flow-runs"

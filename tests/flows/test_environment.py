@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,21 @@ def test_what_is_set_stays(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
     assert os.environ["PREFECT_HOME"] == str(tmp_path / "mine")
     assert os.environ["PREFECT_API_URL"] == "http://127.0.0.1:1/api"
     assert os.environ["DO_NOT_TRACK"] == "1"
+
+
+@pytest.mark.parametrize("before", ["/elsewhere", ""])
+def test_a_run_has_the_temporary_files_of_whoever_started_the_stack(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, before: str
+) -> None:
+    for name in (*settings(tmp_path), *without_proxy()):
+        monkeypatch.setenv(name, os.environ.get(name, ""))
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "of the worker"))
+    monkeypatch.setenv("ROSPHERE_TMPDIR", before)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "of the worker"))
+    environment.prepare(tmp_path)
+    assert os.environ.get("TMPDIR", "") == before and tempfile.tempdir is None
+    assert "ROSPHERE_TMPDIR" not in os.environ, "what the run starts is not to do it again"
 
 
 def test_a_server_that_is_gone_is_not_found(tmp_path: Path) -> None:

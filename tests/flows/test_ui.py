@@ -22,7 +22,7 @@ import pytest
 from flows import environment
 from flows.process import Commands
 from flows.services import Service, StartError, require_free
-from flows.ui import Post, create_store, mlflow_server, prefect_server, worker
+from flows.ui import Post, create_store, emptied, mlflow_server, prefect_server, worker
 from pipeline.workspace import links
 
 pytestmark = pytest.mark.integration
@@ -51,6 +51,18 @@ def test_a_password_stays_off_the_command_line() -> None:
     services = (prefect_server(4200, url), mlflow_server(5000, url))
     assert not [service for service in services if "secret" in " ".join(service.arguments)]
     assert services[0].env["PREFECT_API_DATABASE_CONNECTION_URL"] == services[1].env["MLFLOW_BACKEND_STORE_URI"] == url
+
+
+def test_what_a_killed_worker_leaves_goes_with_the_stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TMPDIR", "/elsewhere")
+    folder = Path(worker("api", None).env["TMPDIR"])
+    assert tmp_path in folder.parents and worker("api", None).env["ROSPHERE_TMPDIR"] == "/elsewhere"
+    (folder / "left").mkdir(parents=True)
+    with emptied(folder):
+        assert list(folder.iterdir()) == []
+        (folder / "left by a worker").mkdir()
+    assert not folder.exists()
 
 
 def test_runs_track_where_the_ui_looks() -> None:
