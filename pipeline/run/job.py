@@ -142,8 +142,8 @@ class Job:
         # The page depends on these files alone: they tell it of every stage's report, whatever stages there are.
         measured = {**self._speed.measured(), "run": self.run, **self._precision, "report": files.text_hash(text)}
         speed = plain(measured, self.name)
-        files.write_text(self._beside("speed"), json.dumps(speed, sort_keys=True, indent=1) + "\n")
+        files.write_text(paths.speed(self.name), json.dumps(speed, sort_keys=True, indent=1) + "\n")
+        self._tracker.final(self._speed.step, self._report, measured["seconds"])
         if self._report:
-            self._tracker.final(self._speed.step, self._report)
             files.write_text(self.report_path, text)
         self._tracker.models(Path("models"))

@@ -1,7 +1,8 @@
 """The few numbers by which pipelines are compared, under names that stand first in every list of MLflow's.
 
 `0 headline/evaluate_similarity recall_at_1 - higher` is better when it is higher; `... - TF-IDF` is what it has to
-beat. Which they are the stages declare: what the top of the page speaks of, and the losses beside it.
+beat. Which they are the stages declare: what the top of the page speaks of, and the losses beside it. What all of it
+cost stands with them.
 """
 
 from collections import defaultdict
@@ -11,6 +12,7 @@ from typing import Any
 from pipeline.workspace.declaration import Declaration, Metric, value
 
 GROUP = "0 headline"  # before everything that begins with a letter
+MINUTES = f"{GROUP}/minutes of all stages - lower"
 ALSO = ("dev_causal_loss", "nll", "mutual_information")  # beside what the page says of a stage at its top
 
 
@@ -25,6 +27,11 @@ def of(stage: str, report: Mapping[str, Any], declared: Mapping[str, Declaration
         wanted |= {f"{name} - {_written(rival.name, report)}": rival.key for rival in metric.rivals if not rival.stage}
         found |= {key: number for key, place in wanted.items() if (number := _number(report, place)) is not None}
     return found
+
+
+def cost(seconds: float) -> dict[str, float]:
+    """What the stages took, each where it ran last, as a headline metric."""
+    return {MINUTES: round(seconds / 60, 2)}
 
 
 def _chosen(metrics: tuple[Metric, ...], item: str) -> list[Metric]:

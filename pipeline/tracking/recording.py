@@ -85,13 +85,15 @@ class Tracker:
         """A file or folder as it is now."""
         self._record(lambda log: log.artifact(path))
 
-    def final(self, step: int, report: Mapping[str, Any]) -> None:
-        """The stage's result: its numeric leaves become metrics of the run and of its parent."""
+    def final(self, step: int, report: Mapping[str, Any], seconds: float = 0.0) -> None:
+        """The stage's result: its numeric leaves become metrics of the run and of its parent; and what it took."""
         values = numbers.flat(report)
         last = self._last[1] if self._last[0] == step else {}
         known = [key for key, value in values.items() if key in last and math.isclose(last[key], value, rel_tol=1e-5)]
         first = headline.of(self._name, report, self._declared)
-        self._record(lambda log: log.write("final", step=step, values=values, known=known, headline=first))
+        self._record(
+            lambda log: log.write("final", step=step, values=values, known=known, headline=first, seconds=seconds)
+        )
 
     def models(self, place: Path) -> None:
         """The models below `place` that this stage has measured, if params.yaml wants them registered."""
@@ -193,7 +195,7 @@ def _certificates(me: Identity, declared: Mapping[str, Declaration]) -> tuple[Pa
 
 
 def _introduction(me: Identity, devices: tuple[str, ...], declared: Mapping[str, Declaration]) -> dict[str, Any]:
-    upstream, unread = _upstream(me.upstream_metrics, declared)
+    upstream, unread, seconds = _upstream(me.upstream_metrics, declared)
     data = {path: value for path, value in me.deps.items() if path.split("/")[0] == "data"}
     return {
         "stage": me.name,
@@ -207,6 +209,7 @@ def _introduction(me: Identity, devices: tuple[str, ...], declared: Mapping[str,
         "sweep": os.environ.get(SWEEP, ""),
         "upstream": upstream,
         "unread": unread,
+        "seconds": seconds,
         "upstream_stages": {**me.upstream, **me.beside},
         "name": os.environ.get("MLFLOW_RUN_NAME") or os.environ.get("DVC_EXP_NAME", ""),
         "preset": naming.preset(me.pipeline_params),
@@ -225,10 +228,12 @@ def _introduction(me: Identity, devices: tuple[str, ...], declared: Mapping[str,
 
 def _upstream(
     files: Mapping[str, tuple[str, ...]], declared: Mapping[str, Declaration]
-) -> tuple[dict[str, float], dict[str, str]]:
-    """The numbers of every upstream stage's JSON reports, under `<stage>/<key>`; and why, by file, of those unread."""
+) -> tuple[dict[str, float], dict[str, str], float]:
+    """The numbers of every upstream stage's JSON reports, under `<stage>/<key>`; why, by file, of those unread; and the
+    seconds that all of them took."""
     found: dict[str, float] = {}
     unread: dict[str, str] = {}
+    seconds = 0.0
     for stage, names in files.items():
         for path in map(Path, names):
             if path.suffix == ".json" and path.is_file():
@@ -239,7 +244,8 @@ def _upstream(
                 else:
                     found.update(numbers.flat({stage.replace("@", "/"): report}))
                     found.update(headline.of(stage, report, declared))
-    return found, unread
+                    seconds += numbers.flat(report).get("seconds", 0.0) if path == paths.speed(stage) else 0.0
+    return found, unread, seconds
 
 
 def _committed() -> Any:

@@ -54,6 +54,11 @@ def report(name: str) -> Path:
     return REPORTS / folder / f"{item}.json" if item else REPORTS / f"{word}.json"
 
 
+def speed(name: str) -> Path:
+    """How fast the stage `name` was, and how much memory it took (pipeline/run/speed.py)."""
+    return REPORTS / "speed" / f"{name.replace('@', '-')}.json"
+
+
 def checkpoints(home: Path) -> Path:
     """The folder of all checkpoints: outside DVC's outs, which DVC deletes before a run."""
     return home / RUN / "ckpt"

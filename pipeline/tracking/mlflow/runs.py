@@ -12,7 +12,7 @@ from pathlib import Path
 from mlflow.entities import Run
 from mlflow.utils.mlflow_tags import MLFLOW_LOGGED_ARTIFACTS
 
-from pipeline.tracking import export, run_log
+from pipeline.tracking import export, headline, run_log
 from pipeline.tracking.mlflow import parents, registry
 from pipeline.tracking.mlflow.parents import PARENT
 from pipeline.tracking.mlflow.store import Connection
@@ -150,7 +150,8 @@ class Store:
         for event in events:
             if event["kind"] == "final":
                 named = {f"{stage_key(start['stage'])}/{name}": value for name, value in event["values"].items()}
-                named |= event.get("headline", {})  # which a run log of an older version has not
+                named |= event.get("headline", {})  # which a run log of an older version has not, nor what it took
+                named |= headline.cost(start["seconds"] + event["seconds"]) if "seconds" in event else {}
                 self._store.log_metrics(sent.parent, as_metrics(named, event, 0))
             elif event["kind"] == "artifact":
                 try:

@@ -20,9 +20,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.run.identity import Identity
-from pipeline.tracking import recording, run_log, uploader
+from pipeline.tracking import headline, recording, run_log, uploader
 from pipeline.tracking.run_log import RunLog
 from pipeline.workspace import links, paths
+from rosphere import files
 
 pytestmark = pytest.mark.integration
 
@@ -233,6 +234,29 @@ def test_pipelines_compare_without_gaps_and_are_called_by_what_differs(
     assert pipeline("compared3", 50).info.run_name == "new code"
     monkeypatch.setenv("MLFLOW_RUN_NAME", "the best so far")
     assert pipeline("compared4", 70).info.run_name == "the best so far"
+
+
+def test_what_all_stages_took_stands_among_the_headline_metrics(
+    home: Path, store: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By what each stage left of its last run, whether it ran for this pipeline or stands; and what this one took."""
+    monkeypatch.chdir(tmp_path)
+    for name, text in (
+        ("a", '{"seconds": 90}'),
+        ("e-one", '{"seconds": 30.0, "run": "x"}'),
+        ("broken", '{"seconds": '),
+    ):
+        files.write_text(Path("reports/speed") / f"{name}.json", text)
+    files.write_text(Path("reports/a.json"), '{"seconds": 5000}')
+    left = {"a": ("reports/a.json", "reports/speed/a.json"), "e@one": ("reports/speed/e-one.json",)}
+    left |= {"broken": ("reports/speed/broken.json",), "gone": ("reports/speed/gone.json",)}
+    told = begun(me(home, "report", "minutes", upstream_metrics=left))
+    tracker = recording.Tracker("report", told, None)
+    tracker.final(0, {}, 60.0)
+    tracker.end("KILLED")  # which waits for no uploader
+    store.deliver(told.path, over=True)
+    [parent] = runs(home, "tags.`pipeline.fp` = 'minutes'")
+    assert parent.data.metrics[headline.MINUTES] == 3.0
 
 
 def test_what_was_turned_is_told_from_what_is_committed(
