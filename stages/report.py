@@ -104,7 +104,8 @@ def main() -> None:
         items = {each.items: job.scalar(each.items, list[str]) for each in declared.values() if each.items}
         run_data = RunData(folder=REPORTS, declared=declared, items=items)
         drawn = figures.draw(run_data, REPORTS / "figures")
-        page = html.page("rosphere: report", sections(run_data, drawn), origin=origin(run_data))
+        parts, beside = sections(run_data, drawn), runs.compared()
+        page = html.page("rosphere: report", parts, origin=origin(run_data), beside=beside)
         (REPORTS / "index.html").write_text(page, encoding="utf-8")
         (REPORTS / "summary.md").write_text(summary(run_data), encoding="utf-8")
         (REPORTS / "scores.csv").write_text(scores(run_data), encoding="utf-8")

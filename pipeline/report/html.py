@@ -143,8 +143,15 @@ def beside(rows: Sequence[Mapping[str, Any]], left: str, right: str) -> Markup:
     return table(Table(head=(left, right), rows=[(one, other or "(nothing)") for one, other in joined]))
 
 
-def page(title: str, sections: Mapping[str, Sequence[Markup]], *, origin: str = "") -> str:
-    """The whole page; `origin` says under the title where it comes from."""
+def page(
+    title: str,
+    sections: Mapping[str, Sequence[Markup]],
+    *,
+    origin: str = "",
+    beside: Mapping[str, str] | None = None,
+) -> str:
+    """The whole page; `origin` says under the title where it comes from, and `beside` where runs are compared, by title
+    with the address."""
     style = Markup((FOLDER / "style.css").read_text(encoding="utf-8"))
     parts = [Section(title=name, parts=each) for name, each in sections.items()]
-    return str(render("page", title=title, style=style, origin=origin, sections=parts)) + "\n"
+    return str(render("page", title=title, style=style, origin=origin, beside=beside or {}, sections=parts)) + "\n"

@@ -1,4 +1,7 @@
-"""The MLflow run behind a number: its address on the dashboard, found by the stage's fingerprint."""
+"""The MLflow run behind a number, found by the stage's fingerprint, and the runs of whole pipelines: their addresses.
+
+No address names a run: the page is the same however often it is written, and leads to what is there when it is read.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,11 @@ from pathlib import Path
 
 from pipeline.report.run_data import RunData
 from pipeline.workspace import links, paths
+
+
+def compared() -> dict[str, str]:
+    """By title: where all pipelines stand beside one another. None at all where the experiment is not known."""
+    return links.pipelines(paths.home(paths.workspace(Path.cwd())))
 
 
 def addresses(run_data: RunData) -> dict[str, str]:

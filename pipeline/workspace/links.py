@@ -14,6 +14,7 @@ SQLITE = "sqlite:///"
 DASHBOARD = "http://127.0.0.1:5000"  # where `make ui` shows MLflow
 EXPERIMENT = "rosphere"  # where runs go unless MLFLOW_EXPERIMENT_NAME says otherwise
 BESIDE = "mlflow-artifacts:/"  # the place of its artifacts: beside the database (pipeline/tracking/mlflow/artifacts.py)
+PIPELINES = "tags.role = 'pipeline'"  # a search for the runs that have everything of one configuration
 FIRST = "1"  # the first experiment that a store is given; 0 is MLflow's own
 
 
@@ -107,16 +108,29 @@ def _store() -> list[str]:
     return [os.environ.get(name, "") for name in (TRACKING_URI, EXPERIMENT_NAME)]
 
 
-def runs(home: Path, query: str) -> str | None:
+def runs(home: Path, query: str, *, drawn: bool = False) -> str | None:
     """The dashboard's list of runs that a search finds; None where it does not show them, as far as is known."""
     number = experiment(home) if _is_shown(home) else None
-    return None if number is None else f"{dashboard()}{page(number, query)}"
+    return None if number is None else f"{dashboard()}{page(number, query, drawn=drawn)}"
 
 
-def page(experiment: str, query: str = "") -> str:
-    """What stands behind the dashboard's address for its list of an experiment's runs, of those that a search finds.
+def pipelines(home: Path) -> dict[str, str]:
+    """What is in the dashboard of pipelines, whichever there are by then: the list, and charts that compare them.
+
+    Unlike `comparison` they name no run, and stay right on a page that is read after further runs. Nothing where it
+    does not show them, as far as is known.
+    """
+    titles = {"all pipelines, the latest first": False, "their metrics beside one another": True}
+    found = {title: runs(home, PIPELINES, drawn=drawn) for title, drawn in titles.items()}
+    return {title: address for title, address in found.items() if address}
+
+
+def page(experiment: str, query: str = "", *, drawn: bool = False) -> str:
+    """What stands behind the dashboard's address for its list of an experiment's runs, of those that a search finds, or
+    for the charts of their metrics.
 
     Without `/runs` MLflow 3.17 shows no runs at all, and without the kind of work its pages for language model apps.
     """
     search = f"&searchFilter={quote(query, safe='')}" if query else ""
-    return f"/#/experiments/{experiment}/runs?workflowType=machine_learning{search}"
+    charts = "&compareRunsMode=CHART" if drawn else ""
+    return f"/#/experiments/{experiment}/runs?workflowType=machine_learning{search}{charts}"

@@ -21,6 +21,7 @@ from pipeline.report import dimension, figures, html, pretraining, runs, similar
 from pipeline.report.figures import Figure
 from pipeline.report.run_data import CONTROLS, RunData, Savings, flops_to_reach, savings
 from pipeline.report.tables import Table
+from pipeline.workspace import links, paths
 from pipeline.workspace.environment import EXPERIMENT_NAME, MLFLOW_UI, TRACKING_URI
 from rosphere.errors import InputError
 from stages import report
@@ -325,6 +326,24 @@ def test_numbers_lead_to_the_runs_they_come_from(run_data: RunData, monkeypatch:
     assert f'From the run of <a href="{address}">widen</a>' in html.table(
         pretraining.certificate(run_data), runs.addresses(run_data)
     )
+
+
+def test_the_page_leads_to_all_pipelines_beside_one_another_and_names_no_run(
+    run_data: RunData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Runs that are recorded later change nothing on it, and stand where it leads."""
+    monkeypatch.chdir(run_data.folder)
+    for name in (MLFLOW_UI, TRACKING_URI, EXPERIMENT_NAME):
+        monkeypatch.delenv(name, raising=False)
+    page = html.page("title", {}, beside=runs.compared())
+    listed = "http://127.0.0.1:5000/#/experiments/1/runs?workflowType=machine_learning"
+    listed += "&searchFilter=tags.role%20%3D%20%27pipeline%27"
+    assert parsed(page).links == [listed, f"{listed}&compareRunsMode=CHART"]
+    for run in ("one", "two"):
+        links.note_pipeline(paths.home(paths.workspace(run_data.folder)), run)
+    assert html.page("title", {}, beside=runs.compared()) == page
+    monkeypatch.setenv(TRACKING_URI, "sqlite:///elsewhere.db")
+    assert parsed(html.page("title", {}, beside=runs.compared())).links == []
 
 
 def test_a_stage_whose_run_is_not_known_is_named_without_a_link(run_data: RunData) -> None:
