@@ -40,17 +40,33 @@ def declare(name: str, fault: Fault) -> None:
         wait = source.uniform(0.1, 0.9) * FLOW_SECONDS
         time.sleep(wait)
         ending.moment = f"after {wait:.0f} s{fault(place, command)}"
-        ending.exit = command.wait().code
-        ending.lost += [f"still runs: {each}" for each in place.processes.end()]
-        again = place.run("flows.pipeline")
-        ending.seconds = again.seconds
-        ending.expect(again.code == 0, f"the next flow: {again.output[-300:]}")
-        ending.same = place.equal()
-        settle(place, ending)
+        next_flow(place, ending, command)
+
+
+def next_flow(place: Place, ending: Ending, command: Command) -> None:
+    """The flow has met its fault; the next one puts all right."""
+    ending.exit = command.wait().code
+    ending.lost += [f"still runs: {each}" for each in place.processes.end()]
+    again = place.run("flows.pipeline")
+    ending.seconds = again.seconds
+    ending.expect(again.code == 0, f"the next flow: {again.output[-300:]}")
+    ending.same = place.equal()
+    settle(place, ending)
 
 
 for title, each in FLOW_FAULTS.items():
     declare(title, each)
+
+
+@case("kill -9 of the flow, a stage at work", "toy")
+def flow_killed_late(place: Place, source: random.Random, ending: Ending) -> None:
+    stale(place)
+    hanging = hang(place)
+    command = place.processes.start("flows.pipeline")
+    until((lambda: "left" in place.begun()), "left runs")
+    ending.moment = f"left runs{to('flow', signal.SIGKILL)(place, command)}"
+    hanging.unlink()
+    next_flow(place, ending, command)
 
 
 @case("a dead PREFECT_API_URL", "toy")
