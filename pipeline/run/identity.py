@@ -18,6 +18,7 @@ from typing import Any
 
 from pipeline.workspace import dvc_yaml, paths, yaml_file
 from pipeline.workspace.environment import DVC_STAGE
+from pipeline.workspace.graph import DATABASE, NOTES
 from pipeline.workspace.yaml_file import ConfigError
 from rosphere import files
 
@@ -108,6 +109,8 @@ def _by_dvc(root: Path, name: str) -> Identity:
             # DVC rewrites dvc.lock in place: a stage that ends beside this one may be at it.
             if "dvc.lock" not in str(error) or time.monotonic() > patience:
                 raise ConfigError(f"DVC cannot tell what stage {name} is made from: {error}") from error
+        except DATABASE as error:
+            raise ConfigError(f"DVC cannot tell what stage {name} is made from: {error}; {NOTES}") from error
         time.sleep(0.2)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
@@ -23,6 +24,9 @@ from pipeline.workspace import dvc_yaml
 if TYPE_CHECKING:
     from dvc.stage import Stage as DvcStage
 
+# What DVC lets through where it cannot write the small databases that it keeps of hashes.
+DATABASE = (sqlite3.Error, OSError)
+NOTES = "it keeps databases in .dvc/tmp and in /var/tmp/dvc (DVC_SITE_CACHE_DIR): is there room?"
 PACKAGE_PARENT = Path(__file__).resolve().parents[2]
 
 
@@ -209,8 +213,9 @@ def main() -> int:
             file=sys.stderr,
         )
         return 1
-    except DvcException as error:
-        print(f"DVC cannot read the pipeline in {root}: {error}", file=sys.stderr)
+    except (DvcException, *DATABASE) as error:
+        hint = "" if isinstance(error, DvcException) else f"; {NOTES}"
+        print(f"DVC cannot read the pipeline in {root}: {error}{hint}", file=sys.stderr)
         return 1
     return 0
 

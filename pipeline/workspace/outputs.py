@@ -30,12 +30,22 @@ SAVING = 60.0  # seconds that a stage may need to save once its `dvc` is gone
 
 
 class Kept:
-    """The outputs of the stages of `root` before a run."""
+    """The outputs of the stages of `root` before a run.
+
+    Raises:
+        PlanError: there is no room for the copies; nothing has been run.
+    """
 
     def __init__(self, root: Path, graph: Graph) -> None:
         self._root = root
         self._whole = [stage for stage in graph.stages if stage.cmd and stage.outs and self._is_whole(stage)]
         self._copies: dict[str, Path] = {}
+        try:
+            self._keep(root)
+        except OSError as error:
+            raise PlanError(f"what DVC may empty cannot be copied to {paths.kept_outputs(root)}: {error}") from error
+
+    def _keep(self, root: Path) -> None:
         place = paths.kept_outputs(root)
         shutil.rmtree(place, ignore_errors=True)
         place.mkdir(parents=True)
@@ -56,9 +66,15 @@ class Kept:
         if cached:
             self._check_out(cached)
         for path in (path for stage in emptied for path in stage.uncached):
+            self._bring_back(path)
+        return [stage.name for stage in emptied]
+
+    def _bring_back(self, path: str) -> None:
+        try:
             remove(self._root / path)
             _copy(self._copies[path], self._root / path)
-        return [stage.name for stage in emptied]
+        except OSError as error:  # as full as when the stage failed: no reason to leave out the others
+            print(f"{path} could not be brought back from {self._copies[path]}: {error}", file=sys.stderr)
 
     def is_new(self, path: str) -> bool:
         """Whether the file, or anything in the folder, was made or changed since this was kept."""

@@ -155,3 +155,12 @@ def test_the_command_prints_json(toy) -> None:
     command = [sys.executable, "-m", "pipeline.workspace.graph", str(toy.root)]
     done = subprocess.run(command, cwd=PACKAGE_PARENT, capture_output=True, text=True, check=True)
     assert [entry["name"] for entry in json.loads(done.stdout)["stages"]][0] == "prepare"
+
+
+def test_a_full_disk_under_dvcs_databases_is_one_line(toy) -> None:
+    """As a shell's limit on the size of files has it: SQLite then speaks of an I/O error."""
+    command = f"ulimit -f 8; exec {sys.executable} -m pipeline.workspace.graph {toy.root}"
+    done = subprocess.run(["sh", "-c", command], cwd=PACKAGE_PARENT, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"DVC cannot read the pipeline in {toy.root}: ") and done.stderr.count("\n") == 1
+    assert done.stderr.endswith("(DVC_SITE_CACHE_DIR): is there room?\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -10,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.workspace import outputs
 from pipeline.workspace.environment import for_commands
-from pipeline.workspace.graph import discover
+from pipeline.workspace.graph import PlanError, discover
 from pipeline.workspace.outputs import Kept
 
 pytestmark = pytest.mark.integration
@@ -89,6 +91,30 @@ def test_what_a_failed_stage_half_made_gives_way_and_what_is_whole_stays(finishe
     (root / "left.txt").write_text("whole, but its dvc could not say so")
     assert kept.restore() == ["score@a"]
     assert made(root) == before | {"left.txt": "whole, but its dvc could not say so"}
+
+
+def test_a_full_disk_keeps_a_run_from_beginning_and_costs_one_output_not_the_others(
+    finished, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root, before = finished.root, made(finished.root)
+    graph = discover(root)
+    kept = Kept(root, graph)
+    for name in ("score_a.txt", "score_b.txt", "reports/a.json", "reports/b.json"):
+        (root / name).unlink()
+
+    def full(source: Path, target: Path) -> None:
+        if target.name != "b.json":
+            raise OSError(errno.ENOSPC, "No space left on device", str(target))
+        copy(source, target)
+
+    copy = outputs._copy
+    monkeypatch.setattr(outputs, "_copy", full)
+    assert kept.restore() == ["score@a", "score@b"]
+    assert "reports/a.json could not be brought back from " in capsys.readouterr().err
+    assert (root / "score_a.txt").read_text() == before["score_a.txt"] and (root / "reports/b.json").is_file()
+    (root / "reports/a.json").write_text("{}")
+    with pytest.raises(PlanError, match=r"what DVC may empty cannot be copied to .*kept: .*No space left"):
+        Kept(root, graph)
 
 
 def test_outputs_that_are_not_in_the_cache_are_no_good_end(finished) -> None:
