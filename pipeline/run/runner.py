@@ -30,9 +30,18 @@ from pipeline.run.signals import Stopped, StopRequests, die_with_parent, stop_re
 from pipeline.tracking import recording
 from pipeline.workspace import environment, paths
 from pipeline.workspace.environment import DVC_ROOT
-from rosphere.errors import UNUSABLE, InputError, Interrupted, message
+from rosphere.errors import UNUSABLE, InputError, Interrupted, first_line, message
 
 __all__ = ["Job", "Stopped", "stage"]
+# How torch, oneDNN (which has this one sentence for it), the loader of libraries and the system say that memory ran out.
+NO_MEMORY = (
+    "out of memory",
+    "can't allocate memory",
+    "could not create a primitive",
+    "bad_alloc",
+    "failed to map segment",
+    "Cannot allocate memory",
+)
 SHOWN = 5  # of what was edited in mid-run, in the message
 
 
@@ -115,3 +124,12 @@ def _one_line_errors(name: str) -> Iterator[None]:
         if process_group.LEADER not in os.environ:  # the leader has met the same files and prints it
             print(f"error: {name}: {message(error)}", file=sys.stderr, flush=True)
         raise SystemExit(1) from error
+    except (MemoryError, RuntimeError, ImportError, OSError) as error:
+        if not _lacks_memory(error):
+            raise
+        print(f"error: {name}: not enough memory: {first_line(error)}", file=sys.stderr, flush=True)
+        raise SystemExit(1) from error
+
+
+def _lacks_memory(error: Exception) -> bool:
+    return isinstance(error, MemoryError) or any(text in str(error) for text in NO_MEMORY)

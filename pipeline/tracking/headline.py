@@ -45,7 +45,8 @@ def _spoken_of(metric: Metric, item: str) -> bool:
 
 
 def _written(name: str, report: Mapping[str, Any]) -> str:
-    return name.format_map(defaultdict(lambda: "baseline", report))
+    """Without the sign that MLflow takes in no name: TF-IDF and logistic regression."""
+    return name.format_map(defaultdict(lambda: "baseline", report)).replace(" + ", " and ")
 
 
 def _number(report: Mapping[str, Any], key: str) -> float | None:

@@ -62,6 +62,10 @@ def main(name):
             raise FloatingPointError("step 3: the loss is not finite")
         if config.end == "full":
             raise SafetensorError("Error while serializing: No space left on device")
+        if config.end == "memory":
+            raise MemoryError
+        if config.end == "onednn":
+            raise RuntimeError("could not create a primitive")
         if config.end == "missing":
             open("data/absent.txt")
 
@@ -253,6 +257,8 @@ def test_a_kill_after_the_work_leaves_no_report(house: Path) -> None:
         ({"steps": 3, "end": "diverged"}, "step 3: the loss is not finite"),
         ({"steps": 1, "end": "missing"}, "data/absent.txt: no such file or folder"),
         ({"steps": 1, "end": "full"}, "Error while serializing: No space left on device"),
+        ({"steps": 1, "end": "memory"}, "not enough memory: MemoryError"),
+        ({"steps": 1, "end": "onednn"}, "not enough memory: could not create a primitive"),
     ],
 )
 def test_what_a_user_can_put_right_is_one_line(house: Path, train: dict[str, Any], message: str) -> None:

@@ -28,6 +28,8 @@ def test_a_headline_has_its_direction_and_the_baselines_of_its_own_report() -> N
         "0 headline/evaluate tnews score - TF-IDF": 0.5,
         "0 headline/evaluate tnews nll - lower": 2.0,
     }
+    joined = headline.of("evaluate@tnews", {**report, "baseline_name": "TF-IDF + logistic regression"}, declared)
+    assert joined["0 headline/evaluate tnews score - TF-IDF and logistic regression"] == 0.5
     assert headline.of("evaluate@tnews", {"ours": {"score": None}, "baseline": True}, declared) == {}
     assert headline.of("other", report, declared) == headline.of("unknown", report, declared) == {}
 
