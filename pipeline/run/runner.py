@@ -33,7 +33,7 @@ from pipeline.workspace.environment import DVC_ROOT
 from rosphere.errors import UNUSABLE, InputError, Interrupted, first_line, message
 
 __all__ = ["Job", "Stopped", "stage"]
-# How torch, oneDNN (which has this one sentence for it), the loader of libraries and the system say that memory ran out.
+# How torch, oneDNN (which has this one sentence for it), the loader of libraries and the system say that memory is out.
 NO_MEMORY = (
     "out of memory",
     "can't allocate memory",
