@@ -41,8 +41,10 @@ def write(root: Path, graph: Graph, outcomes: Sequence[Outcome], before: metrics
     if any(outcome.how == "ran" for outcome in outcomes):
         if address := runs_address(root):
             create_link_artifact(address, key="mlflow", link_text="the MLflow runs of this flow run")
-        if both := links.comparison(paths.home(root)):
+        if both := links.comparison(paths.home(root), flow_run=str(runtime.flow_run.id)):
             create_link_artifact(both, key="comparison", link_text="this pipeline beside the one before, in MLflow")
+        elif charts := links.pipelines(paths.home(root)).get(links.CHARTS):  # MLflow has not heard of this one yet
+            create_link_artifact(charts, key="comparison", link_text="all pipelines beside one another, in MLflow")
     drawn = {path for stage in graph.stages if _ran(stage.name, outcomes) for path in stage.outs}
     if str(FIGURES) in drawn:
         for figure in sorted((root / FIGURES).iterdir()):

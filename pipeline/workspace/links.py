@@ -15,6 +15,7 @@ DASHBOARD = "http://127.0.0.1:5000"  # where `make ui` shows MLflow
 EXPERIMENT = "rosphere"  # where runs go unless MLFLOW_EXPERIMENT_NAME says otherwise
 BESIDE = "mlflow-artifacts:/"  # the place of its artifacts: beside the database (pipeline/tracking/mlflow/artifacts.py)
 PIPELINES = "tags.role = 'pipeline'"  # a search for the runs that have everything of one configuration
+CHARTS = "their metrics beside one another"  # the title of a link
 FIRST = "1"  # the first experiment that a store is given; 0 is MLflow's own
 
 
@@ -48,28 +49,30 @@ def note_experiment(home: Path, experiment: str) -> None:
     _note(paths.mlflow_experiment(home), {"experiment": experiment})
 
 
-def note_pipeline(home: Path, run: str) -> None:
-    """Remember that the pipeline run `run` is the latest one in the store that runs go to."""
-    before = [each for each in _pipelines(home) if each != run]
-    _note(paths.mlflow_pipelines(home), {"runs": [*before[-1:], run]})
+def note_pipeline(home: Path, run: str, flow_run: str = "") -> None:
+    """Remember that the pipeline run `run`, part of this flow run if of any, is the latest in the store that is used."""
+    before = [each for each in _pipelines(home)[0] if each != run]
+    _note(paths.mlflow_pipelines(home), {"runs": [*before[-1:], run], "flow_run": flow_run})
 
 
-def comparison(home: Path, at: str = "") -> str | None:
+def comparison(home: Path, at: str = "", flow_run: str = "") -> str | None:
     """The page that compares the latest two pipeline runs, the earlier one first, on the dashboard or the one at `at`.
 
-    None where it does not show them, as far as is known, or there are no two yet.
+    None where it does not show them, as far as is known, or there are no two yet, or the latest is not known to be part
+    of `flow_run`, if one is given: on a busy machine MLflow hears of a run when that is over.
     """
-    number, runs = experiment(home) if _is_shown(home) else None, _pipelines(home)
-    if number is None or len(runs) < 2:
+    number, (runs, latest) = experiment(home) if _is_shown(home) else None, _pipelines(home)
+    if number is None or len(runs) < 2 or flow_run not in ("", latest):
         return None
     both, of = (quote(json.dumps(each), safe="") for each in (runs, [number]))
     return f"{at or dashboard()}/#/compare-runs?runs={both}&experiments={of}"
 
 
-def _pipelines(home: Path) -> list[str]:
+def _pipelines(home: Path) -> tuple[list[str], str]:
+    """The latest two, and the flow run that the last of them is part of."""
     note = paths.mlflow_pipelines(home)
     noted = json.loads(note.read_text(encoding="utf-8")) if note.is_file() else {}
-    return list(noted["runs"]) if noted.get("environment") == _store() else []
+    return (list(noted["runs"]), noted.get("flow_run", "")) if noted.get("environment") == _store() else ([], "")
 
 
 def _note(note: Path, what: dict[str, object]) -> None:
@@ -120,7 +123,7 @@ def pipelines(home: Path) -> dict[str, str]:
     Unlike `comparison` they name no run, and stay right on a page that is read after further runs. Nothing where it
     does not show them, as far as is known.
     """
-    titles = {"all pipelines, the latest first": False, "their metrics beside one another": True}
+    titles = {"all pipelines, the latest first": False, CHARTS: True}
     found = {title: runs(home, PIPELINES, drawn=drawn) for title, drawn in titles.items()}
     return {title: address for title, address in found.items() if address}
 

@@ -99,7 +99,7 @@ class Store:
         with self._store.locked():
             self._close_orphans()
             parent = parents.opened(self._store, start)
-            links.note_pipeline(self._home, parent)
+            links.note_pipeline(self._home, parent, start["tags"].get("prefect.flow_run", ""))
             child = self._open_child(start, parent, log)
             parents.begin(self._store, parent)
             return replace(sent, parent=parent, run=child)

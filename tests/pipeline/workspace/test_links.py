@@ -108,5 +108,8 @@ def test_the_latest_two_pipelines_are_compared(tmp_path: Path, monkeypatch: pyte
     page = "/#/compare-runs?runs=%5B%22three%22%2C%20%22two%22%5D&experiments=%5B%221%22%5D"
     assert links.comparison(tmp_path) == f"{links.DASHBOARD}{page}"
     assert links.comparison(tmp_path, "http://127.0.0.1:5100") == f"http://127.0.0.1:5100{page}"
+    links.note_pipeline(tmp_path, "two", "a flow run")
+    assert links.comparison(tmp_path, flow_run="a flow run") == f"{links.DASHBOARD}{page}"
+    assert links.comparison(tmp_path, flow_run="the next one") is None, "whose pipeline MLflow has not heard of"
     monkeypatch.setenv(TRACKING_URI, "http://elsewhere:5000")
     assert links.comparison(tmp_path) is None, "there nothing is known of them"
