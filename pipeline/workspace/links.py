@@ -50,7 +50,7 @@ def note_experiment(home: Path, experiment: str) -> None:
 
 
 def note_pipeline(home: Path, run: str, flow_run: str = "") -> None:
-    """Remember that the pipeline run `run`, part of this flow run if of any, is the latest in the store that is used."""
+    """Remember the pipeline run `run`, part of this flow run if of any, as the latest in the store that runs go to."""
     before = [each for each in _pipelines(home)[0] if each != run]
     _note(paths.mlflow_pipelines(home), {"runs": [*before[-1:], run], "flow_run": flow_run})
 
