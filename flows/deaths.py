@@ -18,7 +18,7 @@ import httpx
 from prefect import runtime
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import FlowRunFilter, TaskRunFilter
-from prefect.client.schemas.objects import StateType
+from prefect.client.schemas.objects import State, StateType
 from prefect.states import Crashed
 
 from pipeline.workspace import file_lock, paths
@@ -61,7 +61,7 @@ def _declare(client: SyncPrefectClient, number: UUID) -> None:
 
     By force: what the rules of transitions know of it comes from the process that is gone.
     """
-    state = Crashed(message=GONE)
+    state: State[None] = Crashed(message=GONE)
     going_on = {"state": {"type": {"any_": OPEN}}}
     mine = {"id": {"any_": [number]}}
     for run in client.read_flow_runs(flow_run_filter=FlowRunFilter.model_validate({**mine, **going_on})):

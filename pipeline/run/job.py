@@ -140,8 +140,9 @@ class Job:
         self._progress.close()
         text = json.dumps(self._report, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
         # The page depends on these files alone: they tell it of every stage's report, whatever stages there are.
-        measured = {**self._speed.measured(), "run": self.run, **self._precision, "report": files.text_hash(text)}
-        speed = plain(measured, self.name)
+        measured = self._speed.measured()
+        told = {**measured, "run": self.run, **self._precision, "report": files.text_hash(text)}
+        speed = plain(told, self.name)
         files.write_text(paths.speed(self.name), json.dumps(speed, sort_keys=True, indent=1) + "\n")
         self._tracker.final(self._speed.step, self._report, measured["seconds"])
         if self._report:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.faults.case import Ending, case
 from tests.faults.ground import Place, stale
-from tests.faults.signals import recovered
+from tests.faults.signals import recovered, settle
 
 
 def limited(place: Place, ending: Ending, limit: str, *, fails: bool) -> None:
@@ -50,6 +50,7 @@ def no_shared_memory(place: Place, source: random.Random, ending: Ending) -> Non
     ending.moment, ending.exit, ending.seconds = "from the start", done.code, done.seconds
     ending.expect(done.code == 0, done.output[-200:])
     ending.same = place.equal()
+    settle(place, ending)
 
 
 @contextmanager
