@@ -14,7 +14,6 @@ from tests.faults.case import Ending, case
 from tests.faults.ground import MADE, Place, stale
 from tests.faults.signals import recovered, settle
 
-
 PAGE = 4096  # bytes, of which a file system in memory gives a file whole ones
 
 
