@@ -14,6 +14,7 @@ Two GPUs in dvc.yaml, or ROSPHERE_PROCESSES=2, make two processes that train tog
 of this way; the others run the same block up to the end of its training, where `loop.fit` ends them.
 """
 
+import errno
 import os
 import sys
 from collections.abc import Iterator
@@ -42,6 +43,7 @@ NO_MEMORY = (
     "failed to map segment",
     "Cannot allocate memory",
 )
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)  # of a disk: full, or not to be written on
 SHOWN = 5  # of what was edited in mid-run, in the message
 
 
@@ -125,9 +127,13 @@ def _one_line_errors(name: str) -> Iterator[None]:
             print(f"error: {name}: {message(error)}", file=sys.stderr, flush=True)
         raise SystemExit(1) from error
     except (MemoryError, RuntimeError, ImportError, OSError) as error:
-        if not _lacks_memory(error):
+        if isinstance(error, OSError) and error.errno in NO_ROOM:
+            said = message(error)
+        elif _lacks_memory(error):
+            said = f"not enough memory: {first_line(error)}"
+        else:
             raise
-        print(f"error: {name}: not enough memory: {first_line(error)}", file=sys.stderr, flush=True)
+        print(f"error: {name}: {said}", file=sys.stderr, flush=True)
         raise SystemExit(1) from error
 
 

@@ -28,7 +28,7 @@ REPOSITORY = Path(__file__).parents[3]
 SHELLS = [shell for shell in ("/bin/sh", "/bin/bash") if Path(shell).exists()]  # dash forks where bash execs
 
 TOY = """
-import os, signal, sys, time
+import errno, os, signal, sys, time
 from dataclasses import dataclass
 from safetensors import SafetensorError
 from pipeline.run.runner import Stopped, stage
@@ -62,6 +62,8 @@ def main(name):
             raise FloatingPointError("step 3: the loss is not finite")
         if config.end == "full":
             raise SafetensorError("Error while serializing: No space left on device")
+        if config.end == "no room":
+            raise OSError(errno.ENOSPC, "No space left on device", "reports/train.json")
         if config.end == "memory":
             raise MemoryError
         if config.end == "onednn":
@@ -257,6 +259,7 @@ def test_a_kill_after_the_work_leaves_no_report(house: Path) -> None:
         ({"steps": 3, "end": "diverged"}, "step 3: the loss is not finite"),
         ({"steps": 1, "end": "missing"}, "data/absent.txt: no such file or folder"),
         ({"steps": 1, "end": "full"}, "Error while serializing: No space left on device"),
+        ({"steps": 1, "end": "no room"}, "reports/train.json: no space left on device"),
         ({"steps": 1, "end": "memory"}, "not enough memory: MemoryError"),
         ({"steps": 1, "end": "onednn"}, "not enough memory: could not create a primitive"),
     ],
