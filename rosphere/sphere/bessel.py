@@ -25,7 +25,10 @@ from rosphere.sphere import debye
 
 Order = float | Tensor
 
+_UNTRACED = "rosphere's Bessel functions are not traced: a break of the graph, the same values"
 
+
+@torch.compiler.disable(reason=_UNTRACED)
 def log_iv(order: Order, x: Tensor) -> Tensor:
     """log I_v(x); -inf at x = 0 unless v = 0."""
     v, z, steps = _prepared(order, x)
@@ -72,6 +75,7 @@ def divergence(order: Order, x: Tensor) -> Tensor:
     return _public("divergence", order, x)
 
 
+@torch.compiler.disable(reason=_UNTRACED)
 def _public(name: str, order: Order, x: Tensor) -> Tensor:
     return _quantity(name, *_prepared(order, x)).to(x.dtype)
 

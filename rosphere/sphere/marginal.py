@@ -34,6 +34,7 @@ _ROWS_AT_ONCE = 1 << 15
 _TRIES = 8
 
 
+@torch.compiler.disable(reason="draws by rejection are not traced: a break of the graph, the same draws")
 def rsample(dim: int, concentration: Tensor, shape: torch.Size) -> tuple[Tensor, Tensor]:
     """w and sqrt(1 - w²) in float64, of `shape`, to which concentration expands; differentiable in it once.
 

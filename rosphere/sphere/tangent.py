@@ -15,6 +15,7 @@ _BLOCK = 1 << 17  # numbers
 _PROJECT_TWICE_BELOW = 16
 
 
+@torch.compiler.disable(reason="draws in blocks of rows are not traced: a break of the graph, the same draws")
 def rsample(loc: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
     """x [..., d] for unit vectors loc [..., d], w = cosine [...] and sine [...], with a new nu for each row.
 
