@@ -22,13 +22,14 @@ import torch
 from torch import Tensor
 
 from rosphere.sphere import debye
+from rosphere.sphere.compiling import untraced
 
 Order = float | Tensor
 
-_UNTRACED = "rosphere's Bessel functions are not traced: a break of the graph, the same values"
+_UNTRACED = "Bessel functions are not traced"
 
 
-@torch.compiler.disable(reason=_UNTRACED)
+@untraced(_UNTRACED)
 def log_iv(order: Order, x: Tensor) -> Tensor:
     """log I_v(x); -inf at x = 0 unless v = 0."""
     v, z, steps = _prepared(order, x)
@@ -75,7 +76,7 @@ def divergence(order: Order, x: Tensor) -> Tensor:
     return _public("divergence", order, x)
 
 
-@torch.compiler.disable(reason=_UNTRACED)
+@untraced(_UNTRACED)
 def _public(name: str, order: Order, x: Tensor) -> Tensor:
     return _quantity(name, *_prepared(order, x)).to(x.dtype)
 
