@@ -22,7 +22,7 @@ from pipeline.workspace.graph import DATABASE, NOTES
 from pipeline.workspace.yaml_file import ConfigError
 from rosphere import files
 
-LOCK_SECONDS = 10.0  # how long a dvc.lock may be unreadable because somebody is writing it
+LOCK_SECONDS = 10.0  # how long dvc.lock or params.yaml may be unreadable because somebody is writing it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,9 +109,16 @@ def _by_dvc(root: Path, name: str) -> Identity:
             # DVC rewrites dvc.lock in place: a stage that ends beside this one may be at it.
             if "dvc.lock" not in str(error) or time.monotonic() > patience:
                 raise ConfigError(f"DVC cannot tell what stage {name} is made from: {error}") from error
+        except _Missing as error:  # an editor writes params.yaml in place, too
+            if time.monotonic() > patience:
+                raise ConfigError(str(error)) from error
         except DATABASE as error:
             raise ConfigError(f"DVC cannot tell what stage {name} is made from: {error}; {NOTES}") from error
         time.sleep(0.2)
+
+
+class _Missing(Exception):
+    """A parameter that a stage reads is not in its file."""
 
 
 def _read(root: Path, name: str) -> Identity:
@@ -211,7 +218,10 @@ def _params(stage: Any) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for dep in stage.deps:
         if isinstance(dep, ParamsDependency):
-            found.update(dep.read_params())
+            read = dep.read_params()
+            if missing := [key for key in dep.params if key not in read]:  # DVC says nothing of them here
+                raise _Missing(f"{dep.def_path}: expected {', '.join(missing)}, which stage {stage.addressing} reads")
+            found.update(read)
     return found
 
 

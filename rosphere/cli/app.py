@@ -18,6 +18,7 @@ from rosphere.cli.dimension import dimension
 from rosphere.cli.generate import generate
 from rosphere.cli.interpolate import interpolate
 from rosphere.cli.similar import similar
+from rosphere.cli.trying import trial
 from rosphere.cli.widen import widen
 from rosphere.errors import UNUSABLE, InputError, message
 
@@ -55,6 +56,7 @@ def application() -> typer.Typer:
     app = typer.Typer(cls=Commands, help="What finished models can do, and tools that need none.", **PLAIN)
     for command in (similar, generate, interpolate, widen, dimension):
         app.command()(command)
+    app.command("try")(trial)
     scores = typer.Typer(help="Scores and submissions for CLUE, without a model.", **PLAIN)
     scores.command()(clue.score)
     scores.command()(clue.pack)

@@ -37,10 +37,8 @@ def sentence_encoder(folder: Path) -> tuple[SimilarityModel, Tokenizer]:
 
     model, tokenizer = similarity.load(there(folder)), Tokenizer(folder)
     tokenizer.require(model.language.config.vocab_size, model=folder)
-    if model.lexical and len(model.lexical.table_VH) < len(tokenizer):
-        raise InputError(
-            f"{folder}: its lexical half has {len(model.lexical.table_VH)} token vectors for {len(tokenizer)} tokens"
-        )
+    if model.lexical:
+        similarity.require_tokens(model.lexical, tokenizer)
     return model.to(processes.device()), tokenizer
 
 

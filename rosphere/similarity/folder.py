@@ -62,8 +62,16 @@ def save(model: SimilarityModel, folder: Path, *, tokenizer: Path) -> None:
         edits.save(model.edits, folder / EDITS)
 
 
+def require_tokens(lexical: Lexical, tokenizer: Tokenizer) -> None:
+    """Raises InputError where the lexical half was not made of the tokenizer's tokens."""
+    if len(lexical.table_VH) != len(tokenizer):
+        count = len(lexical.table_VH)
+        raise InputError(f"{tokenizer.folder}: its lexical half has {count} token vectors for {len(tokenizer)} tokens")
+
+
 def save_lexical(lexical: Lexical, folder: Path, tokenizer: Tokenizer) -> dict[str, str]:
     """The modules behind the first four, by their folders."""
+    require_tokens(lexical, tokenizer)
     width, share = lexical.table_VH.shape[1], lexical.share
     vocabulary = tokenizer.vocabulary()
     weights = dict(zip(vocabulary, lexical.weight_V.tolist(), strict=True))

@@ -22,10 +22,14 @@ import torch
 from torch import Tensor
 
 from rosphere.sphere import debye
+from rosphere.sphere.compiling import untraced
 
 Order = float | Tensor
 
+_UNTRACED = "Bessel functions are not traced"
 
+
+@untraced(_UNTRACED)
 def log_iv(order: Order, x: Tensor) -> Tensor:
     """log I_v(x); -inf at x = 0 unless v = 0."""
     v, z, steps = _prepared(order, x)
@@ -72,6 +76,7 @@ def divergence(order: Order, x: Tensor) -> Tensor:
     return _public("divergence", order, x)
 
 
+@untraced(_UNTRACED)
 def _public(name: str, order: Order, x: Tensor) -> Tensor:
     return _quantity(name, *_prepared(order, x)).to(x.dtype)
 

@@ -21,6 +21,8 @@ class VonMisesFisher(Distribution):
     Draws are exact, and differentiable once in mu and kappa with unbiased gradients (marginal.py); that in mu
     is along the sphere. One concentration for the whole batch is drawn faster. Functions of kappa alone are
     computed in float64 (bessel.py) whatever its dtype; float16 and bfloat16 are drawn in float32 and rounded.
+    torch.compile breaks its graph there and at draws, with the same values (so not with fullgraph=True), and
+    switches validation off, as with every distribution; torch.vmap is refused.
 
     ValueError, unless validate_args is False: rows of loc not of unit length (they are not normalised here),
     kappa negative, infinite or NaN. Always: d < 2, integers, shapes that do not broadcast.

@@ -27,6 +27,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from rosphere.sphere.bessel import iv_ratio
+from rosphere.sphere.compiling import untraced
 
 _NODES = 24
 _REACH = 9.0  # standard deviations; less than e^-40 of the integral lies beyond
@@ -34,6 +35,7 @@ _ROWS_AT_ONCE = 1 << 15
 _TRIES = 8
 
 
+@untraced("draws by rejection are not traced")
 def rsample(dim: int, concentration: Tensor, shape: torch.Size) -> tuple[Tensor, Tensor]:
     """w and sqrt(1 - w²) in float64, of `shape`, to which concentration expands; differentiable in it once.
 

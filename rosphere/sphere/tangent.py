@@ -11,10 +11,13 @@ import torch
 from torch import Tensor
 from torch.autograd.function import FunctionCtx, once_differentiable
 
+from rosphere.sphere.compiling import untraced
+
 _BLOCK = 1 << 17  # numbers
 _PROJECT_TWICE_BELOW = 16
 
 
+@untraced("draws in blocks of rows are not traced")
 def rsample(loc: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
     """x [..., d] for unit vectors loc [..., d], w = cosine [...] and sine [...], with a new nu for each row.
 

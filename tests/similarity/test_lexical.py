@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from rosphere.cli import models, widen
 from rosphere.errors import InputError
 from rosphere.randomness.streams import Stream
 from rosphere.randomness.streams import generator as stream
@@ -169,3 +170,19 @@ def test_all_modules_are_named_and_there(folder: Path) -> None:
     modules = json.loads((folder / "modules.json").read_text(encoding="utf-8"))
     assert [each["idx"] for each in modules] == list(range(9))
     assert all((folder / each["path"]).is_dir() for each in modules)
+
+
+def test_a_tokenizer_with_other_tokens_than_the_lexical_half_is_refused(
+    tokens: Tokenizer, sentences: list[np.ndarray], tmp_path: Path
+) -> None:
+    """Also where the encoder has rows enough for them."""
+    model = SimilarityModel(tiny.language(len(tokens) + 1, hidden_size=WIDTH, num_attention_heads=2), "mean")
+    model.lexical = fitted(tokens, sentences)
+    similarity.save(model, tmp_path / "model", tokenizer=tokens.folder)
+    settings = tmp_path / "model" / "tokenizer_config.json"
+    settings.write_text(json.dumps({**json.loads(settings.read_text()), "pad_token": "32"}))
+    message = f"{len(tokens)} token vectors for {len(tokens) + 1} tokens"
+    with pytest.raises(InputError, match=message):
+        models.sentence_encoder(tmp_path / "model")
+    with pytest.raises(InputError, match=message):
+        widen.widen(tmp_path / "model", tmp_path / "wide", width=48)

@@ -15,6 +15,7 @@ from torch.nn.functional import normalize
 
 from rosphere.sphere import bessel, marginal
 from rosphere.sphere.distributions import HypersphericalUniform, VonMisesFisher
+from rosphere.sphere.rotation import rotate
 
 DRAWS = 10_000
 CELLS = [(2, 0.5), (2, 1e4), (3, 2.0), (3, 1e6), (8, 0.0), (8, 100.0), (64, 20.0), (64, 1e4), (256, 300.0)]
@@ -405,3 +406,36 @@ def test_a_column_of_concentrations_is_refused() -> None:
 def test_vmap_is_refused_in_words() -> None:
     with pytest.raises(ValueError, match="torch.vmap is not supported; give the whole batch at once"):
         torch.vmap(lambda mu, kappa: VonMisesFisher(mu, kappa).entropy())(torch.eye(3), torch.ones(3))
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")  # dynamo's own, after a break
+@pytest.mark.parametrize(
+    "quantity",
+    [
+        lambda mu, kappa: VonMisesFisher(mu, kappa).entropy(),
+        lambda mu, kappa: VonMisesFisher(mu, kappa).log_prob(mu.roll(1, 0)),
+        lambda mu, kappa: VonMisesFisher(mu, kappa).rsample(),
+        lambda mu, kappa: VonMisesFisher(mu, kappa).variance,
+        lambda mu, kappa: kl_divergence(VonMisesFisher(mu, kappa), VonMisesFisher(mu.roll(1, 0), kappa)),
+        lambda mu, kappa: rotate(VonMisesFisher(mu, 3.0).rsample(), mu, mu.roll(1, 0)) * kappa[:, None],
+    ],
+)
+def test_compiled_functions_give_the_same_values_and_gradients(quantity: Callable[[Tensor, Tensor], Tensor]) -> None:
+    """torch.compile breaks its graph at what it cannot trace, and traces the rest."""
+    found = []
+    for run in (quantity, torch.compile(quantity, backend="aot_eager")):
+        torch.manual_seed(1)
+        mu = normalize(torch.randn(5, 8, dtype=torch.float64), dim=-1).requires_grad_()
+        kappa = torch.tensor([0.0, 1e-3, 1.0, 30.0, 1e4], dtype=torch.float64, requires_grad=True)
+        value = run(mu, kappa)
+        gradients = torch.autograd.grad(value.square().sum(), (mu, kappa), allow_unused=True, materialize_grads=True)
+        found.append((value, *gradients))
+    for eager, compiled in zip(*found, strict=True):
+        torch.testing.assert_close(compiled, eager, rtol=1e-12, atol=1e-12)
+
+
+def test_a_whole_graph_is_refused_in_words() -> None:
+    mu = torch.eye(3)
+    compiled = torch.compile(lambda kappa: VonMisesFisher(mu, kappa, validate_args=False).entropy(), fullgraph=True)
+    with pytest.raises(torch._dynamo.exc.Unsupported, match="Bessel functions are not traced"):
+        compiled(torch.ones(3))

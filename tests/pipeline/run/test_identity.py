@@ -1,4 +1,4 @@
-"""The identity of a stage while another stage's end is being written to dvc.lock."""
+"""The identity of a stage while dvc.lock or params.yaml is being written."""
 
 from __future__ import annotations
 
@@ -35,6 +35,26 @@ def test_a_lock_file_that_is_being_written_is_read_again(root: Path) -> None:
     writer.start()
     assert identify(root, "train") == whole
     writer.join()
+
+
+def test_params_that_are_being_written_are_read_again(root: Path) -> None:
+    (root / "dvc.yaml").write_text("stages:\n  train: {cmd: train, deps: [raw.txt], params: [seed, train.steps]}\n")
+    (root / "params.yaml").write_text("seed: 1\ntrain: {steps: 2}\n")
+    whole = identify(root, "train")
+    assert whole.params == {"seed": 1, "train.steps": 2}
+    (root / "params.yaml").write_text("")  # as an editor leaves it for a moment
+    writer = threading.Timer(1.0, lambda: (root / "params.yaml").write_text("seed: 1\ntrain: {steps: 2}\n"))
+    writer.start()
+    assert identify(root, "train") == whole
+    writer.join()
+
+
+def test_a_parameter_that_stays_away_is_named(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(identity, "LOCK_SECONDS", 0.1)
+    (root / "dvc.yaml").write_text("stages:\n  train: {cmd: train, deps: [raw.txt], params: [seed, train.steps]}\n")
+    (root / "params.yaml").write_text("seed: 1\n")
+    with pytest.raises(ConfigError, match=r"^params.yaml: expected train.steps, which stage train reads$"):
+        identify(root, "train")
 
 
 def test_without_dvc_other_data_is_another_stage(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
