@@ -41,7 +41,7 @@ repro-alone: scm
 	@# DVC empties a stage's outputs before it runs; if the stage fails, what it had made before comes back.
 	@python -m pipeline.workspace.outputs dvc --wait-for-lock repro
 	@cat reports/summary.md
-	@echo; echo "The whole report: file://$(CURDIR)/reports/index.html      Compare runs: make ui"
+	@echo; echo "The whole report: file://$(CURDIR)/reports/index.html      Compare runs: make ui      Try the models: $(VENV)/bin/rosphere try"
 
 # DVC must be told of a folder that lies in no git repository, such as an unpacked archive, and again when it does.
 scm: $(INSTALLED)

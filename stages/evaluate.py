@@ -14,6 +14,7 @@ from pipeline.run import runner
 from pipeline.run.settings import at_least
 from pipeline.workspace.declaration import Declaration, Metric, Rival
 from rosphere.clue import analysis, baselines, declared, finetuning, fit, predicting, scoring, splitting, submission
+from rosphere.clue import folder as folders
 from rosphere.clue.baselines import Baselines
 from rosphere.clue.kinds.kind import Prediction
 from rosphere.clue.model import TaskModel
@@ -30,6 +31,7 @@ from rosphere.training.loop import Callbacks
 from rosphere.training.schedule import Schedule
 
 DATA, SOURCE, PREDICTIONS = Path("data"), Path("models/pretrain_wide"), Path("reports/predictions")
+TARGET = Path("models/evaluate")  # the first seed's model of each task
 Splits = Mapping[str, Sequence[Row]]
 Floor = Mapping[str, Baselines]  # split -> what was measured of the baselines on it
 
@@ -279,6 +281,8 @@ def main() -> None:
         numbered = [{"seed": float(n), **row} for n, run in enumerate(runs) for row in run.history]
         job.curve(numbered if settings.seeds > 1 else runs[0].history)
         write(task, rows, runs[0])
+        said = declared.declaration(DATA / "tasks" / name)
+        folders.save(runs[0].model, TARGET / name, tokenizer=DATA / "tokenizer", own=said)
         job.artifact(PREDICTIONS / task.name)
         job.report({**judged(task, rows, runs, settings, tokenizer, floor), "own": own})
 

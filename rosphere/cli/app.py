@@ -17,6 +17,7 @@ from rosphere.cli import clue
 from rosphere.cli.dimension import dimension
 from rosphere.cli.generate import generate
 from rosphere.cli.interpolate import interpolate
+from rosphere.cli.predict import predict
 from rosphere.cli.similar import similar
 from rosphere.cli.trying import trial
 from rosphere.cli.widen import widen
@@ -54,7 +55,7 @@ class Commands(TyperGroup):
 
 def application() -> typer.Typer:
     app = typer.Typer(cls=Commands, help="What finished models can do, and tools that need none.", **PLAIN)
-    for command in (similar, generate, interpolate, widen, dimension):
+    for command in (similar, generate, interpolate, predict, widen, dimension):
         app.command()(command)
     app.command("try")(trial)
     scores = typer.Typer(help="Scores and submissions for CLUE, without a model.", **PLAIN)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from rosphere.errors import InputError
 
 if TYPE_CHECKING:  # torch is not needed for --help
+    from rosphere.clue.model import TaskModel
     from rosphere.encoder.precision import Precision
     from rosphere.similarity.model import SimilarityModel
     from rosphere.similarity.vectors import Vectors
@@ -101,6 +102,17 @@ def text_vae(folder: Path) -> tuple[SentenceVAE, Tokenizer]:
     from rosphere.text.tokenizer import Tokenizer
     from rosphere.training import processes
     from rosphere.vae import folder as folders
+
+    model, tokenizer = folders.load(there(folder)), Tokenizer(folder)
+    tokenizer.require(model.encoder.config.vocab_size, model=folder)
+    return model.to(processes.device()), tokenizer
+
+
+def task_model(folder: Path) -> tuple[TaskModel, Tokenizer]:
+    """A model fine-tuned on a task, on the GPU if there is one, and its tokenizer."""
+    from rosphere.clue import folder as folders
+    from rosphere.text.tokenizer import Tokenizer
+    from rosphere.training import processes
 
     model, tokenizer = folders.load(there(folder)), Tokenizer(folder)
     tokenizer.require(model.encoder.config.vocab_size, model=folder)

@@ -102,12 +102,20 @@ class Prepared:
 
 def read(folder: Path) -> tuple[Task, bool]:
     """The task whose rows are in the folder, which has its name, and whether it is the user's own."""
+    values = _prepared(folder)
+    declared = declaration(folder)
+    return declared.task(folder.name) if declared else named(folder.name), bool(values["own"])
+
+
+def declaration(folder: Path) -> Declared | None:
+    """What the task whose rows are in the folder says of itself; None where the library declares it."""
+    given = _prepared(folder)["declared"]
+    return Declared(**{**given, "labels": tuple(given["labels"])}) if given else None
+
+
+def _prepared(folder: Path) -> Mapping[str, Any]:
     path = folder / FILE
     if not path.is_file():
-        return named(folder.name), False
-    values = reading.parsed(path.read_text(encoding="utf-8"), str(path))
-    given = values["declared"]
-    if given is None:
-        return named(folder.name), values["own"]
-    declared = Declared(**{**given, "labels": tuple(given["labels"])})
-    return declared.task(folder.name), values["own"]
+        return {"declared": None, "own": False}
+    values: Mapping[str, Any] = reading.parsed(path.read_text(encoding="utf-8"), str(path))
+    return values

@@ -21,11 +21,8 @@ if TYPE_CHECKING:
 
 INDEXES = 4  # collections of lines whose vectors stay in memory; the one asked least recently goes first
 MASK = "[MASK]"
-MARKS = (
-    "modules.json",
-    "vae.json",
-    "config.json",
-)  # of a sentence encoder, a text VAE, a language model: in this order
+# Of a sentence encoder, a text VAE, a task's model, a language model: in this order.
+MARKS = ("modules.json", "vae.json", "head.safetensors", "config.json")
 DEEPEST = 3  # folders below the one that is looked through
 
 
@@ -36,6 +33,7 @@ class Found:
     encoders: tuple[str, ...]  # of sentences
     languages: tuple[str, ...]  # masked language models
     vaes: tuple[str, ...]
+    tasks: tuple[str, ...]  # fine-tuned on one
 
     @classmethod
     def below(cls, folder: Path) -> Found:
@@ -52,8 +50,9 @@ class Found:
             encoders=_first("roformer_sim", named["modules.json"]),
             languages=_first("pretrain_wide", named["config.json"]),
             vaes=_first("vmf_vae/vmf", named["vae.json"]),
+            tasks=tuple(named["head.safetensors"]),
         )
-        if not (found.encoders or found.languages or found.vaes):
+        if not (found.encoders or found.languages or found.vaes or found.tasks):
             raise InputError(f"{folder}: no finished model in it; `make repro` makes some")
         return found
 
@@ -161,6 +160,27 @@ class Answers:
         with self._lock:
             model, tokenizer = self._once("language", language, _language)
             return _guesses(model, tokenizer, parts, count)
+
+    def fields(self) -> dict[str, list[str]]:
+        """Of every task's model the fields of a row."""
+        from rosphere.clue import folder as folders
+
+        return {name: list(folders.task_of(self.folder / name).fields) for name in self.found.tasks}
+
+    def prediction(self, name: str, texts: Sequence[str]) -> dict[str, Any]:
+        """What a task's model says to a text, or to two: its answer, and labels by their probability."""
+        from rosphere.clue import predicting
+
+        self._require("task", name, self.found.tasks)
+        with self._lock:
+            model, tokenizer = self._once("task", name, models.task_model)
+            row = predicting.row_of(model.task, texts)
+            judged = predicting.judge(model, [row], tokenizer)[0]
+        ranked = sorted(zip(judged.probabilities, model.task.labels, strict=False), reverse=True)
+        return {
+            "answer": predicting.value(model.task, row, judged),
+            "probabilities": [{"label": label, "probability": round(each, 4)} for each, label in ranked],
+        }
 
     def _sentences(self, name: str) -> models.Sentences:
         found: models.Sentences = self._once("encode", name, models.vectors_of)

@@ -92,6 +92,8 @@ def _answers(app: FastAPI, answers: Answers) -> None:
             "encoders": found.encoders,
             "languages": found.languages,
             "vaes": found.vaes,
+            "tasks": found.tasks,
+            "fields": answers.fields(),
             "lines": LINES,
             "characters": LONGEST,
         }
@@ -125,6 +127,13 @@ def _answers(app: FastAPI, answers: Answers) -> None:
     @app.post("/api/path")
     def path(first: Text, last: Text, vae: Word, steps: Annotated[int, Body(ge=2, le=25)] = 9) -> dict[str, Any]:
         return {"results": answers.path(first, last, vae, steps)}
+
+    @app.post("/api/predict")
+    def predict(task: Word, texts: Annotated[list[str], Body(min_length=1, max_length=2)]) -> dict[str, Any]:
+        for each in texts:
+            if not 1 <= len(each) <= LONGEST:
+                raise InputError(f"texts: expected 1 to {LONGEST} characters, got {len(each)}")
+        return answers.prediction(task, texts)
 
     @app.post("/api/guess")
     def guess(text: Text, language: Word, count: Count = 8) -> dict[str, Any]:

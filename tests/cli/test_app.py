@@ -16,7 +16,7 @@ from rosphere.cli.app import main
 from rosphere.cli.clue import pack
 
 ROOT = Path(__file__).resolve().parents[2]
-COMMANDS = ("similar", "generate", "interpolate", "widen", "dimension", "try", "clue")
+COMMANDS = ("similar", "generate", "interpolate", "predict", "widen", "dimension", "try", "clue")
 MODULE = ("-m", "rosphere")
 SCRIPT = ("-c", "from rosphere.cli.app import main; main()")  # what the installed file says
 

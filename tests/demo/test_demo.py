@@ -19,6 +19,10 @@ import torch
 from fastapi.testclient import TestClient
 
 from rosphere.cli import models
+from rosphere.clue import folder as task_folders
+from rosphere.clue import predicting
+from rosphere.clue.declared import Declared
+from rosphere.clue.model import TaskModel
 from rosphere.demo import answers, server
 from rosphere.demo.answers import Answers
 from rosphere.encoder import folder as folders
@@ -26,9 +30,14 @@ from rosphere.errors import InputError
 from rosphere.similarity import diversity, encoding, generation
 from rosphere.text.tokenizer import Tokenizer
 from rosphere.vae import decoding
+from tests import tiny
 from tests.drill import models as builders
 from tests.test_house import ROOT
 
+OWN = {
+    "same": Declared(kind="classification", labels=("0", "1"), pair=True),
+    "tickets": Declared(kind="classification", labels=("退款", "物流", "其他")),
+}
 LINES = ["一丁七", "丄丅丆", "丂七丄", "一丁丂"]
 
 
@@ -45,6 +54,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     language = models.sentence_encoder(found / "roformer_sim")[0].language
     folders.save(language, found / "pretrain_wide", tokenizer=place / "pieces")
     (found / "pretrain_longer").mkdir()  # of a control that is not wanted
+    for name, own in OWN.items():
+        model = TaskModel(tiny.encoder(35, seed=2), own.task(name), means=True)
+        saved = found / "evaluate" / name
+        task_folders.save(tiny.shaken(model), saved, tokenizer=place / "pieces", own=own)  # type: ignore[arg-type]
     return found
 
 
@@ -63,6 +76,7 @@ def test_models_are_found_by_what_they_are(client: TestClient, folder: Path) -> 
     found = client.get("/api/models").json()
     assert (found["encoders"], found["languages"]) == (["roformer_sim"], ["pretrain_wide"])
     assert (found["vaes"], found["folder"]) == (["vmf_vae/vmf"], str(folder))
+    assert found["fields"] == {"evaluate/same": ["sentence1", "sentence2"], "evaluate/tickets": ["sentence"]}
 
 
 def test_one_models_folder_and_one_without_any(folder: Path, tmp_path: Path) -> None:
@@ -155,6 +169,17 @@ def test_more_tokens_than_a_model_has_positions_are_refused(tmp_path: Path) -> N
         known.guesses("一" * 38 + "[MASK]", ".", 3)
 
 
+def test_a_tasks_model_says_what_it_says_to_files(client: TestClient, folder: Path) -> None:
+    found = client.post("/api/predict", json={"task": "evaluate/tickets", "texts": ["一丁"]}).json()
+    model, tokenizer = models.task_model(folder / "evaluate" / "tickets")
+    judged = predicting.judge(model, [{"sentence": "一丁"}], tokenizer)[0]
+    chances = dict(zip(model.task.labels, judged.probabilities, strict=True))
+    assert found["answer"] == judged.prediction == found["probabilities"][0]["label"]
+    assert {row["label"]: row["probability"] for row in found["probabilities"]} == pytest.approx(chances, abs=1e-4)
+    pair = client.post("/api/predict", json={"task": "evaluate/same", "texts": ["一丁", "七"]})
+    assert pair.json()["answer"] in ("0", "1")
+
+
 @pytest.mark.parametrize(
     ("address", "asked", "status", "said"),
     [
@@ -182,6 +207,9 @@ def test_more_tokens_than_a_model_has_positions_are_refused(tmp_path: Path) -> N
             "steps: Input should be greater",
         ),
         ("guess", {"text": "一", "language": "pretrain_wide"}, 422, "text: expected [MASK] in it"),
+        ("predict", {"task": "evaluate/same", "texts": ["一"]}, 422, "same: expected 2 texts, got 1"),
+        ("predict", {"task": "evaluate/tickets", "texts": [""]}, 422, "texts: expected 1 to 500 characters, got 0"),
+        ("predict", {"task": "pretrain_wide", "texts": ["一"]}, 422, "task: expected one of evaluate/same"),
         ("search", {"index": "0" * 16, "query": "一"}, 410, "index: these lines are not in memory any more"),
     ],
 )

@@ -14,6 +14,9 @@ const WORDS = {
     vae: "Text VAE", go: "Go", share: "So far on the way:",
     guess_lead: "What the language model expects at each [MASK].", gaps: "A sentence with [MASK] in it",
     language: "Language model", kept: "Everything stays on this machine, and nothing is kept.",
+    task: "Tasks", task_lead: "What a model says that was fine-tuned on a task, and how sure it is.",
+    task_model: "Task", text: "Text", judge: "Ask", no_entity: "Nothing found.",
+    rows_only: "This task reads rows with other fields: rosphere predict takes them from a file.",
     working: "Working …", none: "Nothing.", no_edit: "No edit fits this sentence; try it written freely.",
     none_far: "None is so different.", no_model: "No model of this kind is here.", cosine: "cosine",
     far: "different", line: "line", means: "means of tokens", blank: "Please write something.",
@@ -22,6 +25,7 @@ const WORDS = {
     lost: "The server does not answer; is `rosphere try` still running?",
     examples: { query: "怎么挂失银行卡", source: "怎么挂失银行卡", first: "酒店很干净", second: "房间打扫得很好", from: "酒店很干净",
       to: "这本书很有意思", gaps: "今天天气[MASK][MASK]。",
+      one: "酒店很干净，服务也很好", two: "怎么办理信用卡",
       lines: "银行卡丢了怎么办\n如何修改登录密码\n快递什么时候到\n酒店几点可以入住\n怎么取消订单" },
   },
   zh: {
@@ -36,6 +40,9 @@ const WORDS = {
     vae: "文本 VAE", go: "生成", share: "走到：",
     guess_lead: "语言模型认为每个 [MASK] 处应是什么字。", gaps: "含有 [MASK] 的句子",
     language: "语言模型", kept: "一切都在本机运行，不保存任何内容。",
+    task: "任务", task_lead: "在某个任务上微调过的模型给出的答案及其概率。",
+    task_model: "任务", text: "文本", judge: "预测", no_entity: "没有找到。",
+    rows_only: "该任务的输入另有字段：请用 rosphere predict 从文件读取。",
     working: "计算中……", none: "没有结果。", no_edit: "没有适用的改写；可以试试自由生成。",
     none_far: "没有差异这么大的。", no_model: "这里没有这类模型。", cosine: "余弦",
     far: "差异", line: "第", means: "词向量平均", blank: "请先输入内容。",
@@ -50,7 +57,7 @@ const $ = (query, within = document) => within.querySelector(query);
 const all = (query, within = document) => [...within.querySelectorAll(query)];
 const made = (name, text = "", kind = "") => Object.assign(document.createElement(name), { textContent: text, className: kind });
 let tongue = navigator.language.startsWith("zh") ? "zh" : "en";
-let here = { encoders: [], languages: [], vaes: [], lines: 0, characters: 0 };
+let here = { encoders: [], languages: [], vaes: [], tasks: [], fields: {}, lines: 0, characters: 0 };
 let paraphrases = null, way = [], indexed = { of: "", name: "" };
 const say = (key, ...given) => (typeof WORDS[tongue][key] === "function" ? WORDS[tongue][key](...given) : WORDS[tongue][key]);
 
@@ -144,6 +151,25 @@ const FORMS = {
   },
 };
 
+FORMS.task = async ({ task, one, two }) => {
+  const texts = here.fields[task].length === 2 ? [one, two] : [one];
+  const { answer, probabilities } = await ask("predict", { task, texts });
+  if (probabilities.length) return [listed(probabilities.map(({ label, probability }) => ({ text: label, aside: `${(probability * 100).toFixed(1)} %`, share: probability })))];
+  const mentions = Object.entries(answer).flatMap(([kind, found]) => Object.entries(found).map(([text, places]) => (
+    { text, aside: `${kind}, ${places.map(([begin]) => begin + 1).join(", ")}` })));
+  return mentions.length ? [listed(mentions)] : [made("p", say("no_entity"), "note")];
+};
+
+// A task asks for one text or for two, or for more than this page has fields for.
+function showTask() {
+  const fields = here.fields[$("#task-model").value] ?? [], kind = fields.join();
+  const pair = kind === "sentence1,sentence2", fits = pair || kind === "sentence" || kind === "text";
+  $("#second-text").hidden = !pair;
+  $("#two").required = pair;
+  $("#task form button").disabled = !fits;
+  $("#task .answer").replaceChildren(...(fits || !fields.length ? [] : [made("p", say("rows_only"), "note")]));
+}
+
 function showParaphrases() {
   const least = Number($("#distance").value);
   $("#distance-shown").textContent = least.toFixed(2);
@@ -190,6 +216,7 @@ async function filled() {
       $(".answer", panel).replaceChildren(made("p", say("no_model"), "note"));
     }
   }
+  if (here.tasks.length) showTask();
 }
 
 $("#tongue").addEventListener("click", () => { tongue = tongue === "zh" ? "en" : "zh"; speak(); });
@@ -204,6 +231,7 @@ $("#tabs").addEventListener("keydown", (event) => {
 all("form").forEach((form) => form.addEventListener("submit", submitted));
 $("#distance").addEventListener("input", showParaphrases);
 $("#share").addEventListener("input", showWay);
+$("#task-model").addEventListener("change", showTask);
 $("#file").addEventListener("change", async ({ target }) => { if (target.files[0]) $("#lines").value = await target.files[0].text(); });
 for (const [name, text] of Object.entries(WORDS.en.examples)) document.getElementById(name).value = text;
 const named = document.getElementById(`tab-${location.hash.slice(1)}`);
