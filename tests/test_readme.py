@@ -38,10 +38,7 @@ def places(text: str) -> Counter[str]:
 def tables(text: str) -> list[list[str]]:
     """For each table the numbers of each row, and how many cells it has."""
     rows = re.findall(r"(?:^\|.*\|\n)+", prose(text), re.MULTILINE)
-    return [
-        [f"{line.count('|')}: {sorted(NUMBER.findall(line))}" for line in table.splitlines()]
-        for table in rows
-    ]
+    return [[f"{line.count('|')}: {sorted(NUMBER.findall(line))}" for line in table.splitlines()] for table in rows]
 
 
 @pytest.mark.parametrize("of", [headings, FENCE.findall, code, places, tables], ids=lambda f: f.__name__)
