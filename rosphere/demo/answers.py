@@ -6,7 +6,7 @@ import hashlib
 import json
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -81,13 +81,15 @@ class Answers:
 
     folder: Path
     found: Found
+    fields: Mapping[str, Sequence[str]]  # of every task's model those of a row
     _loaded: dict[tuple[str, str], Any] = field(default_factory=dict)
     _indexes: OrderedDict[str, Index] = field(default_factory=OrderedDict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @classmethod
     def of(cls, folder: Path) -> Answers:
-        return cls(folder=folder, found=Found.below(folder))
+        found = Found.below(folder)
+        return cls(folder=folder, found=found, fields=_fields(folder, found.tasks))
 
     def index(self, lines: Sequence[str], encoder: str) -> tuple[str, str | None]:
         """A name under which ``search`` knows these lines, and what to say where not the whole of each is compared."""
@@ -161,12 +163,6 @@ class Answers:
             model, tokenizer = self._once("language", language, _language)
             return _guesses(model, tokenizer, parts, count)
 
-    def fields(self) -> dict[str, list[str]]:
-        """Of every task's model the fields of a row."""
-        from rosphere.clue import folder as folders
-
-        return {name: list(folders.task_of(self.folder / name).fields) for name in self.found.tasks}
-
     def prediction(self, name: str, texts: Sequence[str]) -> dict[str, Any]:
         """What a task's model says to a text, or to two: its answer, and labels by their probability."""
         from rosphere.clue import predicting
@@ -203,6 +199,14 @@ class Answers:
         """A name is one of those that were found: no path of a request's own is ever opened."""
         if name not in names:
             raise InputError(f"{key}: expected one of {', '.join(names) or 'none here'}, got {name!r}")
+
+
+def _fields(folder: Path, tasks: Sequence[str]) -> dict[str, list[str]]:
+    if not tasks:
+        return {}
+    from rosphere.clue import folder as folders
+
+    return {name: list(folders.task_of(folder / name).fields) for name in tasks}
 
 
 def _language(folder: Path) -> tuple[MaskedLanguageModel, Tokenizer]:

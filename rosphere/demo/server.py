@@ -93,7 +93,7 @@ def _answers(app: FastAPI, answers: Answers) -> None:
             "languages": found.languages,
             "vaes": found.vaes,
             "tasks": found.tasks,
-            "fields": answers.fields(),
+            "fields": answers.fields,
             "lines": LINES,
             "characters": LONGEST,
         }

@@ -13,7 +13,7 @@ const WORDS = {
     path_lead: "Sentences on the way from one to another, along the latent space of the text VAE.",
     vae: "Text VAE", go: "Go", share: "So far on the way:",
     guess_lead: "What the language model expects at each [MASK].", gaps: "A sentence with [MASK] in it",
-    language: "Language model", kept: "Everything stays on this machine, and nothing is kept.",
+    language: "Language model", fill: "Fill in", kept: "Everything stays on this machine, and nothing is kept.",
     task: "Tasks", task_lead: "What a model says that was fine-tuned on a task, and how sure it is.",
     task_model: "Task", text: "Text", judge: "Ask", no_entity: "Nothing found.",
     rows_only: "This task reads rows with other fields: rosphere predict takes them from a file.",
@@ -39,7 +39,7 @@ const WORDS = {
     path_lead: "在文本 VAE 的隐空间里，从一句走到另一句。",
     vae: "文本 VAE", go: "生成", share: "走到：",
     guess_lead: "语言模型认为每个 [MASK] 处应是什么字。", gaps: "含有 [MASK] 的句子",
-    language: "语言模型", kept: "一切都在本机运行，不保存任何内容。",
+    language: "语言模型", fill: "填空", kept: "一切都在本机运行，不保存任何内容。",
     task: "任务", task_lead: "在某个任务上微调过的模型给出的答案及其概率。",
     task_model: "任务", text: "文本", judge: "预测", no_entity: "没有找到。",
     rows_only: "该任务的输入另有字段：请用 rosphere predict 从文件读取。",
@@ -207,6 +207,7 @@ async function submitted(event) {
 async function filled() {
   here = await ask("models");
   $("#folder").textContent = here.folder;
+  all("form > button").forEach((each) => { each.disabled = false; }); // nothing can be asked before it is known of whom
   for (const select of all("[data-models]")) {
     const names = here[select.dataset.models];
     select.replaceChildren(...names.map((name) => Object.assign(made("option", spoken(name)), { value: name })));
