@@ -92,6 +92,7 @@ class Processes:
             with suppress(psutil.Error):
                 left.append(" ".join(process.cmdline())[-80:])
                 process.kill()
+        until(lambda: not self.alive(), "what was killed is gone", 30.0)
         return left
 
 
