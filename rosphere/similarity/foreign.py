@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rosphere import files
 from rosphere.encoder import modules, tensors
+from rosphere.encoder.config import MOST, MOST_LAYERS
 from rosphere.errors import InputError, first_line
 from rosphere.similarity.vectors import Vectors, unit
+
+SIZES = ("vocab_size", "hidden_size", "intermediate_size", "max_position_embeddings", "type_vocab_size")
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -29,6 +33,7 @@ def load(folder: Path, *, max_length: int | None = None) -> SentenceTransformer:
     inner = modules.encoder(folder)
     if not (inner / "config.json").is_file() and not rows:
         raise InputError(f"{folder}: not a sentence encoder, it has neither config.json nor modules.json")
+    _require_sizes(inner / "config.json")
     torch_alone = (inner / tensors.NAMES[1]).is_file() and not list(inner.glob("*.safetensors"))
     from sentence_transformers import SentenceTransformer
 
@@ -43,6 +48,14 @@ def load(folder: Path, *, max_length: int | None = None) -> SentenceTransformer:
     if max_length is not None and type(model[0]).__name__ != "StaticEmbedding":  # which reads all, and has no bound
         model.max_seq_length = int(min(max_length, model.max_seq_length or max_length))
     return model
+
+
+def _require_sizes(path: Path) -> None:
+    """Transformers makes a model of any size that config.json names before it looks at the weights."""
+    for name, value in files.json_object(path).items() if path.is_file() else ():
+        largest = {"num_hidden_layers": MOST_LAYERS}.get(name, MOST if name in SIZES else None)
+        if largest is not None and isinstance(value, int) and value > largest:
+            raise InputError(f"{path}: {name}: expected at most {largest}, got {value}")
 
 
 def most(model: SentenceTransformer) -> int:

@@ -87,13 +87,18 @@ class Processes:
         """Wait for all to be gone; the command lines of those that were not, which are killed."""
         with suppress(Stuck):
             until(lambda: not self.alive(), "nothing runs", seconds)
-        left = []
-        for process in self.alive():
+        left: dict[int, str] = {}
+        until(lambda: not self._killed(left), "what was killed is gone", 30.0)
+        return [*left.values()]
+
+    def _killed(self, left: dict[int, str]) -> list[psutil.Process]:
+        """Those that still run, killed; their command lines, by process, are added to ``left``."""
+        running = self.alive()
+        for process in running:
             with suppress(psutil.Error):
-                left.append(" ".join(process.cmdline())[-80:])
+                left.setdefault(process.pid, " ".join(process.cmdline())[-80:])
                 process.kill()
-        until(lambda: not self.alive(), "what was killed is gone", 30.0)
-        return left
+        return running
 
 
 @dataclass(frozen=True, kw_only=True)

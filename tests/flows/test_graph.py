@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -159,7 +160,8 @@ def test_the_command_prints_json(toy) -> None:
 
 def test_a_full_disk_under_dvcs_databases_is_one_line(toy) -> None:
     """As a shell's limit on the size of files has it: SQLite then speaks of an I/O error."""
-    command = f"ulimit -f 8; exec {sys.executable} -m pipeline.workspace.graph {toy.root}"
+    words = [sys.executable, "-m", "pipeline.workspace.graph", str(toy.root)]
+    command = f"ulimit -f 8; exec {shlex.join(words)}"
     done = subprocess.run(["sh", "-c", command], cwd=PACKAGE_PARENT, capture_output=True, text=True)
     assert done.returncode == 1
     assert done.stderr.startswith(f"DVC cannot read the pipeline in {toy.root}: ") and done.stderr.count("\n") == 1

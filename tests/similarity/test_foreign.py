@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from rosphere.cli.app import main
+from rosphere.encoder import modules
 from rosphere.errors import InputError
 from rosphere.similarity import foreign, teachers
 from tests.widening.test_sentence_folders import TEXTS, theirs
@@ -75,6 +76,15 @@ def test_a_text_that_is_cut_is_said(tmp_path: Path, capsys: Any) -> None:
     folder = KINDS["mean"](tmp_path)
     main(["similar", "一", "丁" * 40, "丂", "--model", str(folder)])
     assert "note: of 1 of 3 texts the first 33 tokens are compared" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("name", "value"), [("num_hidden_layers", 10**12), ("vocab_size", 10**12)])
+def test_a_size_that_takes_all_memory_is_refused(tmp_path: Path, name: str, value: int) -> None:
+    folder = KINDS["mean"](tmp_path)
+    path = modules.encoder(folder) / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), name: value}))
+    with pytest.raises(InputError, match=f"config.json: {name}: expected at most [0-9]+, got {value}"):
+        foreign.load(folder)
 
 
 def test_code_in_a_folder_is_not_run(tmp_path: Path) -> None:
