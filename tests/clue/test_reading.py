@@ -272,7 +272,7 @@ def test_what_was_repaired_comes_with_the_source(tmp_path: Path) -> None:
     assert source.tasks["cmrc2018"]["dev"][0]["answers"]["answer_start"] == [2]
 
 
-REAL = os.environ.get("ROSPHERE_DATA")
+REAL = os.environ.get("ROSPHERE_DATA") or None
 needs_data = pytest.mark.skipif(REAL is None, reason="ROSPHERE_DATA does not name a folder with clue/")
 
 

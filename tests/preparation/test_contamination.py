@@ -18,7 +18,7 @@ from rosphere.preparation.contamination import HeldOut, Overlap
 from rosphere.preparation.filtering import Filter
 from rosphere.text.cleaning import clean
 
-REAL = os.environ.get("ROSPHERE_DATA")
+REAL = os.environ.get("ROSPHERE_DATA") or None
 needs_data = pytest.mark.skipif(REAL is None, reason="ROSPHERE_DATA does not name a folder with clue/ and pairs/")
 Pair = tuple[str, str]
 TEN = "一二三四五六七八九十"

@@ -15,7 +15,7 @@ from rosphere.preparation import graded, local, naming
 from rosphere.preparation.objects import objects
 from rosphere.preparation.source import Graded
 
-REAL = os.environ.get("ROSPHERE_DATA")
+REAL = os.environ.get("ROSPHERE_DATA") or None
 needs_data = pytest.mark.skipif(REAL is None, reason="ROSPHERE_DATA does not name a folder with clue/ and pairs/")
 
 

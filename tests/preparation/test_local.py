@@ -18,7 +18,7 @@ from rosphere.preparation.local import TextFiles
 from rosphere.preparation.source import Source
 from rosphere.text.cleaning import fingerprint
 
-REAL = os.environ.get("ROSPHERE_DATA")
+REAL = os.environ.get("ROSPHERE_DATA") or None
 needs_data = pytest.mark.skipif(REAL is None, reason="ROSPHERE_DATA does not name a folder with clue/ and pairs/")
 
 

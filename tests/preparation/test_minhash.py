@@ -16,7 +16,7 @@ from rosphere.preparation.jaccard import grams, jaccard
 from rosphere.preparation.minhash import Banding, similar
 from rosphere.text.cleaning import letters
 
-REAL = os.environ.get("ROSPHERE_DATA")
+REAL = os.environ.get("ROSPHERE_DATA") or None
 needs_data = pytest.mark.skipif(REAL is None, reason="ROSPHERE_DATA does not name a folder with texts")
 WORD = 2**64
 
