@@ -24,6 +24,9 @@ def put(identity: Identity) -> None:
 def check(identity: Identity) -> None:
     """Takes the flag away where there is one. Raises Stopped if it is meant for this stage."""
     path = _path(identity)
+    for other in path.parent.glob("stop-*"):
+        if other != path and not _running(other):
+            other.unlink(missing_ok=True)  # of a `dvc repro` that was killed: nobody else would take it away
     if not path.is_file():
         return
     valid = time.time() - path.stat().st_mtime < VALID_SECONDS
@@ -32,6 +35,17 @@ def check(identity: Identity) -> None:
     if valid:
         print(f"{identity.name}: not begun, {before} was told to stop", file=sys.stderr, flush=True)
         raise Stopped
+
+
+def _running(flag: Path) -> bool:
+    """Whether the process group that the flag names has a process."""
+    try:
+        os.killpg(int(flag.name.rpartition("-")[2]), 0)
+    except (ProcessLookupError, ValueError):
+        return False
+    except PermissionError:  # there is one, of somebody else
+        return True
+    return True
 
 
 def _path(identity: Identity) -> Path:
