@@ -12,6 +12,7 @@ from rosphere.errors import InputError
 
 if TYPE_CHECKING:  # torch is not needed for --help
     from rosphere.clue.model import TaskModel
+    from rosphere.encoder.model import MaskedLanguageModel
     from rosphere.encoder.precision import Precision
     from rosphere.similarity.model import SimilarityModel
     from rosphere.similarity.vectors import Vectors
@@ -106,6 +107,17 @@ def text_vae(folder: Path) -> tuple[SentenceVAE, Tokenizer]:
     model, tokenizer = folders.load(there(folder)), Tokenizer(folder)
     tokenizer.require(model.encoder.config.vocab_size, model=folder)
     return model.to(processes.device()), tokenizer
+
+
+def language_model(folder: Path) -> tuple[MaskedLanguageModel, Tokenizer]:
+    """A masked language model, on the GPU if there is one, and its tokenizer."""
+    from rosphere.encoder import folder as folders
+    from rosphere.text.tokenizer import Tokenizer
+    from rosphere.training import processes
+
+    model, tokenizer = folders.load(there(folder)), Tokenizer(folder)
+    tokenizer.require(model.config.vocab_size, model=folder)
+    return model.to(processes.device()).eval(), tokenizer
 
 
 def task_model(folder: Path) -> tuple[TaskModel, Tokenizer]:

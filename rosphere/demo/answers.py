@@ -160,7 +160,7 @@ class Answers:
         if len(parts) == 1:
             raise InputError(f"text: expected {MASK} in it, where a token is to be guessed")
         with self._lock:
-            model, tokenizer = self._once("language", language, _language)
+            model, tokenizer = self._once("language", language, models.language_model)
             return _guesses(model, tokenizer, parts, count)
 
     def prediction(self, name: str, texts: Sequence[str]) -> dict[str, Any]:
@@ -185,7 +185,7 @@ class Answers:
     def _means(self, name: str, texts: Sequence[str]) -> Vectors:
         from rosphere.similarity import encoding
 
-        model, tokenizer = self._once("language", name, _language)
+        model, tokenizer = self._once("language", name, models.language_model)
         return encoding.mean_pooled(model, tokenizer, texts)
 
     def _once(self, use: str, name: str, load: Callable[[Path], Any]) -> Any:
@@ -207,16 +207,6 @@ def _fields(folder: Path, tasks: Sequence[str]) -> dict[str, list[str]]:
     from rosphere.clue import folder as folders
 
     return {name: list(folders.task_of(folder / name).fields) for name in tasks}
-
-
-def _language(folder: Path) -> tuple[MaskedLanguageModel, Tokenizer]:
-    from rosphere.encoder import folder as folders
-    from rosphere.text.tokenizer import Tokenizer
-    from rosphere.training import processes
-
-    model, tokenizer = folders.load(folder), Tokenizer(folder)
-    tokenizer.require(model.config.vocab_size, model=folder)
-    return model.to(processes.device()).eval(), tokenizer
 
 
 def _guesses(
