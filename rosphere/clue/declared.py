@@ -37,6 +37,11 @@ class Declared:
     max_length: int | None = None
     metric: str | None = None
 
+    @classmethod
+    def of(cls, given: Mapping[str, Any] | None) -> Declared | None:
+        """As it stands in a file, where null is for what the library declares."""
+        return cls(**{**given, "labels": tuple(given["labels"])}) if given else None
+
     def task(self, name: str) -> Task:
         """Raises InputError where something of it cannot work."""
         if self.kind not in METRICS:
@@ -103,14 +108,13 @@ class Prepared:
 def read(folder: Path) -> tuple[Task, bool]:
     """The task whose rows are in the folder, which has its name, and whether it is the user's own."""
     values = _prepared(folder)
-    declared = declaration(folder)
+    declared = Declared.of(values["declared"])
     return declared.task(folder.name) if declared else named(folder.name), bool(values["own"])
 
 
 def declaration(folder: Path) -> Declared | None:
     """What the task whose rows are in the folder says of itself; None where the library declares it."""
-    given = _prepared(folder)["declared"]
-    return Declared(**{**given, "labels": tuple(given["labels"])}) if given else None
+    return Declared.of(_prepared(folder)["declared"])
 
 
 def _prepared(folder: Path) -> Mapping[str, Any]:

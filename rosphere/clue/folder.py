@@ -68,8 +68,7 @@ def task_of(folder: Path) -> Task:
 def _settings(path: Path) -> tuple[Task, bool]:
     values = files.json_object(path)
     try:
-        given = values["declared"]
-        own = Declared(**{**given, "labels": tuple(given["labels"])}) if given else None
+        own = Declared.of(values["declared"])
         task = own.task(str(values["name"])) if own else declared.named(str(values["name"]))
         return fit.with_length(task, int(values["max_length"])), bool(values["means"])
     except InputError as error:
