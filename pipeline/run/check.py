@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import stages
+from pipeline.cards.card import Card
 from pipeline.run import labelled_check, model_check, source_check
 from pipeline.run import settings as config
 from pipeline.tracking.promotion import directed
@@ -51,6 +52,7 @@ SHARED: dict[str, Any] = {
     "precision": Requested,
     "tasks": list[str],
     "sizes": dict[str, Size],
+    "card": Card,
     "tracking": Tracking,
 }
 

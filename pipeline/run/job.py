@@ -6,13 +6,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from pipeline.cards import card, training
+from pipeline.cards.card import Card
+from pipeline.run import identity
 from pipeline.run import settings as config
 from pipeline.run.progress import Progress
 from pipeline.run.report_values import plain, rounded
 from pipeline.run.signals import StopRequests
 from pipeline.run.speed import Speed
 from pipeline.tracking import recording
-from pipeline.workspace import paths
+from pipeline.workspace import dvc_yaml, paths, yaml_file
 from rosphere import files
 
 if TYPE_CHECKING:  # which imports torch, and that must wait for the lease of a GPU
@@ -145,6 +148,27 @@ class Job:
         speed = plain(told, self.name)
         files.write_text(paths.speed(self.name), json.dumps(speed, sort_keys=True, indent=1) + "\n")
         self._tracker.final(self._speed.step, self._report, measured["seconds"])
+        self._card()
         if self._report:
             files.write_text(self.report_path, text)
         self._tracker.models(Path("models"))
+
+    def _card(self) -> None:
+        """The card of each model that dvc.yaml says this stage makes, and training.json, from which it is drawn."""
+        root = Path.cwd()
+        made = [
+            out for out in dvc_yaml.declared(root, self.name).outs if out.parts[0] == "models" and any(out.iterdir())
+        ]
+        if not made:
+            return
+        params = yaml_file.read(PARAMS)
+        said = config.load(PARAMS, "card", Card) if "card" in params else Card()
+        last = training.phase(
+            self.name,
+            self._report,
+            params=params,
+            precision=self._precision.get("precision"),
+            read=identity.read_by(root, self.name),
+        )
+        for folder in made:
+            card.write(folder, training.write(folder, last), said)

@@ -16,7 +16,7 @@ from pipeline.workspace import yaml_file
 from pipeline.workspace.yaml_file import ConfigError
 from rosphere.errors import InputError
 
-FILE, LOCK = "dvc.yaml", "dvc.lock"
+FILE, LOCK, PARAMS = "dvc.yaml", "dvc.lock", "params.yaml"
 FILLED = re.compile(r"\$\{[^}]*\}")
 ITEM = re.compile(r"\$\{item\.\w+\}")
 
@@ -53,7 +53,7 @@ def declared(root: Path, name: str) -> Declared:
     """The stage `name`, whatever its item; with nothing in it where dvc.yaml has no such stage."""
     word, _, item = name.partition("@")
     entry = entries(root).get(word) or {}
-    return _filled(entry.get("do") or entry, name, item)  # `foreach` keeps the stage itself under `do`
+    return _filled(root, entry.get("do") or entry, name, item)  # `foreach` keeps the stage itself under `do`
 
 
 def required(root: Path, name: str) -> Declared:
@@ -69,7 +69,7 @@ def required(root: Path, name: str) -> Declared:
     if bool(item) != ("matrix" in stages[word]):
         expected = f"{word}@ITEM" if "matrix" in stages[word] else f"{word} without an item"
         raise InputError(f"{name}: expected {expected}")
-    return _filled(stages[word], name, item)
+    return _filled(root, stages[word], name, item)
 
 
 def outs(root: Path) -> list[Path]:
@@ -103,9 +103,12 @@ def gpus(meta: Any, name: str) -> int:
     return count
 
 
-def _filled(entry: Mapping[str, Any], name: str, item: str) -> Declared:
+def _filled(root: Path, entry: Mapping[str, Any], name: str, item: str) -> Declared:
+    path = root / PARAMS
+    params = yaml_file.read(path) if FILLED.search(str(entry)) and path.is_file() else {}
+
     def fill(text: object) -> str:
-        return ITEM.sub(lambda _: item, str(text))
+        return FILLED.sub(lambda key: _parameter(params, key), ITEM.sub(lambda _: item, str(text)))
 
     def paths(kind: str) -> tuple[Path, ...]:
         return tuple(Path(fill(_path(out))) for out in entry.get(kind) or ())
@@ -119,6 +122,14 @@ def _filled(entry: Mapping[str, Any], name: str, item: str) -> Declared:
         plots=paths("plots"),
         meta=entry.get("meta") or {},
     )
+
+
+def _parameter(params: Mapping[str, Any], key: re.Match[str]) -> str:
+    """What params.yaml says of `${a.b}`, and that itself where it says nothing."""
+    value: Any = params
+    for word in key[0][2:-1].split("."):
+        value = value.get(word) if isinstance(value, Mapping) else None
+    return key[0] if value is None or isinstance(value, Mapping) else str(value)
 
 
 def _path(out: str | Mapping[str, Any]) -> Path:

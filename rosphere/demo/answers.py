@@ -23,6 +23,7 @@ INDEXES = 4  # collections of lines whose vectors stay in memory; the one asked 
 MASK = "[MASK]"
 # Of a sentence encoder, a text VAE, a task's model, a language model: in this order.
 MARKS = ("modules.json", "vae.json", "head.safetensors", "config.json")
+CARD, LONGEST_CARD = "README.md", 100_000  # characters
 DEEPEST = 3  # folders below the one that is looked through
 
 
@@ -34,6 +35,10 @@ class Found:
     languages: tuple[str, ...]  # masked language models
     vaes: tuple[str, ...]
     tasks: tuple[str, ...]  # fine-tuned on one
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        return (*self.encoders, *self.languages, *self.vaes, *self.tasks)
 
     @classmethod
     def below(cls, folder: Path) -> Found:
@@ -177,6 +182,16 @@ class Answers:
             "answer": predicting.value(model.task, row, judged),
             "probabilities": [{"label": label, "probability": round(each, 4)} for each, label in ranked],
         }
+
+    def card(self, name: str) -> str:
+        """What the model's folder says of it, in Markdown, without the front matter."""
+        self._require("model", name, self.found.all)
+        path = self.folder / name / CARD
+        if not path.is_file():
+            raise InputError(f"{path}: this model has no card; models that a stage makes have one")
+        with path.open(encoding="utf-8", errors="replace") as file:
+            text = file.read(LONGEST_CARD)
+        return text.split("\n---\n", 1)[-1].lstrip() if text.startswith("---\n") else text
 
     def _sentences(self, name: str) -> models.Sentences:
         found: models.Sentences = self._once("encode", name, models.vectors_of)

@@ -93,10 +93,15 @@ def _answers(app: FastAPI, answers: Answers) -> None:
             "languages": found.languages,
             "vaes": found.vaes,
             "tasks": found.tasks,
+            "all": found.all,
             "fields": answers.fields,
             "lines": LINES,
             "characters": LONGEST,
         }
+
+    @app.post("/api/card")
+    def card(model: Annotated[str, Body(embed=True, max_length=LONGEST)]) -> dict[str, Any]:
+        return {"text": answers.card(model)}
 
     @app.post("/api/index")
     def index(lines: Annotated[list[str], Body(min_length=1, max_length=LINES)], encoder: Word) -> dict[str, Any]:

@@ -79,6 +79,23 @@ def test_models_are_found_by_what_they_are(client: TestClient, folder: Path) -> 
     assert found["fields"] == {"evaluate/same": ["sentence1", "sentence2"], "evaluate/tickets": ["sentence"]}
 
 
+def test_a_models_card_is_shown_without_its_front_matter(client: TestClient, folder: Path) -> None:
+    readme = folder / "roformer_sim" / "README.md"
+    readme.write_text("---\nlicense: mit\n---\n\n# roformer_sim\nText\n---\nmore", encoding="utf-8")
+    assert client.post("/api/card", json={"model": "roformer_sim"}).json() == {
+        "text": "# roformer_sim\nText\n---\nmore"
+    }
+    readme.write_text("# as it is", encoding="utf-8")
+    assert client.post("/api/card", json={"model": "roformer_sim"}).json() == {"text": "# as it is"}
+    readme.unlink()
+    assert "has no card" in client.post("/api/card", json={"model": "roformer_sim"}).json()["error"]
+
+
+def test_no_other_file_is_a_card(client: TestClient) -> None:
+    answer = client.post("/api/card", json={"model": "../own"})
+    assert (answer.status_code, answer.json()["error"].split(":")[0]) == (422, "model")
+
+
 def test_one_models_folder_and_one_without_any(folder: Path, tmp_path: Path) -> None:
     assert Answers.of(folder / "roformer_sim").found.encoders == (".",)
     with pytest.raises(InputError, match="no finished model in it"):

@@ -50,6 +50,19 @@ def test_widening_lost_nothing(workspace: Path) -> None:
     assert gap["float32"] <= 1e-4
 
 
+def test_a_folder_says_how_its_model_was_made(workspace: Path) -> None:
+    phases = json.loads((workspace / "models/widen/training.json").read_text(encoding="utf-8"))["phases"]
+    assert [(phase["stage"], phase["seed"]) for phase in phases] == [("pretrain", 8), ("widen", 8)]
+    assert phases[0]["counts"]["steps"] == 40
+    text = (workspace / "models/widen/README.md").read_text(encoding="utf-8")
+    counted = json.loads((workspace / "reports/prepare.json").read_text(encoding="utf-8"))["corpus"]["train"]
+    assert f"train: {counted['documents']:,} documents, {counted['tokens']:,} tokens" in text
+    command = [sys.executable, "-m", "pipeline.cards", "models/pretrain", "published", "--license", "mit"]
+    subprocess.run(command, cwd=workspace, env=environment(), check=True, capture_output=True)
+    assert "license: mit" in (workspace / "published/README.md").read_text(encoding="utf-8")
+    assert stale(workspace, "prepare", "pretrain", "widen") == set()
+
+
 def test_a_comment_reruns_nothing_and_a_number_reruns_its_stage(workspace: Path) -> None:
     params = workspace / "params.yaml"
     before = params.read_text(encoding="utf-8")

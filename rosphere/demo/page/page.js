@@ -16,7 +16,8 @@ const WORDS = {
     language: "Language model", fill: "Fill in", kept: "Everything stays on this machine, and nothing is kept.",
     task: "Tasks", task_lead: "What a model says that was fine-tuned on a task, and how sure it is.",
     task_model: "Task", text: "Text", judge: "Ask", no_entity: "Nothing found.",
-    rows_only: "This task reads rows with other fields: rosphere predict takes them from a file.",
+    card: "Cards", card_lead: "What each model is, what it was trained on, how good it is, and how it is used.",
+    model: "Model", show: "Show", rows_only: "This task reads rows with other fields: rosphere predict takes them from a file.",
     working: "Working …", none: "Nothing.", no_edit: "No edit fits this sentence; try it written freely.",
     none_far: "None is so different.", no_model: "No model of this kind is here.", cosine: "cosine",
     far: "different", line: "line", means: "means of tokens", blank: "Please write something.",
@@ -42,7 +43,8 @@ const WORDS = {
     language: "语言模型", fill: "填空", kept: "一切都在本机运行，不保存任何内容。",
     task: "任务", task_lead: "在某个任务上微调过的模型给出的答案及其概率。",
     task_model: "任务", text: "文本", judge: "预测", no_entity: "没有找到。",
-    rows_only: "该任务的输入另有字段：请用 rosphere predict 从文件读取。",
+    card: "模型卡片", card_lead: "每个模型是什么、用什么数据训练、效果如何、怎样使用（英文）。",
+    model: "模型", show: "显示", rows_only: "该任务的输入另有字段：请用 rosphere predict 从文件读取。",
     working: "计算中……", none: "没有结果。", no_edit: "没有适用的改写；可以试试自由生成。",
     none_far: "没有差异这么大的。", no_model: "这里没有这类模型。", cosine: "余弦",
     far: "差异", line: "第", means: "词向量平均", blank: "请先输入内容。",
@@ -159,6 +161,36 @@ FORMS.task = async ({ task, one, two }) => {
     { text, aside: `${kind}, ${places.map(([begin]) => begin + 1).join(", ")}` })));
   return mentions.length ? [listed(mentions)] : [made("p", say("no_entity"), "note")];
 };
+
+FORMS.card = async ({ model }) => [carded((await ask("card", { model })).text)];
+
+// Of Markdown what a card has: headings, tables, code, paragraphs.
+function carded(markdown) {
+  const card = Object.assign(made("article"), { lang: "en" });
+  for (const [block, language, code] of markdown.matchAll(/^```(.*)\n([^]*?)^```$|^[^\n]+(?:\n(?!```|#)[^\n]+)*/gm)) {
+    const heading = /^(#+) (.*)/.exec(block);
+    const below = heading ? block.slice(heading[0].length + 1) : block;
+    if (heading) card.append(made(heading[1].length > 1 ? "h3" : "h2", heading[2]));
+    if (language !== undefined) card.append(focusable(made("pre", code.trimEnd())));
+    else if (below) card.append(below.startsWith("|") ? table(below) : made("p", plain(below)));
+  }
+  return card;
+}
+
+const plain = (text) => text.replace(/`/g, "").replace(/\[([^\]]*)\]\([^)]*\)/g, "$1");
+const focusable = (element) => Object.assign(element, { tabIndex: 0 }); // it scrolls sideways
+
+function table(block) {
+  const place = focusable(made("div", "", "wide")), found = made("table");
+  const rows = block.split("\n").filter((line) => !/^[|\s-]+$/.test(line));
+  rows.forEach((line, number) => {
+    const row = made("tr");
+    row.append(...line.split("|").slice(1, -1).map((cell) => made(number ? "td" : "th", plain(cell.trim()))));
+    found.append(row);
+  });
+  place.append(found);
+  return place;
+}
 
 // A task asks for one text or for two, or for more than this page has fields for.
 function showTask() {

@@ -77,3 +77,12 @@ def test_this_pipeline_is_read_as_dvc_reads_it(tmp_path: Path) -> None:
         assert (read.command, read.gpus) == (stage.cmd, stage.gpus)
         assert sorted(map(str, read.made)) == sorted(stage.outs)
         assert sorted(map(str, read.metrics)) == sorted(stage.metrics)
+
+
+def test_what_params_name_is_filled_in(root: Path) -> None:
+    entry = 'stages: {distil: {cmd: x, deps: [data/a, "${distil.teacher}", "${distil.missing}", "${distil}"]}}'
+    (root / "dvc.yaml").write_text(entry)
+    (root / "params.yaml").write_text("distil: {teacher: models/simbert}")
+    assert dvc_yaml.declared(root, "distil").deps == ("data/a", "models/simbert", "${distil.missing}", "${distil}")
+    (root / "params.yaml").unlink()
+    assert dvc_yaml.declared(root, "distil").deps[1] == "${distil.teacher}"
