@@ -39,9 +39,12 @@ repro: $(INSTALLED)
 repro-alone: scm
 	@python -m pipeline.run.check
 	@# DVC empties a stage's outputs before it runs; if the stage fails, what it had made before comes back.
-	@python -m pipeline.workspace.outputs dvc --wait-for-lock repro
+	@python -m pipeline.run.forecast
+	@ROSPHERE_FORECAST=$(CURDIR)/.run/forecast.json python -m pipeline.workspace.outputs dvc --wait-for-lock repro
 	@cat reports/summary.md
-	@echo; echo "The whole report: file://$(CURDIR)/reports/index.html      Compare runs: make ui      Try the models: $(VENV)/bin/rosphere try"
+	@echo; echo "Look at everything: file://$(CURDIR)/reports/index.html"
+	@echo "Try the models:     $(VENV)/bin/rosphere try      (search, paraphrases, similarity, in a browser)"
+	@echo "Compare runs:       make ui                       (Prefect and MLflow, on this machine)"
 
 # DVC must be told of a folder that lies in no git repository, such as an unpacked archive, and again when it does.
 scm: $(INSTALLED)

@@ -17,7 +17,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pipeline.cards import training
 from pipeline.cards.training import Figure, Phase
 from rosphere import files
-from rosphere.demo.answers import MARKS
+from rosphere.cli import models
 from rosphere.errors import InputError
 
 FILE = "README.md"
@@ -61,7 +61,7 @@ class Measured:
     figures: tuple[Figure, ...]
 
 
-# By the first of MARKS that a folder has.
+# By the mark of a folder.
 KINDS = {
     "modules.json": Kind(
         template="sentence_encoder.md.j2",
@@ -85,10 +85,7 @@ TASKS = {  # pipeline_tag by the kind of a task (rosphere/clue/kinds)
 
 def kind(folder: Path) -> Kind:
     """Raises InputError where a folder holds no model of ours."""
-    mark = next((mark for mark in MARKS if (folder / mark).is_file()), None)
-    if mark is None:
-        raise InputError(f"{folder}: expected a model's folder with one of {', '.join(MARKS)}, found none")
-    return KINDS[mark]
+    return KINDS[models.mark(folder)]
 
 
 def _task(folder: Path, found: Kind) -> str | None:

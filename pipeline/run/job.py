@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pipeline.cards import card, training
 from pipeline.cards.card import Card
-from pipeline.run import identity
+from pipeline.run import forecast, identity
 from pipeline.run import settings as config
 from pipeline.run.progress import Progress
 from pipeline.run.report_values import plain, rounded
@@ -48,7 +48,8 @@ class Job:
         self.main = main  # False in a process that only helps to train: it shows and writes nothing
         self._requests = requests
         self._tracker = tracker
-        self._progress = Progress(name)
+        self._progress = Progress(name, forecast.here() if main else None)
+        self._progress.begin()
         self._speed = Speed()
         self._report: dict[str, Any] = {}
         self._precision: dict[str, str] = {}

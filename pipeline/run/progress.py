@@ -5,6 +5,8 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from pipeline.run.forecast import Forecast, spoken
+
 LINE_SECONDS = 5.0
 
 
@@ -14,12 +16,16 @@ class Progress:
     At a terminal a tqdm bar on stderr; otherwise about every five seconds, at the first and at the
     last step one line on stdout, whose beginning `::progress NAME done/total` a scheduler can read:
 
-        ::progress pretrain 120/400 loss=5.213 3.2 step/s eta 01:27
+        ::progress pretrain 120/400 loss=5.213 3.2 step/s eta 01:27 | run 5/24 12 %, 31 min left
+
+    Of the whole run there is something to say, and a bar of its own, where it was begun with a forecast.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, run: Forecast | None = None) -> None:
         self._name = name
+        self._run, self._ended = run, run.ended() if run else set()
         self._bar: Any = None
+        self._run_bar: Any = None
         self._first: tuple[int, float] | None = None
         self._last_step = -1
         self._printed = 0.0
@@ -37,19 +43,32 @@ class Progress:
             self._printed = now
             print(self._line(step, total, metrics, now), flush=True)
 
+    def begin(self) -> None:
+        """Say where in the run the stage begins."""
+        if self._run:
+            print(f"{self._name}: {self._whole(0.0)}", flush=True)
+
     def close(self) -> None:
         """Leave the terminal on a fresh line; the next step begins a new loop."""
-        if self._bar is not None:
-            self._bar.close()
-        self._bar, self._first, self._printed = None, None, 0.0
+        for bar in (self._bar, self._run_bar):
+            if bar is not None:
+                bar.close()
+        self._bar, self._run_bar, self._first, self._printed = None, None, None, 0.0
 
     def _draw(self, step: int, total: int, metrics: Mapping[str, float]) -> None:
         from tqdm import tqdm
 
         if self._bar is None:
             self._bar = tqdm(total=total, initial=step, desc=self._name, unit="step", file=sys.stderr)
+            if self._run:
+                form = "{desc} |{bar}|"
+                self._run_bar = tqdm(total=1.0, bar_format=form, position=1, leave=False, file=sys.stderr)
         self._bar.set_postfix_str(_values(metrics), refresh=False)
         self._bar.update(step - self._bar.n)
+        if self._run and self._run_bar is not None:
+            self._run_bar.set_description_str(self._whole(step / max(1, total)), refresh=False)
+            self._run_bar.n = self._run.share(self._name, step / max(1, total), self._ended)
+            self._run_bar.refresh()
         if step >= total:
             self.close()
 
@@ -59,7 +78,17 @@ class Progress:
         if step > first_step and now > start:  # a resumed loop's rate counts its own steps only
             rate = (step - first_step) / (now - start)
             parts.append(f"{rate:.3g} step/s eta {_clock((total - step) / rate)}")
+        if self._run:
+            parts.append(f"| {self._whole(step / max(1, total))}")
         return " ".join(part for part in parts if part)
+
+    def _whole(self, done: float) -> str:
+        """How far the whole run is with ``done`` of this stage."""
+        if not self._run:
+            return ""
+        share = self._run.share(self._name, done, self._ended)
+        left = self._run.left(share, time.time())
+        return f"run {self._run.place(self._name, self._ended)} {share:.0%}, {spoken(left)} left"
 
 
 def _values(metrics: Mapping[str, float]) -> str:

@@ -9,6 +9,7 @@ The package rosphere travels inside, so that an environment with the requirement
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -16,6 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rosphere.cli import models
 from rosphere.errors import InputError
 from rosphere.similarity.defaults import KEEP, SAMPLES, TOP_P
 
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
 
 MODEL, TARGET = Path("models/roformer_sim"), Path("models/served")
 REQUIRED = ("mlflow", "numpy", "pandas", "safetensors", "tokenizers", "torch")
-MARKS = ("modules.json", "vae.json", "config.json")  # of a sentence encoder, a text VAE, an encoder: in this order
 
 
 def described(model: Path, certificates: Sequence[Path] = ()) -> dict[str, Any]:
@@ -33,22 +34,36 @@ def described(model: Path, certificates: Sequence[Path] = ()) -> dict[str, Any]:
     Input: a column "text" and, where two are compared, a column "other". Output: "vector" (task "encode"); of a
     sentence encoder also "cosine" ("similar"), "paraphrases" and their "cosines" ("generate"); of a text VAE "way",
     sentences from the one to the other ("interpolate"). Other parameters: "samples", "count", "top_p", "seed"; "steps".
+
+    Of a model that was fine-tuned on a task: "answer", as `rosphere predict` has it (what is no text as JSON), and
+    where one of several is chosen "labels" with their "probabilities". A task that is asked about something else than
+    one text or two takes "row", the JSON object of its fields.
     """
     import pandas
 
-    marks = [mark for mark in MARKS if (model / mark).is_file()]
-    if not marks:
-        raise InputError(f"{model}: expected one of {', '.join(MARKS)}, found none: not a model of ours")
-    two = marks[0] != "config.json"
-    example = {"text": ["怎么退货", "怎么退货"], **({"other": ["如何退货", "今天天气不错"]} if two else {})}
+    mark = models.mark(model)
     return {
         "python_model": str(Path(__file__).with_name("served.py")),
         "artifacts": {"model": str(model), **{path.name.replace(".", "_"): str(path) for path in certificates}},
-        "signature": _signature(marks[0]),
-        "input_example": pandas.DataFrame(example),
+        "signature": _signature(mark),
+        "input_example": pandas.DataFrame(_example(model, mark)),
         "pip_requirements": [f"{name}=={version(name).partition('+')[0]}" for name in REQUIRED],
         "code_paths": [_package()],
     }
+
+
+def _example(model: Path, mark: str) -> dict[str, list[str]]:
+    texts = {"text": ["怎么退货", "怎么退货"]}
+    two = {**texts, "other": ["如何退货", "今天天气不错"]}
+    if mark != "head.safetensors":
+        return texts if mark == "config.json" else two
+    from rosphere.clue import predicting
+    from rosphere.clue.folder import task_of
+
+    fields = task_of(model).fields
+    if fields == predicting.PAIR:
+        return two
+    return texts if fields in predicting.PLAIN else {"row": [json.dumps(dict.fromkeys(fields, ""))]}
 
 
 def _package() -> str:
@@ -75,9 +90,17 @@ def _signature(mark: str) -> ModelSignature:
             "freely": False,
         },
         "vae.json": {"task": "encode", "steps": 7},
+        "head.safetensors": {"task": "predict"},
         "config.json": {"task": "encode"},
     }
-    if mark != "config.json":
+    if mark == "head.safetensors":
+        inputs = [ColSpec(text, name, required=False) for name in ("text", "other", "row")]
+        outputs = [
+            ColSpec(text, "answer"),
+            ColSpec(Array(text), "labels", required=False),
+            ColSpec(Array(number), "probabilities", required=False),
+        ]
+    elif mark != "config.json":
         inputs.append(ColSpec(text, "other", required=False))
     if mark == "modules.json":
         outputs += [

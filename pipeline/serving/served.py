@@ -5,6 +5,7 @@ Whatever needs torch is imported where a model is loaded: logging the model runs
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,9 +107,50 @@ def _means(loaded: Loaded, given: DataFrame, requested: Requested) -> dict[str, 
     return {"vector": encoding.mean_pooled(loaded.model, loaded.tokenizer, list(given["text"])).astype(float).tolist()}
 
 
+def _task_model(place: Path) -> Any:
+    from rosphere.clue import folder
+
+    return folder.load(place)
+
+
+def _answers(loaded: Loaded, given: DataFrame, requested: Requested) -> dict[str, list[Any]]:
+    from rosphere.clue import predicting
+
+    task = loaded.model.task
+    rows = [_row(task, number, values) for number, values in enumerate(given.to_dict("records"), 1)]
+    judged = predicting.judge(loaded.model, rows, loaded.tokenizer)
+    said = [predicting.value(task, row, each) for row, each in zip(rows, judged, strict=True)]
+    found: dict[str, list[Any]] = {
+        "answer": [each if isinstance(each, str) else json.dumps(each, ensure_ascii=False) for each in said]
+    }
+    if judged and judged[0].probabilities:
+        found["labels"] = [list(task.labels) or [str(n) for n in range(len(each.probabilities))] for each in judged]
+        found["probabilities"] = [each.probabilities for each in judged]
+    return found
+
+
+def _row(task: Any, number: int, values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The row of a task: "row" as JSON, or "text" and, of a pair, "other"."""
+    from rosphere.clue import predicting
+
+    given = {key: value for key, value in values.items() if isinstance(value, str)}
+    try:
+        if "row" not in given:
+            return predicting.row_of(task, [given[key] for key in ("text", "other") if key in given])
+        row = json.loads(given["row"])
+        if not isinstance(row, dict) or (missing := [field for field in task.fields if field not in row]):
+            lacking = f", {missing[0]!r} lacks" if isinstance(row, dict) else ""
+            raise InputError(f"row: expected an object with the fields {', '.join(task.fields)}{lacking}")
+        return {key: value for key, value in row.items() if key != task.gold}
+    except json.JSONDecodeError as error:
+        raise InputError(f"{number}: row: not JSON ({error})") from error
+    except InputError as error:
+        raise InputError(f"{number}: {error}") from error
+
+
 @dataclass(frozen=True, kw_only=True)
 class Kind:
-    mark: str  # a file of the folder, by which packaging.MARKS knows the kind too
+    mark: str  # a file of the folder, by which rosphere.cli.models knows the kind too
     load: Callable[[Path], Any]
     answers: Mapping[str, Answer]  # by task
     default: str  # the task if none is named
@@ -122,6 +164,7 @@ KINDS = (
         default="similar",
     ),
     Kind(mark="vae.json", load=_text_vae, answers={"encode": _points, "interpolate": _ways}, default="encode"),
+    Kind(mark="head.safetensors", load=_task_model, answers={"predict": _answers}, default="predict"),
     Kind(mark="config.json", load=_encoder, answers={"encode": _means}, default="encode"),
 )
 

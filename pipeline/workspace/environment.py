@@ -17,6 +17,7 @@ FLOW_RUN = "ROSPHERE_FLOW_RUN"  # the id of the flow run that it is part of
 STACK = "ROSPHERE_STACK"  # the process whose worker started this run
 STACK_TMPDIR = "ROSPHERE_TMPDIR"  # what TMPDIR is for that process, empty for nothing: the worker has another one
 SWEEP = "ROSPHERE_SWEEP"  # the name of the sweep that its experiment belongs to
+FORECAST = "ROSPHERE_FORECAST"  # the file that says how long the run may take (pipeline/run/forecast.py)
 UPLOADER = "ROSPHERE_UPLOADER"  # 0: the run log stays for `python -m pipeline.tracking sync`
 # Set by whoever types a command.
 WORKERS = "ROSPHERE_WORKERS"  # stages at once in a flow

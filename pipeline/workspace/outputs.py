@@ -173,6 +173,7 @@ def main() -> int:
         _await_stages()
         if back := kept.restore():
             print(f"as they were before: the outputs of {', '.join(back)}", file=sys.stderr)
+        print("stages that had finished stay so; the same command goes on after them", file=sys.stderr)
     else:
         lacking = not_cached(root)
         new = [path for path in lacking if kept.is_new(path)]

@@ -74,6 +74,11 @@ def former_run_logs(home: Path) -> Path:
     return home / RUN / "spool"
 
 
+def forecast(root: Path) -> Path:
+    """How long the run that was begun last may take (pipeline/run/forecast.py)."""
+    return root / RUN / "forecast.json"
+
+
 def kept_outputs(root: Path) -> Path:
     """Copies of what DVC does not cache, for as long as a run may empty it (pipeline/workspace/outputs.py)."""
     return root / RUN / "kept"

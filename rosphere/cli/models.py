@@ -21,6 +21,8 @@ if TYPE_CHECKING:  # torch is not needed for --help
 
 SENTENCES = Path("models/roformer_sim")
 LATENTS = Path("models/vmf_vae/vmf")
+# By which file a folder is known: of a sentence encoder, a text VAE, a task's model, a language model, in this order.
+MARKS = ("modules.json", "vae.json", "head.safetensors", "config.json")
 
 
 def there(folder: Path) -> Path:
@@ -29,6 +31,14 @@ def there(folder: Path) -> Path:
         beside = ", ".join(sorted(path.parent.name for path in folder.parent.glob("*/tokenizer.json")))
         raise InputError(f"{folder}: no such folder; models there: {beside or 'none yet, the pipeline makes them'}")
     return folder
+
+
+def mark(folder: Path) -> str:
+    """The first of MARKS that a folder has. Raises InputError where it has none."""
+    found = next((mark for mark in MARKS if (folder / mark).is_file()), None)
+    if found is None:
+        raise InputError(f"{folder}: expected one of {', '.join(MARKS)}, found none: not a model of ours")
+    return found
 
 
 def sentence_encoder(folder: Path) -> tuple[SimilarityModel, Tokenizer]:

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 INDEXES = 4  # collections of lines whose vectors stay in memory; the one asked least recently goes first
 MASK = "[MASK]"
-# Of a sentence encoder, a text VAE, a task's model, a language model: in this order.
-MARKS = ("modules.json", "vae.json", "head.safetensors", "config.json")
 CARD, LONGEST_CARD = "README.md", 100_000  # characters
 DEEPEST = 3  # folders below the one that is looked through
 
@@ -44,13 +42,12 @@ class Found:
     def below(cls, folder: Path) -> Found:
         """Raises InputError where there is none."""
         models.there(folder)
-        named: dict[str, list[str]] = {mark: [] for mark in MARKS}
-        for place in sorted({path.parent for mark in MARKS for path in folder.rglob(mark)}):
+        named: dict[str, list[str]] = {mark: [] for mark in models.MARKS}
+        for place in sorted({path.parent for mark in models.MARKS for path in folder.rglob(mark)}):
             within = place.relative_to(folder)
             whole = any((place / name).is_file() for name in ("tokenizer.json", "vocab.txt"))
             if whole and len(within.parts) <= DEEPEST and any(place.glob("*.safetensors")):
-                mark = next(mark for mark in MARKS if (place / mark).is_file())
-                named[mark].append(within.as_posix())
+                named[models.mark(place)].append(within.as_posix())
         found = cls(
             encoders=_first("roformer_sim", named["modules.json"]),
             languages=_first("pretrain_wide", named["config.json"]),

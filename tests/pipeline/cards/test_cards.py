@@ -129,7 +129,7 @@ def test_a_licence_that_nobody_stated_is_not_made_up(models: Path) -> None:
 def test_a_licence_that_is_no_word_and_a_folder_that_is_no_model_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="license: expected a word such as mit"):
         Card(license="MIT: see below")
-    with pytest.raises(InputError, match="expected a model's folder"):
+    with pytest.raises(InputError, match="not a model of ours"):
         card.kind(tmp_path)
 
 

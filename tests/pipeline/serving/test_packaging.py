@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,10 @@ import pytest
 import torch
 
 from pipeline.serving import packaging
+from rosphere.clue import folder as task_folder
+from rosphere.clue import predicting
+from rosphere.clue.declared import Declared
+from rosphere.clue.model import TaskModel
 from rosphere.encoder import folder as encoder_folder
 from rosphere.encoder.model import MaskedLanguageModel
 from rosphere.errors import InputError
@@ -85,7 +90,7 @@ def test_refusals(encoder: Path, target: Path, tmp_path: Path) -> None:
         served.predict(pandas.DataFrame({"text": TEXTS}), params={"task": "sing"})
     with pytest.raises(InputError, match="exists already"):
         packaging.save(encoder, target)
-    with pytest.raises(InputError, match="expected one of modules.json, vae.json, config.json, found none"):
+    with pytest.raises(InputError, match="expected one of modules.json, vae.json, .*, found none"):
         packaging.save(tmp_path, tmp_path / "new")
 
 
@@ -125,3 +130,37 @@ def test_a_text_vae_is_served(pieces: Path, language: MaskedLanguageModel, tmp_p
         served.predict(pandas.DataFrame({"text": TEXTS}), params={"task": "interpolate"})
     with pytest.raises(InputError, match="task: expected one of encode, interpolate, got 'sing'"):
         served.predict(both, params={"task": "sing"})
+
+
+TASKS = {
+    "tickets": (Declared(kind="classification", labels=("退款", "物流")), {"text": TEXTS}),
+    "same": (Declared(kind="classification", labels=("0", "1"), pair=True), {"text": TEXTS, "other": OTHERS}),
+    "places": (Declared(kind="entities", labels=("地名",)), {"text": TEXTS}),
+}
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_tasks_model_is_served(name: str, pieces: Path, tmp_path: Path) -> None:
+    from mlflow import pyfunc
+
+    own, columns = TASKS[name]
+    model = tiny.shaken(TaskModel(tiny.encoder(len(Tokenizer(pieces))), own.task(name), means=True))
+    task_folder.save(model, tmp_path / "model", tokenizer=pieces, own=own)  # type: ignore[arg-type]
+    packaging.save(tmp_path / "model", tmp_path / "served")
+    served = pyfunc.load_model(str(tmp_path / "served"))
+    found = served.predict(pandas.DataFrame(columns))
+    loaded = task_folder.load(tmp_path / "model")
+    rows = [predicting.row_of(loaded.task, texts) for texts in zip(*columns.values(), strict=True)]
+    judged = predicting.judge(loaded, rows, Tokenizer(pieces))
+    said = [predicting.value(loaded.task, row, each) for row, each in zip(rows, judged, strict=True)]
+    assert found["answer"].tolist() == [
+        each if isinstance(each, str) else json.dumps(each, ensure_ascii=False) for each in said
+    ]
+    if own.kind == "classification":
+        assert found["labels"].tolist() == [list(own.labels)] * 2
+        np.testing.assert_allclose(found["probabilities"].tolist(), [each.probabilities for each in judged], atol=1e-6)
+    as_rows = pandas.DataFrame({"row": [json.dumps({**row, loaded.task.gold: "?"}) for row in rows]})
+    assert served.predict(as_rows)["answer"].tolist() == found["answer"].tolist()
+    for row, expected in (("{", "1: row: not JSON"), ("[]", "1: row: expected an object"), ("{}", "lacks")):
+        with pytest.raises(InputError, match=expected):
+            served.predict(pandas.DataFrame({"row": [row]}))
