@@ -171,9 +171,10 @@ def main() -> int:
     code = _carry_out(command)
     if code:
         _await_stages()
-        if back := kept.restore():
-            print(f"as they were before: the outputs of {', '.join(back)}", file=sys.stderr)
+        back = kept.restore()
         print("stages that had finished stay so; the same command goes on after them", file=sys.stderr)
+        if back:
+            print(f"as they were before: the outputs of {', '.join(back)}", file=sys.stderr)
     else:
         lacking = not_cached(root)
         new = [path for path in lacking if kept.is_new(path)]
