@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import stages
+from pipeline.report.language import Report
 from pipeline.run import labelled_check, model_check, source_check
 from pipeline.run import settings as config
 from pipeline.tracking.promotion import directed
@@ -45,13 +46,14 @@ from stages.widen import Widen
 PARAMS, SOURCES = Path("params.yaml"), Path("data/sources")
 CONTROLS = ("pretrain_longer", "pretrain_scratch")
 VOCABULARY = 5000  # to try sizes with; the real one is known after prepare
-# Of no stage, or of many.
+# Of no stage, of many, or of the page, which declares nothing.
 SHARED: dict[str, Any] = {
     "seed": int,
     "precision": Requested,
     "tasks": list[str],
     "sizes": dict[str, Size],
     "tracking": Tracking,
+    "report": Report,
 }
 
 
