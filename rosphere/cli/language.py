@@ -81,7 +81,7 @@ def speakers(command: Any) -> Iterator[Any]:
         yield from (each for each in (one, *one.params) if each.help and not each.hidden)
 
 
-class Formatter(typer.Context.formatter_class):  # type: ignore[name-defined, misc]  # typer exports it nowhere else
+class Formatter(typer.Context.formatter_class):  # type: ignore[valid-type, misc]  # typer has it nowhere else
     """typer's words in Chinese, and lines that are as wide as a terminal shows them."""
 
     def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:

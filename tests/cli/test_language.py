@@ -7,6 +7,7 @@ import pty
 import re
 import subprocess
 import sys
+import tomllib
 import unicodedata
 from pathlib import Path
 
@@ -41,6 +42,12 @@ def test_every_text_has_its_translation_and_no_translation_is_left_over() -> Non
     assert len(identities(marked)) > 40
     assert identities(kept) == identities(marked) and not kept.obsolete, "python -m tests.catalogues"
     assert untranslated(kept) == []
+
+
+def test_the_catalogue_is_installed_with_the_commands() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    patterns = project["tool"]["setuptools"]["package-data"]["rosphere.cli"]
+    assert catalogues.COMMAND_LINE in {path for each in patterns for path in catalogues.COMMAND_LINE.parent.glob(each)}
 
 
 @pytest.mark.parametrize(
