@@ -15,6 +15,7 @@ from pipeline.report import (
     headline,
     history,
     html,
+    language,
     pretraining,
     runs,
     similarity,
@@ -24,11 +25,13 @@ from pipeline.report import (
     vae,
 )
 from pipeline.report.figures import Figure
+from pipeline.report.language import N_, _
 from pipeline.report.run_data import RunData
 from pipeline.run import runner
 from pipeline.workspace import declaration
 
 REPORTS = Path("reports")
+TITLE = N_("rosphere: report")
 
 
 def the_rule(run_data: RunData, addresses: Mapping[str, str]) -> list[Markup]:
@@ -37,9 +40,11 @@ def the_rule(run_data: RunData, addresses: Mapping[str, str]) -> list[Markup]:
 
 def data_and_time(run_data: RunData, addresses: Mapping[str, str]) -> list[Markup]:
     return [
-        html.folded("what was read, kept and dropped", html.table(tables.data(run_data), addresses)),
-        html.folded("what is held out and was left out of training", html.table(tables.held_out(run_data), addresses)),
-        html.folded("how long it took on this machine", html.table(tables.speed(run_data), addresses)),
+        html.folded(_("what was read, kept and dropped"), html.table(tables.data(run_data), addresses)),
+        html.folded(
+            _("what is held out and was left out of training"), html.table(tables.held_out(run_data), addresses)
+        ),
+        html.folded(_("how long it took on this machine"), html.table(tables.speed(run_data), addresses)),
     ]
 
 
@@ -55,14 +60,15 @@ OWN: Mapping[str, Callable[[RunData, Mapping[str, str]], Sequence[Markup]]] = {
 
 
 def sections(run_data: RunData, drawn: Mapping[str, Figure]) -> dict[str, Sequence[Markup]]:
+    """By title in English, which the page translates."""
     addresses = runs.addresses(run_data)
     own = {run_data.declared[word].title: section for word, section in OWN.items()}
     *first, last = own
     titles = dict.fromkeys([*first, *(each.title for each in run_data.declared.values() if each.title != last), last])
     return {
-        "In short": headline.section(run_data, addresses),
-        "Since the last commit": changes.section(run_data, addresses),
-        "At a glance": [html.table(tables.main(run_data), addresses)],
+        N_("In short"): headline.section(run_data, addresses),
+        N_("Since the last commit"): changes.section(run_data, addresses),
+        N_("At a glance"): [html.table(tables.main(run_data), addresses)],
         **{
             title: [
                 *shown(run_data, title, drawn, addresses),
@@ -83,11 +89,13 @@ def shown(run_data: RunData, title: str, drawn: Mapping[str, Figure], addresses:
 def origin(run_data: RunData) -> str:
     """Where the page was written."""
     commit = history.last(run_data.folder)
-    return f"Written at commit {commit.name} of {commit.date}." if commit else "Written outside a git repository."
+    if commit is None:
+        return _("Written outside a git repository.")
+    return _("Written at commit {name} of {date}.").format(name=commit.name, date=commit.date)
 
 
 def summary(run_data: RunData) -> str:
-    lines = ["# rosphere: report", "", tables.main(run_data).markdown(), "", pretraining.savings_sentence(run_data), ""]
+    lines = [f"# {_(TITLE)}", "", tables.main(run_data).markdown(), "", pretraining.savings_sentence(run_data), ""]
     return "\n".join([*lines, *(f"- {finding}" for finding in tasks.findings(run_data)), ""])
 
 
@@ -98,17 +106,22 @@ def scores(run_data: RunData) -> str:
     return str(frame.to_csv(index=False, lineterminator="\n"))
 
 
+def write(run_data: RunData) -> None:
+    drawn = figures.draw(run_data, REPORTS / "figures")
+    parts, beside = sections(run_data, drawn), runs.compared()
+    page = html.page(TITLE, parts, origin=origin(run_data), beside=beside)
+    (REPORTS / "index.html").write_text(page, encoding="utf-8")
+    (REPORTS / "summary.md").write_text(summary(run_data), encoding="utf-8")
+    (REPORTS / "scores.csv").write_text(scores(run_data), encoding="utf-8")
+
+
 def main() -> None:
     with runner.stage("report") as job:
         declared = declaration.read(Path("stages"))
         items = {each.items: job.scalar(each.items, list[str]) for each in declared.values() if each.items}
         run_data = RunData(folder=REPORTS, declared=declared, items=items)
-        drawn = figures.draw(run_data, REPORTS / "figures")
-        parts, beside = sections(run_data, drawn), runs.compared()
-        page = html.page("rosphere: report", parts, origin=origin(run_data), beside=beside)
-        (REPORTS / "index.html").write_text(page, encoding="utf-8")
-        (REPORTS / "summary.md").write_text(summary(run_data), encoding="utf-8")
-        (REPORTS / "scores.csv").write_text(scores(run_data), encoding="utf-8")
+        with language.spoken(job.section(language.Report).language):
+            write(run_data)
         for path in (REPORTS / "index.html", REPORTS / "summary.md", REPORTS / "scores.csv", REPORTS / "figures"):
             job.artifact(path)
 

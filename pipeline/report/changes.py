@@ -12,6 +12,7 @@ from typing import Any, Literal
 from markupsafe import Markup
 
 from pipeline.report import history, html
+from pipeline.report.language import N_, _
 from pipeline.report.run_data import RunData
 from pipeline.report.tables import Table
 from pipeline.workspace import paths
@@ -19,7 +20,8 @@ from pipeline.workspace.declaration import Better, Declaration
 
 Outcome = Literal["better", "worse", "changed"]
 SHOWN = 12
-SIGNS = {"better": "▲", "worse": "▼", "changed": "◆"}
+SIGNS = {outcome: sign for sign, outcome in html.OUTCOMES.items()}
+SAID = {"better": N_("better"), "worse": N_("worse"), "changed": N_("changed")}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,37 +99,48 @@ def _number(value: Any) -> float | None:
 def section(run_data: RunData, addresses: Mapping[str, str]) -> list[Markup]:
     commit, found = history.last(run_data.folder), compared(run_data)
     if commit is None:
-        return [html.note("There is no git history here, so nothing is compared.")]
-    against = f"commit {commit.name} of {commit.date}, “{commit.subject}”"
+        return [html.note(_("There is no git history here, so nothing is compared."))]
+    named = {"name": commit.name, "date": commit.date, "subject": commit.subject}
+    against = _("commit {name} of {date}, “{subject}”").format_map(named)
     if found is None:
-        return [html.note(f"Nothing is compared: DVC finds no reports in the last commit ({against}).")]
+        nothing = _("Nothing is compared: DVC finds no reports in the last commit ({commit}).")
+        return [html.note(nothing.format(commit=against))]
     if not found.moved and not found.new and not found.gone:
-        return [html.note(f"Every one of {found.same} numbers is as in {against}.")]
-    parts = [html.note(f"Against {against}: {counted(found)}.")]
+        return [
+            html.note(_("Every one of {count} numbers is as in {commit}.").format(count=found.same, commit=against))
+        ]
+    parts = [html.note(_("Against {commit}: {counts}.").format(commit=against, counts=counted(found)))]
     if found.moved:
         parts += [html.table(table(found.moved[:SHOWN]), addresses)]
     if len(found.moved) > SHOWN:
         rest = found.moved[SHOWN:]
-        parts.append(html.folded(f"the other {len(rest)} changes", html.table(table(rest), addresses)))
+        parts.append(
+            html.folded(_("the other {count} changes").format(count=len(rest)), html.table(table(rest), addresses))
+        )
     if any(change.outcome != "changed" for change in found.moved):
         parts.append(
-            html.aside("Two runs are compared. Whether a small difference is chance, only more seeds can tell.")
+            html.aside(_("Two runs are compared. Whether a small difference is chance, only more seeds can tell."))
         )
     return parts
 
 
 def counted(found: Changes) -> str:
     outcomes = [change.outcome for change in found.moved]
-    said = [f"{outcomes.count('better')} better", f"{outcomes.count('worse')} worse"]
-    more = {"changed without a better or worse": outcomes.count("changed"), "the same": found.same}
-    more |= {"new": found.new, "gone": found.gone}
-    return ", ".join([*said, *(f"{count} {word}" for word, count in more.items() if count)])
+    said = {_("{count} better"): outcomes.count("better"), _("{count} worse"): outcomes.count("worse")}
+    more = {
+        _("{count} changed without a better or worse"): outcomes.count("changed"),
+        _("{count} the same"): found.same,
+        _("{count} new"): found.new,
+        _("{count} gone"): found.gone,
+    }
+    counts = said | {text: count for text, count in more.items() if count}
+    return _(", ").join(text.format(count=count) for text, count in counts.items())
 
 
 def table(moved: list[Change]) -> Table:
     rows = [
         (
-            f"{SIGNS[each.outcome]} {each.outcome}",
+            f"{SIGNS[each.outcome]} {_(SAID[each.outcome])}",
             each.stage,
             each.key.replace("_", " ").replace(".", " › "),
             f"{each.before:.6g}",
@@ -136,9 +149,9 @@ def table(moved: list[Change]) -> Table:
         )
         for each in moved
     ]
-    head = ("", "stage", "metric", "before", "now", "change")
+    head = ("", _("stage"), _("metric"), _("before"), _("now"), _("change"))
     return Table(head=head, rows=rows, stages=[each.stage for each in moved], linked=4)
 
 
 def _percent(change: Change) -> str:
-    return f"{(change.now - change.before) / abs(change.before):+.1%}" if change.before else "from zero"
+    return f"{(change.now - change.before) / abs(change.before):+.1%}" if change.before else _("from zero")

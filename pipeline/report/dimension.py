@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 
+from pipeline.report.language import _
 from pipeline.report.palette import BLUE, MARKERS, SERIES
 from pipeline.report.run_data import RunData
 from pipeline.report.tables import Table
@@ -28,8 +29,8 @@ def embeddings(axis: Axes, report: Mapping[str, Any], curve: pd.DataFrame) -> No
         axis.axvline(found["rule"], color=colour, ls="--", lw=1)
     axis.set_xscale("log", base=2)
     axis.set_xticks(sorted(known["dimension"].unique()), [str(int(n)) for n in sorted(known["dimension"].unique())])
-    axis.set_xlabel("dimension (ring: 9/10 of the gain; dashes: the rule)")
-    axis.set_ylabel("loss above its best, nats")
+    axis.set_xlabel(_("dimension (ring: 9/10 of the gain; dashes: the rule)"))
+    axis.set_ylabel(_("loss above its best, nats"))
     axis.legend()
 
 
@@ -41,46 +42,50 @@ def heads(axis: Axes, report: Mapping[str, Any], curve: pd.DataFrame) -> None:
     axis.axvline(report["measured_head_rule"], color=BLUE, ls="--", lw=1)
     axis.set_xscale("log", base=2)
     axis.set_xticks(known["head_size"], [str(int(size)) for size in known["head_size"]])
-    axis.set_xlabel(f"head size at one width (dashes: the rule, L = {report['measured_sequence']})")
-    axis.set_ylabel("masked-token loss on dev, nats")
+    axis.set_xlabel(
+        _("head size at one width (dashes: the rule, L = {length})").format(length=report["measured_sequence"])
+    )
+    axis.set_ylabel(_("masked-token loss on dev, nats"))
 
 
 def knees(run_data: RunData) -> str:
     """Where the dimensions stop paying, beside the rule, in one sentence."""
     found = sorted(run_data.report("dimension")["knees"].items(), key=lambda item: int(item[0]))
-    parts = [f"{int(k['knee'])} at {int(n):,} tokens (the rule: {k['rule']})" for n, k in found]
-    below = sum(k["knee"] <= k["rule"] for _, k in found)
-    conclusion = {len(found): "the rule is on the safe side", 0: "the rule asks for too little"}.get(
-        below, "they disagree"
+    each = _("{knee} at {tokens:,} tokens (the rule: {rule})")
+    parts = [each.format(knee=int(k["knee"]), tokens=int(n), rule=k["rule"]) for n, k in found]
+    below = sum(k["knee"] <= k["rule"] for n, k in found)
+    conclusion = {len(found): _("the rule is on the safe side"), 0: _("the rule asks for too little")}.get(
+        below, _("they disagree")
     )
-    return f"Nine tenths of what dimensions bring are there at {', '.join(parts)}: {conclusion}."
+    said = _("Nine tenths of what dimensions bring are there at {knees}: {conclusion}.")
+    return said.format(knees=_(", ").join(parts), conclusion=conclusion)
 
 
 def heads_say(run_data: RunData) -> str:
     report = run_data.report("dimension")
     spread, best = report["head_loss_spread"], int(report["best_head_size"])
-    said = f"{best} being the best" if spread > NOISE else "which is noise"
-    return f"Head sizes differ by {spread:.3f} nats, {said}."
+    if spread > NOISE:
+        return _("Head sizes differ by {spread:.3f} nats, {best} being the best.").format(spread=spread, best=best)
+    return _("Head sizes differ by {spread:.3f} nats, which is noise.").format(spread=spread)
 
 
 def table(run_data: RunData) -> Table:
     report = run_data.report("dimension")
     rows = [
         (
-            "token vectors",
-            f"{report['vocabulary']} tokens",
+            _("token vectors"),
+            _("{count} tokens").format(count=report["vocabulary"]),
             f"{report['embedding_log_formula']:.1f}",
             str(report["embedding_rule"]),
             str(report["embedding_size"]),
         ),
         (
-            "attention heads",
-            f"{report['sequence']} positions",
+            _("attention heads"),
+            _("{count} positions").format(count=report["sequence"]),
             f"{report['head_log_formula']:.1f}",
             str(report["head_rule"]),
             str(report["head_size"]),
         ),
     ]
-    return Table(
-        head=("what", "N", "8.33 log N", "smallest n by the exact rule", "chosen"), rows=rows, stages=("dimension",)
-    )
+    head = (_("what"), "N", "8.33 log N", _("smallest n by the exact rule"), _("chosen"))
+    return Table(head=head, rows=rows, stages=("dimension",))

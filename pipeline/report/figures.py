@@ -12,9 +12,10 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.patches import Circle
 
-from pipeline.report import captions, svg
+from pipeline.report import captions, svg, wording
 from pipeline.report import dimension as dimension_curves
 from pipeline.report.captions import Caption
+from pipeline.report.language import _
 from pipeline.report.palette import BLUE, GREEN, GREY, MARKERS, SERIES, SKY, VERMILION
 from pipeline.report.run_data import CONTROLS, RunData
 from pipeline.workspace.declaration import Lines, named
@@ -47,16 +48,16 @@ def drawing(path: Path, height: float = HEIGHT) -> Iterator[Axes]:
 
 
 def pretraining(run_data: RunData, path: Path) -> None:
-    names = [("pretrain", "narrow", SKY), ("pretrain_wide", "widened, trained on", BLUE)]
+    names = [("pretrain", _("narrow"), SKY), ("pretrain_wide", _("widened, trained on"), BLUE)]
     colours = {"pretrain_longer": GREEN, "pretrain_scratch": VERMILION}
-    names += [(name, CONTROLS[name].removeprefix("the "), colours[name]) for name in run_data.controls]
+    names += [(name, _(CONTROLS[name]).removeprefix("the "), colours[name]) for name in run_data.controls]
     with drawing(path) as axis:
         for (name, label, colour), marker in zip(names, MARKERS, strict=False):
             curve = run_data.curve(name).dropna(subset=["dev_loss"])
             curve = curve[curve["flops"] > 0]  # an untrained model's loss would press all others together
             axis.plot(curve["flops"] / 1e12, curve["dev_loss"], marker=marker, label=label, color=colour)
-        axis.set_xlabel("training compute, TFLOP")
-        axis.set_ylabel("masked-token loss on dev, nats")
+        axis.set_xlabel(_("training compute, TFLOP"))
+        axis.set_ylabel(_("masked-token loss on dev, nats"))
         axis.legend()
 
 
@@ -71,11 +72,11 @@ def heads(run_data: RunData, path: Path) -> None:
 
 
 def recall(run_data: RunData, path: Path) -> None:
-    _encoders(run_data, path, "recall_at_1", "recall@1 on held-out groups")
+    _encoders(run_data, path, "recall_at_1", _("recall@1 on held-out groups"))
 
 
 def spearman(run_data: RunData, path: Path) -> None:
-    _encoders(run_data, path, "spearman", "Spearman's correlation with the grades")
+    _encoders(run_data, path, "spearman", _("Spearman's correlation with the grades"))
 
 
 def _encoders(run_data: RunData, path: Path, key: str, label: str) -> None:
@@ -89,7 +90,8 @@ def _encoders(run_data: RunData, path: Path, key: str, label: str) -> None:
     }
     with drawing(path, height=2.4) as axis:
         names = list(colours)[::-1]
-        bars = axis.barh(names, [table[name][key] for name in names], color=[colours[name] for name in names])
+        values = [table[name][key] for name in names]
+        bars = axis.barh([*map(wording.known, names)], values, color=[colours[name] for name in names])
         axis.bar_label(bars, fmt="%.3f", padding=4)
         axis.margins(x=0.16)
         axis.grid(visible=False, axis="y")
@@ -97,11 +99,11 @@ def _encoders(run_data: RunData, path: Path, key: str, label: str) -> None:
 
 
 def kl(run_data: RunData, path: Path) -> None:
-    _latent(run_data, path, "kl", "KL(q(z|x) || p(z)), nats a sentence")
+    _latent(run_data, path, "kl", _("KL(q(z|x) || p(z)), nats a sentence"))
 
 
 def reconstruction(run_data: RunData, path: Path) -> None:
-    _latent(run_data, path, "reconstruction", "reconstruction, nats a sentence")
+    _latent(run_data, path, "reconstruction", _("reconstruction, nats a sentence"))
 
 
 def _latent(run_data: RunData, path: Path, key: str, label: str) -> None:
@@ -111,7 +113,7 @@ def _latent(run_data: RunData, path: Path, key: str, label: str) -> None:
             colour, marker = SERIES[number % len(SERIES)], MARKERS[number % len(MARKERS)]
             every = max(1, len(known) // 8)
             axis.plot(known["step"], known[key], label=name, color=colour, marker=marker, markevery=every)
-        axis.set_xlabel("step")
+        axis.set_xlabel(_("step"))
         axis.set_ylabel(label)
         axis.legend()
 
@@ -125,16 +127,17 @@ def sphere(run_data: RunData, path: Path) -> None:
             points = [p for p, name in zip(found["points"], found["labels"], strict=True) if name == label]
             x, y = zip(*points, strict=True)
             colour, marker = SERIES[number % len(SERIES)], MARKERS[number % len(MARKERS)]
-            axis.scatter(x, y, s=12, alpha=0.8, linewidths=0, label=f"label {label}", color=colour, marker=marker)
+            said = _("label {label}").format(label=label)
+            axis.scatter(x, y, s=12, alpha=0.8, linewidths=0, label=said, color=colour, marker=marker)
         axis.set_aspect("equal")
-        axis.set_xlabel("along the first label's mean direction")
-        axis.set_ylabel("along the rest of the second's")
+        axis.set_xlabel(_("along the first label's mean direction"))
+        axis.set_ylabel(_("along the rest of the second's"))
         axis.figure.legend(loc="outside upper center", ncols=4)
 
 
 def tasks(run_data: RunData, path: Path) -> None:
-    reports = {f"{name}\n{r['metric']}": r for name in run_data.tasks if (r := run_data.task(name))}
-    kinds = (("score", "rosphere", BLUE), ("baseline", "baseline", VERMILION), ("majority", "majority", GREY))
+    reports = {f"{name}\n{wording.known(r['metric'])}": r for name in run_data.tasks if (r := run_data.task(name))}
+    kinds = (("score", "rosphere", BLUE), ("baseline", _("baseline"), VERMILION), ("majority", _("majority"), GREY))
     with drawing(path, height=1.1 + 0.62 * max(len(reports), 1)) as axis:
         for place, (key, label, colour) in enumerate(kinds):
             heights = [y + 0.27 * (place - 1) for y in range(len(reports))]
@@ -156,8 +159,8 @@ def lines(run_data: RunData, word: str, figure: Lines, path: Path) -> None:
             every = max(1, len(known) // 8)
             label = name.partition("@")[2] or name
             axis.plot(known[figure.x], known[figure.y], label=label, color=colour, marker=marker, markevery=every)
-        axis.set_xlabel(figure.x_label)
-        axis.set_ylabel(figure.y_label)
+        axis.set_xlabel(_(figure.x_label))
+        axis.set_ylabel(_(figure.y_label))
         axis.legend()
 
 

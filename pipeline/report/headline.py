@@ -9,7 +9,9 @@ from markupsafe import Markup
 
 from pipeline.report import html
 from pipeline.report.judged import judged
+from pipeline.report.language import _, amount, ngettext, sentences
 from pipeline.report.run_data import CONTROLS, RunData, savings
+from pipeline.report.wording import known
 from pipeline.workspace.declaration import Metric, Rival, value
 
 
@@ -49,8 +51,8 @@ def _judged(run_data: RunData) -> Iterator[Comparison]:
     stage = "evaluate_similarity"
     for each in judged(run_data.found(stage) or {"graded": {}}):
         for rival, theirs in each.rivals.items():
-            what = f"rank correlation with the grades of {each.name}"
-            yield Comparison(what=what, ours=each.ours, theirs=theirs, against=rival, stage=stage)
+            what = _("rank correlation with the grades of {name}").format(name=each.name)
+            yield Comparison(what=what, ours=each.ours, theirs=theirs, against=known(rival), stage=stage)
 
 
 def compared(run_data: RunData, name: str, metric: Metric, rival: Rival) -> Comparison | None:
@@ -59,12 +61,12 @@ def compared(run_data: RunData, name: str, metric: Metric, rival: Rival) -> Comp
     report, theirs = run_data.found(name), run_data.found(rival.stage or name)
     if report is None or theirs is None or rival.item not in ("", item):
         return None
-    said = {**report, "item": item}
+    said = {key: known(text) if isinstance(text, str) else text for key, text in report.items()} | {"item": item}
     return Comparison(
-        what=(metric.headline or metric.label).format_map(said),
+        what=_(metric.headline or metric.label).format_map(said),
         ours=value(report, metric.key),
         theirs=value(theirs, rival.key),
-        against=rival.name.format_map(said),
+        against=_(rival.name).format_map(said),
         stage=name,
         lower=metric.better == "lower",
         format=metric.format,
@@ -77,19 +79,13 @@ def trained(run_data: RunData) -> str:
     widen = run_data.report("widen")
     sizes, gap = widen["parameters"], widen["max_logit_gap"]["float64"]
     count = len(run_data.tasks)
-    tuned = (
-        ""
-        if not count
-        else " The model was fine-tuned on one task."
-        if count == 1
-        else f" The model was fine-tuned on {count} tasks."
-    )
-    return (
-        f"A masked language model of {amount(sizes['before'])} parameters was trained on a corpus of {amount(tokens)} "
-        f"tokens of Chinese text, widened to {amount(sizes['after'])} parameters, which changed no logit by more than "
-        f"about {gap:.0e}, and trained on. From it were made a sentence encoder that also writes paraphrases and a "
-        f"text VAE on the sphere.{tuned}"
-    )
+    made = _(
+        "A masked language model of {before} parameters was trained on a corpus of {tokens} tokens of Chinese text, "
+        "widened to {after} parameters, which changed no logit by more than about {gap:.0e}, and trained on. From it "
+        "were made a sentence encoder that also writes paraphrases and a text VAE on the sphere."
+    ).format(before=amount(sizes["before"]), tokens=amount(tokens), after=amount(sizes["after"]), gap=gap)
+    tuned = ngettext("The model was fine-tuned on one task.", "The model was fine-tuned on {count} tasks.", count)
+    return sentences([made, tuned.format(count=count)]) if count else made
 
 
 def able(run_data: RunData) -> str:
@@ -99,34 +95,27 @@ def able(run_data: RunData) -> str:
         run_data.report("evaluate_similarity"),
         run_data.vae("vmf"),
     )
-    said = (
-        f"On held-out text it guesses {wide['dev_accuracy']:.0%} of the masked tokens, finds a paraphrase first for "
-        f"{sim['recall_at_1']:.0%} of sentences, and gives back {vae['token_accuracy']:.0%} of a sentence's tokens "
-        "from its point on the sphere"
-    )
-    scores = [f"{r['score']:.3f} {r['metric']} on {name}" for name in run_data.tasks if (r := run_data.task(name))]
-    return f"{said}. Tasks: {', '.join(scores)}." if scores else f"{said}."
-
-
-def amount(number: float) -> str:
-    """1941118 as "1.9 million"."""
-    for size, word in ((1e9, "billion"), (1e6, "million"), (1e3, "thousand")):
-        if number >= size:
-            return f"{number / size:.3g} {word}"
-    return f"{number:g}"
+    said = _(
+        "On held-out text it guesses {guessed:.0%} of the masked tokens, finds a paraphrase first for {found:.0%} of "
+        "sentences, and gives back {given:.0%} of a sentence's tokens from its point on the sphere."
+    ).format(guessed=wide["dev_accuracy"], found=sim["recall_at_1"], given=vae["token_accuracy"])
+    reports = {name: run_data.task(name) for name in run_data.tasks}
+    each = _("{score:.3f} {metric} on {name}")
+    scores = [each.format(score=r["score"], metric=known(r["metric"]), name=name) for name, r in reports.items()]
+    return sentences([said, _("Tasks: {scores}.").format(scores=_(", ").join(scores))]) if scores else said
 
 
 def tiles(run_data: RunData) -> list[html.Tile]:
     wide, sim = run_data.report("pretrain_wide"), run_data.report("evaluate_similarity")
     found = [
         html.Tile(
-            label="masked-token loss",
+            label=_("masked-token loss"),
             value=f"{wide['dev_loss']:.3f}",
-            beside=f"narrow {run_data.report('pretrain')['dev_loss']:.3f}",
+            beside=_("narrow {loss:.3f}").format(loss=run_data.report("pretrain")["dev_loss"]),
             stage="pretrain_wide",
         ),
         html.Tile(
-            label="paraphrase found first",
+            label=_("paraphrase found first"),
             value=f"{sim['recall_at_1']:.1%}",
             beside=f"TF-IDF {sim['table']['TF-IDF']['recall_at_1']:.1%}",
             stage="evaluate_similarity",
@@ -134,13 +123,14 @@ def tiles(run_data: RunData) -> list[html.Tile]:
     ]
     saved = savings(run_data)
     if saved is not None:
-        value = "none" if saved.share is None else f"{saved.share:.0%}"
-        beside = "that control came out better" if saved.share is None else f"of its FLOPs, at most {saved.cap:.0%}"
-        label = f"saved against {CONTROLS[saved.against]}"
+        value = _("none") if saved.share is None else f"{saved.share:.0%}"
+        most = _("of its FLOPs, at most {cap:.0%}").format(cap=saved.cap)
+        beside = _("that control came out better") if saved.share is None else most
+        label = _("saved against {control}").format(control=_(CONTROLS[saved.against]))
         found.insert(1, html.Tile(label=label, value=value, beside=beside, stage="pretrain_wide"))
     if run_data.tasks:
-        value = f"{len(run_data.above)} of {len(run_data.tasks)}"
-        found.append(html.Tile(label="tasks above both baselines", value=value, beside="on dev rows", stage=""))
+        value = _("{count} of {all}").format(count=len(run_data.above), all=len(run_data.tasks))
+        found.append(html.Tile(label=_("tasks above both baselines"), value=value, beside=_("on dev rows"), stage=""))
     return found
 
 
@@ -151,6 +141,8 @@ def section(run_data: RunData, addresses: Mapping[str, str]) -> list[Markup]:
         html.lead(trained(run_data)),
         html.lead(able(run_data)),
         html.tiles(tiles(run_data), addresses),
-        html.note(f"{len(won)} of {len(every)} comparisons are won. A draw counts as not beaten."),
+        html.note(
+            _("{won} of {all} comparisons are won. A draw counts as not beaten.").format(won=len(won), all=len(every))
+        ),
         html.render("comparisons", won=won, lost=lost, addresses=addresses),
     ]

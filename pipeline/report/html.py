@@ -14,21 +14,16 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from pipeline.report import language
 from pipeline.report.captions import Caption
+from pipeline.report.language import _
 from pipeline.report.tables import Table
 
 FOLDER = Path(__file__).parent
-TEMPLATES = Environment(
-    loader=FileSystemLoader(FOLDER / "templates"),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
 NUMBER = re.compile(r"[-+−]?[\d.,]+(e[-+]?\d+)?%?( ± [\d.]+)?|")
 VALUE = re.compile(r"[-+\d.,e%/()→± ]+")  # several numbers, which are not broken apart
 LONG = 40  # characters from which a cell may not be squeezed to a ribbon
-OUTCOMES = ("better", "worse", "changed")
+OUTCOMES = {"▲": "better", "▼": "worse", "◆": "changed"}  # a cell's class, by the sign that it begins with
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,12 +45,32 @@ class Cell:
 
 @dataclass(frozen=True, kw_only=True)
 class Section:
-    title: str
+    name: str  # its title in English, by which it is linked to in every language
     parts: Sequence[Markup]
 
     @property
+    def title(self) -> str:
+        return _(self.name)
+
+    @property
     def anchor(self) -> str:
-        return re.sub(r"\W+", "-", self.title.lower()).strip("-")
+        return re.sub(r"\W+", "-", self.name.lower()).strip("-")
+
+
+def _templates() -> Environment:
+    found = Environment(
+        loader=FileSystemLoader(FOLDER / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
+    )
+    found.install_gettext_callables(_, language.ngettext, newstyle=True)  # type: ignore[attr-defined]  # the extension's
+    return found
+
+
+TEMPLATES = _templates()
 
 
 def render(name: str, **values: Any) -> Markup:
@@ -83,7 +98,7 @@ def table(content: Table, addresses: Mapping[str, str] | None = None) -> Markup:
     ]
     return render(
         "table",
-        label=", ".join(content.head),
+        label=_(", ").join(content.head),
         head=[Cell(text=text, kind="number" if numeric[n] else "") for n, text in enumerate(content.head)],
         rows=rows,
         stages=() if by_row else content.stages,
@@ -92,11 +107,10 @@ def table(content: Table, addresses: Mapping[str, str] | None = None) -> Markup:
 
 
 def _kind(text: str, numeric: bool) -> str:
-    outcome = text.rpartition(" ")[2]
     if numeric:
         return "number"
-    if outcome in OUTCOMES and text != outcome:
-        return outcome
+    if text[1:2] == " " and text[0] in OUTCOMES:
+        return OUTCOMES[text[0]]
     return "long" if len(text) > LONG else "value" if VALUE.fullmatch(text) else ""
 
 
@@ -137,10 +151,10 @@ def tiles(tiles: Sequence[Tile], addresses: Mapping[str, str]) -> Markup:
 
 
 def beside(rows: Sequence[Mapping[str, Any]], left: str, right: str) -> Markup:
-    """Inputs and what came of them: {"input": text, right: text or texts}."""
+    """Inputs and what came of them: {"input": text, right: text or texts}. Both heads are marked for translation."""
     cells = [(row["input"], row[right]) for row in rows]
     joined = [(one, " / ".join(other) if isinstance(other, list) else other) for one, other in cells]
-    return table(Table(head=(left, right), rows=[(one, other or "(nothing)") for one, other in joined]))
+    return table(Table(head=(_(left), _(right)), rows=[(one, other or _("(nothing)")) for one, other in joined]))
 
 
 def page(
@@ -153,5 +167,6 @@ def page(
     """The whole page; `origin` says under the title where it comes from, and `beside` where runs are compared, by title
     with the address."""
     style = Markup((FOLDER / "style.css").read_text(encoding="utf-8"))
-    parts = [Section(title=name, parts=each) for name, each in sections.items()]
-    return str(render("page", title=title, style=style, origin=origin, beside=beside or {}, sections=parts)) + "\n"
+    parts = [Section(name=name, parts=each) for name, each in sections.items()]
+    given = {"title": _(title), "style": style, "origin": origin, "beside": beside or {}, "sections": parts}
+    return str(render("page", tag=language.tag(), **given)) + "\n"

@@ -10,11 +10,15 @@ from typing import Any
 
 import pandas as pd
 
+from pipeline.report.language import N_
 from pipeline.workspace import paths
 from pipeline.workspace.declaration import Declaration
 from rosphere.errors import InputError
 
-CONTROLS = {"pretrain_longer": "the narrow model trained on", "pretrain_scratch": "the wide model from random weights"}
+CONTROLS = {
+    "pretrain_longer": N_("the narrow model trained on"),
+    "pretrain_scratch": N_("the wide model from random weights"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,12 +8,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from pipeline.report.run_data import RunData
+from pipeline.report.wording import known
 from pipeline.workspace import links, paths
 
 
 def compared() -> dict[str, str]:
     """By title: where all pipelines stand beside one another. None at all where the experiment is not known."""
-    return links.pipelines(paths.home(paths.workspace(Path.cwd())))
+    found = links.pipelines(paths.home(paths.workspace(Path.cwd())))
+    return {known(title): address for title, address in found.items()}
 
 
 def addresses(run_data: RunData) -> dict[str, str]:

@@ -8,8 +8,10 @@ from typing import Any
 from markupsafe import Markup
 
 from pipeline.report import html, writing
+from pipeline.report.language import N_, _
 from pipeline.report.run_data import RunData
 from pipeline.report.tables import Table
+from pipeline.report.wording import known
 
 STAGE, WRITING = "evaluate_similarity", writing.STAGE
 # RoFormer-Sim small and its supervised successor on the test sets (kexue.fm/archives/8541).
@@ -29,26 +31,26 @@ def section(run_data: RunData, addresses: Mapping[str, str]) -> list[Markup]:
         *_graded(report, addresses),
         html.note(probe(report)),
         html.folded(
-            "nearest held-out sentences, for the first one of the first held-out groups",
-            html.beside(near["neighbours"], "sentence", "nearest"),
+            _("nearest held-out sentences, for the first one of the first held-out groups"),
+            html.beside(near["neighbours"], N_("sentence"), N_("nearest")),
         ),
         *writing.parts(run_data, addresses),
-        html.folded("how varied the paraphrases are", html.table(generation(run_data), addresses)),
+        html.folded(_("how varied the paraphrases are"), html.table(generation(run_data), addresses)),
     ]
 
 
 def retrieval(run_data: RunData) -> Table:
     """A row an encoder."""
     listed, table = run_data.declared[STAGE].listed, run_data.report(STAGE)["table"]
-    rows = [(name, *(each.text(values) for each in listed)) for name, values in table.items()]
-    return Table(head=("encoder", *(each.label for each in listed)), rows=rows, stages=(STAGE,))
+    rows = [(known(name), *(each.text(values) for each in listed)) for name, values in table.items()]
+    return Table(head=(_("encoder"), *(_(each.label) for each in listed)), rows=rows, stages=(STAGE,))
 
 
 def _graded(report: Mapping[str, Any], addresses: Mapping[str, str]) -> Sequence[Markup]:
     """Nothing where the data have no graded pairs of their own."""
     if not report["graded"]:
         return []
-    text = (
+    text = _(
         "Spearman's correlation with people's grades: as it is, whitened, whitened to fewer dimensions (whitening is "
         "fitted on training sentences only). Published: RoFormer-Sim small without and with supervision, on the test "
         "sets; its model has 6 layers of 384 and was trained on some 40 million pairs."
@@ -60,21 +62,25 @@ def graded(sets: Mapping[str, Mapping[str, Mapping[str, float]]]) -> Table:
     """A row per encoder and pooling, a column per set and split."""
     names = sorted(sets)
     encoders = list(dict.fromkeys(encoder for name in names for encoder in sets[name]))
-    rows = [(each, *(" / ".join(f"{v:.3f}" for v in sets[name][each].values()) for name in names)) for each in encoders]
-    rows.append(("published, without / with supervision", *(PUBLISHED.get(name, "") for name in names)))
-    return Table(head=("vectors", *names), rows=rows, stages=(STAGE,))
+    rows = [
+        (known(each), *(" / ".join(f"{v:.3f}" for v in sets[name][each].values()) for name in names))
+        for each in encoders
+    ]
+    rows.append((_("published, without / with supervision"), *(PUBLISHED.get(name, "") for name in names)))
+    return Table(head=(_("vectors"), *names), rows=rows, stages=(STAGE,))
 
 
 def probe(report: Mapping[str, Any]) -> str:
     found = report["negation"]
-    return (
-        f"Negation: a paraphrase is nearer than the sentence's negation in {found['paraphrase_nearer']:.0%} of the "
-        f"probe; mean cosine {found['paraphrase_cosine']:.3f} with the paraphrase, {found['negation_cosine']:.3f} with "
-        "the negation."
+    return _(
+        "Negation: a paraphrase is nearer than the sentence's negation in {nearer:.0%} of the probe; mean cosine "
+        "{paraphrase:.3f} with the paraphrase, {negation:.3f} with the negation."
+    ).format(
+        nearer=found["paraphrase_nearer"], paraphrase=found["paraphrase_cosine"], negation=found["negation_cosine"]
     )
 
 
 def generation(run_data: RunData) -> Table:
     report = run_data.report(WRITING)
-    rows = [(each.label, each.text(report)) for each in run_data.declared[WRITING].listed]
-    return Table(head=("what is written", "value"), rows=rows, stages=(WRITING,))
+    rows = [(_(each.label), each.text(report)) for each in run_data.declared[WRITING].listed]
+    return Table(head=(_("what is written"), _("value")), rows=rows, stages=(WRITING,))

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from markupsafe import Markup
 
 from pipeline.report import html
+from pipeline.report.language import _
 from pipeline.report.run_data import RunData
 from pipeline.report.tables import Table
 
@@ -20,6 +21,8 @@ def section(run_data: RunData, title: str, addresses: Mapping[str, str]) -> list
 def table(run_data: RunData, word: str) -> Table:
     """A row a metric, a column an item; a stage without items is a column of its own name."""
     found = {name: report for name in run_data.names(word) if (report := run_data.found(name)) is not None}
-    rows = [(each.label, *(each.text(report) for report in found.values())) for each in run_data.declared[word].listed]
+    rows = [
+        (_(each.label), *(each.text(report) for report in found.values())) for each in run_data.declared[word].listed
+    ]
     heads = [name.partition("@")[2] or name for name in found]
-    return Table(head=(run_data.declared[word].title, *heads), rows=rows, stages=tuple(found))
+    return Table(head=(_(run_data.declared[word].title), *heads), rows=rows, stages=tuple(found))

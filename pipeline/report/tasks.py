@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 from markupsafe import Markup
 
 from pipeline.report import html
+from pipeline.report.language import _, sentences
 from pipeline.report.run_data import RunData
 from pipeline.report.tables import Table
+from pipeline.report.wording import in_words, known
 from rosphere.clue import published
 
 WHOLE_MATRIX = 16  # labels; of more only the commonest confusions are shown
@@ -25,9 +27,10 @@ def details(run_data: RunData, name: str, addresses: Mapping[str, str]) -> Marku
     parts = [html.table(lengths(found, report["metric"]))]
     if found["classes"]:
         parts = [html.table(confusion(found)), html.table(classes(found)), *parts]
-    parts += [html.note(f"The first wrong rows of {found['wrong_rows']}:"), html.table(wrong(found))]
+    first = _("The first wrong rows of {count}:").format(count=found["wrong_rows"])
+    parts += [html.note(first), html.table(wrong(found))]
     parts.append(html.source([f"evaluate@{name}"], addresses))
-    return html.folded(f"{name}: where it is wrong", *parts)
+    return html.folded(_("{name}: where it is wrong").format(name=name), *parts)
 
 
 def confusion(found: dict[str, Any]) -> Table:
@@ -36,9 +39,9 @@ def confusion(found: dict[str, Any]) -> Table:
     labels = sorted({label for pair in counts for label in pair})
     if len(labels) > WHOLE_MATRIX:
         worst = [(gold, guess, str(n)) for gold, guess, n in found["confusion"] if gold != guess]
-        return Table(head=("gold", "predicted", "rows"), rows=worst[:WHOLE_MATRIX])
+        return Table(head=(_("gold"), _("predicted"), _("rows")), rows=worst[:WHOLE_MATRIX])
     rows = [(gold, *(str(counts.get((gold, guess), 0)) for guess in labels)) for gold in labels]
-    return Table(head=("gold \\ predicted", *labels), rows=rows)
+    return Table(head=(_("gold \\ predicted"), *labels), rows=rows)
 
 
 def classes(found: dict[str, Any]) -> Table:
@@ -46,16 +49,18 @@ def classes(found: dict[str, Any]) -> Table:
         (each["label"], *(f"{each[key]:.3f}" for key in ("precision", "recall", "f1")), str(each["gold"]))
         for each in found["classes"]
     ]
-    return Table(head=("class", "precision", "recall", "F1", "in gold"), rows=rows)
+    return Table(head=(_("class"), _("precision"), _("recall"), "F1", _("in gold")), rows=rows)
 
 
 def lengths(found: dict[str, Any], metric: str) -> Table:
-    rows = [
-        (f"{each['from']} to {each['to'] - 1}" if each["to"] else f"{each['from']} or more", str(each["rows"]))
-        + (f"{each[metric]:.3f}",)
-        for each in found["lengths"]
-    ]
-    return Table(head=("characters", "rows", metric), rows=rows)
+    rows = [(_between(each["from"], each["to"]), str(each["rows"]), f"{each[metric]:.3f}") for each in found["lengths"]]
+    return Table(head=(_("characters"), _("rows"), known(metric)), rows=rows)
+
+
+def _between(least: int, end: int | None) -> str:
+    if end is None:
+        return _("{least} or more").format(least=least)
+    return _("{least} to {most}").format(least=least, most=end - 1)
 
 
 def wrong(found: dict[str, Any]) -> Table:
@@ -63,7 +68,7 @@ def wrong(found: dict[str, Any]) -> Table:
         (str(each["row"]), " | ".join(map(_short, each["texts"])), _said(each["gold"]), _said(each["prediction"]))
         for each in found["wrong"]
     ]
-    return Table(head=("row", "text", "gold", "predicted"), rows=rows)
+    return Table(head=(_("row"), _("text"), _("gold"), _("predicted")), rows=rows)
 
 
 def _short(text: str) -> str:
@@ -83,12 +88,13 @@ def beside(run_data: RunData, split: Literal["dev", "test"]) -> Table | None:
         others = published.beside(name, split) if report["clue"] else []
         if not others:
             continue
-        rows += [(name, each.system, f"{each.figures[name]:.2f}", each.source) for each in others]
+        rows += [(name, known(each.system), f"{each.figures[name]:.2f}", known(each.source)) for each in others]
         if split == "dev":
-            kept = f"this run, {report['train_rows']} training rows, {report['dev_rows']} dev rows"
+            kept = _("this run, {train} training rows, {dev} dev rows")
+            kept = kept.format(train=report["train_rows"], dev=report["dev_rows"])
             rows.append((name, "rosphere", f"{100 * report['score']:.2f}", kept))
     stages = [f"evaluate@{row[0]}" if row[1] == "rosphere" else "" for row in rows]
-    head = ("task", "system", f"{split}, per cent", "source")
+    head = (_("task"), _("system"), _("{split}, per cent").format(split=in_words(split)), _("source"))
     return Table(head=head, rows=rows, stages=stages, linked=2) if rows else None
 
 
@@ -97,50 +103,68 @@ def section(run_data: RunData, addresses: Mapping[str, str]) -> list[Markup]:
     parts = [*map(html.note, findings(run_data))]
     dev, test = beside(run_data, "dev"), beside(run_data, "test")
     if dev:
-        parts.append(html.folded("published scores on dev, for the CLUE tasks of this run", html.table(dev, addresses)))
+        title = _("published scores on dev, for the CLUE tasks of this run")
+        parts.append(html.folded(title, html.table(dev, addresses)))
     if test:
-        said = "Published scores on the hidden test sets; no score of ours can stand beside them but one from CLUE:"
-        folded = html.folded("published scores on the hidden test sets", html.note(said), html.table(test, addresses))
-        parts.append(folded)
+        said = _("Published scores on the hidden test sets; no score of ours can stand beside them but one from CLUE:")
+        title = _("published scores on the hidden test sets")
+        parts.append(html.folded(title, html.note(said), html.table(test, addresses)))
     return [*parts, *(details(run_data, name, addresses) for name in run_data.tasks)]
 
 
 def findings(run_data: RunData) -> list[str]:
-    """One plain sentence a task."""
-    found = []
-    for name in run_data.tasks:
-        report = run_data.task(name)
-        parts = [
-            f"{name}: {report['metric']} {report['score']:.3f}{_spread(report)} on {report['dev_rows']} dev rows,",
-            "above" if report["score"] > report["majority"] else "NOT above",
-            f"the majority baseline ({report['majority']:.3f}) and",
-            "above" if report["score"] > report["baseline"] else "NOT above",
-            f"{report['baseline_name']} ({report['baseline']:.3f}).",
-        ]
-        if report["score"] <= report["baseline"] and report["train_rows"] <= FEW:
-            few = f"It has {report['train_rows']} training rows"
-            parts.append(f"{few}: with so few, counting learns more than fine-tuning.")
-        if report.get("dev_cut_share", 0) > MANY:
-            parts.append(f"{report['dev_cut_share']:.0%} of these rows are cut at max_length.")
-        parts += [_tested(report, key) for key in report if key.startswith("test") and key.endswith("_score")]
-        if report.get("selected_on_train_rows"):
-            parts.append(
-                f"The epoch was chosen on {report['selected_on_train_rows']} training rows set apart"
-                f" ({report['select_share']:.0%}), never on these."
-            )
-        found.append(" ".join(parts))
-    return found
+    """What was found of each task, in a few plain sentences."""
+    return [sentences(_finding(name, run_data.task(name))) for name in run_data.tasks]
+
+
+def _finding(name: str, report: Mapping[str, Any]) -> Iterator[str]:
+    yield _compared(name, report)
+    if report["score"] <= report["baseline"] and report["train_rows"] <= FEW:
+        few = _("It has {rows} training rows: with so few, counting learns more than fine-tuning.")
+        yield few.format(rows=report["train_rows"])
+    if report.get("dev_cut_share", 0) > MANY:
+        yield _("{share:.0%} of these rows are cut at max_length.").format(share=report["dev_cut_share"])
+    yield from (_tested(report, key) for key in report if key.startswith("test") and key.endswith("_score"))
+    if apart := report.get("selected_on_train_rows"):
+        chosen = _("The epoch was chosen on {rows} training rows set apart ({share:.0%}), never on these.")
+        yield chosen.format(rows=apart, share=report["select_share"])
+
+
+def _compared(name: str, report: Mapping[str, Any]) -> str:
+    """The score beside both baselines."""
+    above, below = _("above"), _("NOT above")
+    return _(
+        "{name}: {metric} {score:.3f}{spread} on {rows} dev rows, {first} the majority baseline ({majority:.3f}) and "
+        "{second} {baseline} ({simple:.3f})."
+    ).format(
+        name=name,
+        metric=known(report["metric"]),
+        score=report["score"],
+        spread=_spread(report),
+        rows=report["dev_rows"],
+        first=above if report["score"] > report["majority"] else below,
+        majority=report["majority"],
+        second=above if report["score"] > report["baseline"] else below,
+        baseline=known(report["baseline_name"]),
+        simple=report["baseline"],
+    )
 
 
 def _tested(report: Mapping[str, Any], key: str) -> str:
     """What was measured on a test set of one's own that has answers."""
     split = key.removesuffix("_score")
-    return (
-        f"On its {report[f'{split}_rows']} {split} rows: {report[key]:.3f} (majority {report[f'{split}_majority']:.3f},"
-        f" {report['baseline_name']} {report[f'{split}_baseline']:.3f})."
+    return _("On its {rows} {split} rows: {score:.3f} (majority {majority:.3f}, {baseline} {simple:.3f}).").format(
+        rows=report[f"{split}_rows"],
+        split=in_words(split),
+        score=report[key],
+        majority=report[f"{split}_majority"],
+        baseline=known(report["baseline_name"]),
+        simple=report[f"{split}_baseline"],
     )
 
 
 def _spread(report: Mapping[str, Any]) -> str:
     """Standard deviation over the seeds, where there are several."""
-    return f" ± {report['score_std']:.3f} over {len(report['scores'])} seeds" if "scores" in report else ""
+    if "scores" not in report:
+        return ""
+    return _(" ± {spread:.3f} over {count} seeds").format(spread=report["score_std"], count=len(report["scores"]))

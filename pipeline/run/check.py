@@ -21,6 +21,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import stages
 from pipeline.cards.card import Card
+from pipeline.report.language import Report
 from pipeline.run import labelled_check, model_check, source_check
 from pipeline.run import settings as config
 from pipeline.tracking.promotion import directed
@@ -46,7 +47,7 @@ from stages.widen import Widen
 PARAMS, SOURCES = Path("params.yaml"), Path("data/sources")
 CONTROLS = ("pretrain_longer", "pretrain_scratch")
 VOCABULARY = 5000  # to try sizes with; the real one is known after prepare
-# Of no stage, or of many.
+# Of no stage, of many, or of the page, which declares nothing.
 SHARED: dict[str, Any] = {
     "seed": int,
     "precision": Requested,
@@ -54,6 +55,7 @@ SHARED: dict[str, Any] = {
     "sizes": dict[str, Size],
     "card": Card,
     "tracking": Tracking,
+    "report": Report,
 }
 
 

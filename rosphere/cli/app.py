@@ -13,7 +13,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from rosphere.cli import clue
+from rosphere.cli import clue, language
 from rosphere.cli.dimension import dimension
 from rosphere.cli.generate import generate
 from rosphere.cli.interpolate import interpolate
@@ -23,10 +23,11 @@ from rosphere.cli.trying import trial
 from rosphere.cli.widen import widen
 from rosphere.errors import UNUSABLE, InputError, message
 
+HELP = ("-h", "--help")
 PLAIN: dict[str, Any] = {
     "rich_markup_mode": None,
     "pretty_exceptions_enable": False,
-    "context_settings": {"help_option_names": ["-h", "--help"]},
+    "context_settings": {"help_option_names": [*HELP]},
 }
 
 
@@ -93,7 +94,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     in_utf_8(sys.stdout)
     run = typer.main.get_command(application())  # the Typer object itself would exchange sys.excepthook
     try:
-        run([*map(decoded, sys.argv[1:])] if arguments is None else [*arguments], prog_name="rosphere")
+        words = [*map(decoded, sys.argv[1:])] if arguments is None else [*arguments]
+        if not set(HELP).isdisjoint(words) and language.wanted(os.environ, sys.stdout.encoding or "utf-8"):
+            language.speak(run)  # what needs no help does not wait for the catalogue
+        run(words, prog_name="rosphere")
     except (InputError, *UNUSABLE) as error:
         sys.exit(f"error: {message(error)}")
     except SystemExit as ended:

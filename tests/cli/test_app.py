@@ -47,7 +47,7 @@ def test_help_is_plain(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_every_help_starts_without_torch() -> None:
-    heavy = {"torch", "numpy", "transformers", "rich"}
+    heavy = {"torch", "numpy", "transformers", "rich", "babel"}
     calls = [["--help"], *([word, "--help"] for word in COMMANDS), ["clue", "score", "--help"]]
     loop = f"import sys; from rosphere.cli.app import main; [main(words) for words in {calls}]"
     ended = run("-c", f"{loop}; print(sorted({heavy} & set(sys.modules)), file=sys.stderr)")

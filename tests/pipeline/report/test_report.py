@@ -248,6 +248,7 @@ class Page(HTMLParser):
         self.fetched: list[str] = []
         self.anchors: list[str] = []
         self.cells: list[str] = []
+        self.texts: list[str] = []  # all that is shown or read aloud
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = {key: value or "" for key, value in attrs}
@@ -255,6 +256,7 @@ class Page(HTMLParser):
         self.fetched += [given[key] for key in ("src", "srcset", "data", "action") if key in given]
         self.fetched += [given["href"]] if "href" in given and tag not in ("a", "use") else []
         self.anchors += [given["id"]] if "id" in given else []
+        self.texts += [given["aria-label"]] if "aria-label" in given else []
         if tag not in self.EMPTY:
             self.open.append(tag)
 
@@ -269,6 +271,8 @@ class Page(HTMLParser):
     def handle_data(self, data: str) -> None:
         if "td" in self.open[-2:]:
             self.cells.append(data)
+        if data.strip() and "style" not in self.open:
+            self.texts.append(data.strip())
 
 
 def parsed(text: str) -> Page:

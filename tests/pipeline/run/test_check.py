@@ -49,6 +49,12 @@ NO_CONTROLS = [
 ]
 
 
+def test_a_language_that_the_page_has_not_is_refused(changed: Callable[..., Path]) -> None:
+    check.check(changed(("  language: en", "  language: zh")))
+    with pytest.raises(InputError, match="report.language: expected one of 'en', 'zh', got 'fr'"):
+        check.check(changed(("  language: en", "  language: fr")))
+
+
 @pytest.mark.parametrize(
     "change", [("  init: null", "  init: someone/small-bert"), ("  size: tiny-wide  #", "  size: null  #")]
 )
