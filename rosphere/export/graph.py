@@ -20,6 +20,7 @@ from torch.nn import functional as F
 from rosphere.encoder import rotary
 from rosphere.encoder.model import Encoder
 from rosphere.errors import InputError
+from rosphere.similarity.lexical import Lexical
 from rosphere.similarity.model import SimilarityModel, mean
 
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
@@ -67,8 +68,19 @@ class Sentences(nn.Module):
         pooled_NH = hidden_NLH[:, 0] if self.model.pooling == "cls" else mean(hidden_NLH, attention_mask)
         vectors_ND = F.normalize(self.model.pooler(pooled_NH), dim=-1)
         if self.model.lexical:
-            vectors_ND = self.model.lexical.beside(vectors_ND, input_ids, attention_mask)
+            vectors_ND = _beside(self.model.lexical, vectors_ND, input_ids, attention_mask)
         return vectors_ND, hidden_NLH
+
+
+def _beside(half: Lexical, semantic_NH: Tensor, ids_NL: Tensor, keep_NL: Tensor) -> Tensor:
+    """As ``Lexical.beside``, its tables looked up by F.embedding: that becomes Gather, which can be quantised, where
+    indexing becomes GatherND, which cannot.
+    """
+    weight_NL1 = F.embedding(ids_NL, half.weight_V[:, None]) * keep_NL[..., None]
+    sums_NH = (F.embedding(ids_NL, half.table_VH) * weight_NL1).sum(1)
+    lexical_NH = sums_NH / weight_NL1.sum(1).clamp(min=1e-9).sqrt()
+    both = ((1 - half.share) ** 0.5 * semantic_NH, half.share**0.5 * lexical_NH)
+    return F.normalize(torch.cat(both, dim=-1), dim=-1)
 
 
 def write(module: States | Sentences, path: Path) -> None:
