@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 
 from rosphere.cli import clue, language
 from rosphere.cli.dimension import dimension
+from rosphere.cli.export import onnx
 from rosphere.cli.generate import generate
 from rosphere.cli.interpolate import interpolate
 from rosphere.cli.predict import predict
@@ -63,7 +64,15 @@ def application() -> typer.Typer:
     scores.command()(clue.score)
     scores.command()(clue.pack)
     app.add_typer(scores, name="clue")
+    exports = typer.Typer(help="Finished models for those who serve them.", **PLAIN)
+    exports.command()(onnx)
+    exports.callback()(_grouped)
+    app.add_typer(exports, name="export")
     return app
+
+
+def _grouped() -> None:
+    """With one command alone a Typer would be that command."""
 
 
 def decoded(argument: str) -> str:

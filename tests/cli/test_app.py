@@ -16,7 +16,7 @@ from rosphere.cli.app import main
 from rosphere.cli.clue import pack
 
 ROOT = Path(__file__).resolve().parents[2]
-COMMANDS = ("similar", "generate", "interpolate", "predict", "widen", "dimension", "try", "clue")
+COMMANDS = ("similar", "generate", "interpolate", "predict", "widen", "dimension", "try", "clue", "export")
 MODULE = ("-m", "rosphere")
 SCRIPT = ("-c", "from rosphere.cli.app import main; main()")  # what the installed file says
 
@@ -36,6 +36,8 @@ def test_help_lists_all_commands(capsys: pytest.CaptureFixture[str]) -> None:
     assert listed(capsys.readouterr().out) == [*COMMANDS]
     main(["clue", "-h"])
     assert listed(capsys.readouterr().out) == ["score", "pack"]
+    main(["export", "-h"])
+    assert listed(capsys.readouterr().out) == ["onnx"]
 
 
 def test_help_is_plain(capsys: pytest.CaptureFixture[str]) -> None:
@@ -47,8 +49,13 @@ def test_help_is_plain(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_every_help_starts_without_torch() -> None:
-    heavy = {"torch", "numpy", "transformers", "rich", "babel"}
-    calls = [["--help"], *([word, "--help"] for word in COMMANDS), ["clue", "score", "--help"]]
+    heavy = {"torch", "numpy", "transformers", "rich", "babel", "onnx"}
+    calls = [
+        ["--help"],
+        *([word, "--help"] for word in COMMANDS),
+        ["clue", "score", "--help"],
+        ["export", "onnx", "--help"],
+    ]
     loop = f"import sys; from rosphere.cli.app import main; [main(words) for words in {calls}]"
     ended = run("-c", f"{loop}; print(sorted({heavy} & set(sys.modules)), file=sys.stderr)")
     assert (ended.returncode, ended.stderr) == (0, "[]\n")
