@@ -16,17 +16,24 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from ruamel.yaml import YAML
 
+from rosphere.errors import InputError
+from rosphere.preparation import finding
 from tests.project import ROOT, copied, dvc, environment
 from tests.shrink import shrink
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 
 PAGE = ROOT / "docs" / "tutorial.md"
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 INSTALL, REPRO, SHOW = "make install", "make repro", "rosphere try"
-# What `make repro` runs once all is installed.
-RECIPE = ("python -m pipeline.run.check", "python -m pipeline.workspace.outputs dvc --wait-for-lock repro", "cat reports/summary.md")
+# What `make repro` runs once all is installed; the check is a step of the page by itself.
+RECIPE = (
+    "python -m pipeline.run.check",
+    "python -m pipeline.workspace.outputs dvc --wait-for-lock repro",
+    "cat reports/summary.md",
+)
 # The command as it is installed is that of another folder.
 PRELUDE = 'set -euo pipefail\nrosphere() { python -m rosphere "$@"; }\n'
 NUMBER = re.compile(r"-?\d+(\.\d+)?(e-?\d+)?")
@@ -69,10 +76,13 @@ def run(folder: Path, commands: str) -> str:
     return done.stdout
 
 
-def small(folder: Path) -> None:
-    """Budgets of a test; the pairs that the sample's task would give are not there."""
-    shrink(folder / "params.yaml")
-    run(folder, "python -m pipeline.run.preset own -S 'roformer_sim.supervised.files=[]'")
+def small(params: Path) -> None:
+    """Budgets of a test; the judged pairs that they name are those of the sample, which is not prepared."""
+    shrink(params)
+    yaml = YAML()
+    document = yaml.load(params)
+    document["roformer_sim"]["supervised"]["files"] = []
+    yaml.dump(document, params)
 
 
 @pytest.fixture(scope="module")
@@ -84,10 +94,10 @@ def walked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, st
     for each in STEPS:
         if each.commands.startswith((INSTALL, SHOW)):
             continue
-        commands = "\n".join(RECIPE) if each.commands.strip() == REPRO else each.commands
+        commands = "\n".join(RECIPE[1:]) if each.commands.strip() == REPRO else each.commands
         printed[each.commands] = run(folder, commands)
         if "pipeline.run.preset" in commands:
-            small(folder)
+            small(folder / "params.yaml")
     return folder, printed
 
 
@@ -101,6 +111,12 @@ def test_make_does_what_is_run_in_its_place() -> None:
 def test_what_is_printed_before_training_is_as_shown(walked: tuple[Path, dict[str, str]], words: str) -> None:
     found = step(words) if not words.endswith("\n") else next(each for each in STEPS if each.commands.endswith(words))
     assert walked[1][found.commands] == found.printed
+
+
+def test_a_wrong_path_is_refused_as_shown() -> None:
+    (shown,) = re.findall(r"`error: (.*), \.\.\.`", PAGE.read_text(encoding="utf-8"))
+    with pytest.raises(InputError, match=f"^{re.escape(shown)}, "):
+        finding.files(["my/txt"], "prepare.local.text")
 
 
 def form(line: str) -> list[str]:
@@ -143,6 +159,8 @@ def test_the_search_page_answers(walked: tuple[Path, dict[str, str]]) -> None:
 
 
 def asked(address: str, what: str, body: dict[str, object]) -> dict[str, object]:
-    request = urllib.request.Request(f"{address}api/{what}", json.dumps(body).encode(), {"Content-Type": "application/json"})
+    request = urllib.request.Request(
+        f"{address}api/{what}", json.dumps(body).encode(), {"Content-Type": "application/json"}
+    )
     with urllib.request.urlopen(request, timeout=60) as response:
         return dict(json.load(response))
