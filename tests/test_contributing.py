@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from tests.test_house import ROOT
+from tests.project import ROOT
 
 FORMS = sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml"))
 POSTS = (8404, 8711, 8444, 8453, 8454, 8471, 8739)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.test_house import ROOT
+from tests.project import ROOT
 
 FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 CODE = re.compile(r"`([^`\n]+)`")

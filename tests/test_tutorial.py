@@ -23,7 +23,7 @@ from rosphere.preparation import finding
 from tests.project import ROOT, copied, dvc, environment
 from tests.shrink import shrink
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 
 PAGE = ROOT / "docs" / "tutorial.md"
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
