@@ -32,7 +32,7 @@ endif
 PYTEST := OMP_NUM_THREADS=1 python -m pytest -n auto --dist loadfile
 ALL := not slow and not gpu
 
-.PHONY: repro repro-alone scm flow test quick check ui bench clean
+.PHONY: install repro repro-alone scm flow test quick check ui bench clean
 repro: $(INSTALLED)
 	@exec python -m pipeline.workspace.lock $(MAKE) --no-print-directory repro-alone
 
@@ -51,6 +51,8 @@ scm: $(INSTALLED)
 	@if [ -e .git ] || { git rev-parse --git-dir >/dev/null 2>&1 && ! git check-ignore -q .; }; then \
 	  ! grep -qs no_scm .dvc/config.local || dvc config -q --local --unset core.no_scm; \
 	  else grep -qs no_scm .dvc/config.local || dvc config -q --local core.no_scm true; fi
+
+install: scm
 
 flow: scm
 	@python -m flows.pipeline

@@ -14,7 +14,7 @@ from rosphere.errors import InputError
 from tests import tiny
 
 ROOT = Path(__file__).resolve().parents[3]
-RECIPE = (  # README: "To start from published weights"
+RECIPE = (  # docs/data.md: "To start from published weights"
     ("  init: null", "  init: {place}"),
     ("vocabulary: {{path: null", "vocabulary: {{path: {place}"),
     ("pretrain_longer:\n  enabled: true", "pretrain_longer:\n  enabled: false"),
@@ -46,13 +46,13 @@ def checked(tmp_path: Path, place: Path, monkeypatch: pytest.MonkeyPatch, *, siz
 
 
 @pytest.mark.parametrize("padded", [0, 6])
-def test_the_recipe_of_the_readme_passes_with_a_larger_embedding_too(
+def test_the_documented_recipe_passes_with_a_larger_embedding_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, padded: int
 ) -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    documented = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
     for setting in ("pretrain.init: some/model", "prepare.vocabulary.path: some/model", "widen.size: null",
                     "pretrain_longer.enabled: false", "pretrain_scratch.enabled: false"):  # fmt: skip
-        assert f"`{setting}`" in readme
+        assert f"`{setting}`" in documented
     checked(tmp_path, bert(tmp_path / "bert", padded=padded), monkeypatch)
 
 
