@@ -52,7 +52,9 @@ KINDS: dict[str, dict[str, Any]] = {
     "roformer_v2": {"pooling": "cls", "model_type": "roformer_v2"},  # transformers knows none
     "smooth": {"pooling": "mean", "hidden_act": "smooth_relu_gaussian:0.5:learned"},  # nor this
 }
-THEIRS = [name for name in KINDS if name not in ("roformer_v2", "smooth")]
+SLOW = ("mean", "roformer_v2", "smooth")  # `lexical` has a mean as well
+EVERY = [pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name for name in KINDS]
+THEIRS = [each for name, each in zip(KINDS, EVERY, strict=True) if name not in ("roformer_v2", "smooth")]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -130,7 +132,7 @@ def session(target: Path, name: str = folder.MODEL) -> Any:
 # --- the graph
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", EVERY)
 def test_a_graph_is_well_formed_and_whole_in_one_file(made: Any, kind: str) -> None:
     found = made(kind)
     model = onnx.load(found.target / folder.MODEL, load_external_data=False)
@@ -147,7 +149,7 @@ def test_a_graph_is_well_formed_and_whole_in_one_file(made: Any, kind: str) -> N
     assert axes == inputs | outputs and [each.name for each in model.graph.output] == [*outputs]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", EVERY)
 @pytest.mark.parametrize("size", [1, 3, len(TEXTS)])
 def test_onnxruntime_gives_our_vectors(made: Any, kind: str, size: int) -> None:
     found = made(kind)
@@ -169,7 +171,7 @@ def test_and_those_of_sentence_transformers(made: Any, kind: str, monkeypatch: p
     np.testing.assert_allclose(vectors, theirs, rtol=0, atol=1e-4)
 
 
-@pytest.mark.parametrize("kind", ["mean", "bert"])
+@pytest.mark.parametrize("kind", ["lexical", "bert"])
 def test_states_are_those_of_transformers(made: Any, kind: str) -> None:
     import torch
     from transformers import AutoModel
@@ -269,7 +271,7 @@ def test_an_encoder_alone_gives_states(plain: Exported) -> None:
 # --- the check
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", EVERY)
 def test_what_is_said_of_the_check(made: Any, kind: str) -> None:
     said = made(kind).said
     assert said["texts"] == len(TEXTS) + 1 and said["checked"] == said["texts"] + checking.PROBES
