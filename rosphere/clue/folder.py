@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from rosphere import files
-from rosphere.clue import declared, fit
+from rosphere.clue import declared, fit, sequence_classification
 from rosphere.clue.declared import Declared
 from rosphere.clue.model import TaskModel
 from rosphere.clue.tasks import Task
@@ -23,6 +23,7 @@ SETTINGS, WEIGHTS = "task.json", "head.safetensors"
 def save(model: TaskModel, folder: Path, *, tokenizer: Path, own: Declared | None) -> None:
     """Writes the encoder without a vocabulary head, head.safetensors, task.json and a copy of the tokenizer's files.
 
+    Where transformers has a head that says the same, the folder is also one of its RoFormerForSequenceClassification.
     ``own`` is what a task of one's own says of itself; None: the library declares it.
     """
     with torch.device("meta"):
@@ -30,6 +31,8 @@ def save(model: TaskModel, folder: Path, *, tokenizer: Path, own: Declared | Non
     language.fresh = tuple(name for name in language.state_dict() if not name.startswith("encoder."))
     language.encoder = model.encoder
     folders.save(language, folder, tokenizer=tokenizer)
+    if sequence_classification.fits(model):
+        sequence_classification.complete(model, folder)
     tensors.save(folder / WEIGHTS, model.head.state_dict())
     task = model.task
     files.write_json(

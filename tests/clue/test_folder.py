@@ -105,6 +105,32 @@ def test_transformers_reads_the_encoder(model_type: str, tokenizer: Tokenizer, t
     assert encoders.not_taken(tmp_path) == [], "nothing else lies among the weights"
 
 
+def test_a_classifier_from_cls_opens_in_transformers_pipeline(tokenizer: Tokenizer, tmp_path: Path) -> None:
+    transformers = pytest.importorskip("transformers")
+    model = trained(OWN["tickets"].task("tickets"), tokenizer, means=False)
+    folders.save(model, tmp_path, tokenizer=tokenizer.folder, own=OWN["tickets"])
+    asked = transformers.pipeline("text-classification", model=str(tmp_path), device="cpu")
+    for row, judged in zip(ROWS["tickets"], predicting.judge(model, ROWS["tickets"], tokenizer), strict=True):
+        found = {each["label"]: each["score"] for each in asked(row["sentence"], top_k=None)}
+        assert found == pytest.approx(dict(zip(model.task.labels, judged.probabilities, strict=True)), abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("tickets", {"means": True}),
+        ("tickets", {"model_type": "bert"}),
+        ("tickets", {"hidden_act": "smooth_relu_gaussian:0.5"}),
+        ("same", {}),
+        ("names", {}),
+    ],
+)
+def test_others_stay_bare(name: str, changes: dict[str, Any], tokenizer: Tokenizer, tmp_path: Path) -> None:
+    model = trained(OWN[name].task(name), tokenizer, **{"means": False, **changes})
+    folders.save(model, tmp_path, tokenizer=tokenizer.folder, own=OWN[name])
+    assert json.loads((tmp_path / "config.json").read_text())["architectures"][0].endswith("Model")
+
+
 @pytest.fixture(scope="module")
 def saved(tokenizer: Tokenizer, tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("models")

@@ -59,8 +59,9 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     language = similarity.load(place / "own").language
     folders.save(language, place / "language", tokenizer=place / "pieces")
     own = Declared(kind="classification", labels=("退款", "物流"))
-    model = TaskModel(tiny.encoder(35, seed=2), own.task("tickets"), means=True)
-    task_folders.save(model, place / "task", tokenizer=place / "pieces", own=own)
+    for name, means in (("task", True), ("classifier", False)):
+        model = TaskModel(tiny.encoder(35, seed=2), own.task("tickets"), means=means)
+        task_folders.save(model, place / name, tokenizer=place / "pieces", own=own)
     return place
 
 
@@ -69,6 +70,7 @@ KINDS = {
     "vae": ("text-generation", "rosphere"),
     "language": ("fill-mask", "transformers"),
     "task": ("text-classification", "rosphere"),
+    "classifier": ("text-classification", "rosphere"),
 }
 
 
