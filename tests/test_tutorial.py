@@ -32,12 +32,13 @@ INSTALL, REPRO, SHOW = "make install", "make repro", "rosphere try"
 # use is made by these stages alone; the others come in the slow test.
 RECIPE = (
     "python -m pipeline.run.check",
-    "python -m pipeline.workspace.outputs dvc --wait-for-lock repro",
+    "python -m pipeline.run.forecast",
+    "ROSPHERE_FORECAST=$(CURDIR)/.run/forecast.json python -m pipeline.workspace.outputs dvc --wait-for-lock repro",
     "cat reports/summary.md",
 )
 USED = ("roformer_sim", "evaluate@topics")
-# The command as it is installed is that of another folder.
-PRELUDE = 'set -euo pipefail\nrosphere() { python -m rosphere "$@"; }\n'
+# The command as it is installed is that of another folder; make knows the name of this one.
+PRELUDE = 'set -euo pipefail\nCURDIR() { pwd; }\nrosphere() { python -m rosphere "$@"; }\n'
 NUMBER = re.compile(r"-?\d+(\.\d+)?(e-?\d+)?")
 
 
@@ -96,7 +97,7 @@ def walked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, st
     for each in STEPS:
         if each.commands.startswith((INSTALL, SHOW)):
             continue
-        commands = f"{RECIPE[1]} {' '.join(USED)}" if each.commands.strip() == REPRO else each.commands
+        commands = f"{RECIPE[2]} {' '.join(USED)}" if each.commands.strip() == REPRO else each.commands
         printed[each.commands] = run(folder, commands)
         if "pipeline.run.preset" in commands:
             small(folder / "params.yaml")
