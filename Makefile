@@ -32,7 +32,7 @@ endif
 PYTEST := OMP_NUM_THREADS=1 python -m pytest -n auto --dist loadfile
 ALL := not slow and not gpu
 
-.PHONY: install repro repro-alone scm flow test quick check ui bench clean
+.PHONY: install repro repro-alone scm flow test quick check ui bench clean help
 repro: $(INSTALLED)
 	@exec python -m pipeline.workspace.lock $(MAKE) --no-print-directory repro-alone
 
@@ -53,6 +53,13 @@ scm: $(INSTALLED)
 	  else grep -qs no_scm .dvc/config.local || dvc config -q --local core.no_scm true; fi
 
 install: scm
+
+help:
+	@echo "make repro    install, then train, evaluate and report; the same again goes on where it stopped"
+	@echo "make test     install what the tests need, and prove it       make quick   without servers and the real graph"
+	@echo "make ui       Prefect and MLflow on this machine               make flow    the same stages through Prefect"
+	@echo "make install  install and no more                              make check   ruff, mypy and the tests"
+	@echo "make bench    every benchmark                                  make clean   away with .venv and .run"
 
 flow: scm
 	@python -m flows.pipeline

@@ -16,6 +16,7 @@ from rosphere import files
 from rosphere.errors import InputError
 
 FILE = "training.json"
+LABELLED = "data/supervised.jsonl"  # that roformer_sim.supervised.files name
 MODELS, PREPARED = "models/", paths.report("prepare")
 COUNTS = ("steps", "tokens", "parameters", "sentences", "unlabelled_sentences", "latent", "train_rows", "dev_rows")
 
@@ -137,6 +138,9 @@ def amount(path: str, prepared: Mapping[str, Any]) -> str:
         return f"{pairs['train_groups']:,} groups of {pairs['train_sentences']:,} similar sentences; {held_out}"
     if folder == "tasks" and rest in tasks:
         return ", ".join(f"{split}: {tasks[rest][split]:,} rows" for split in ("train", "dev") if split in tasks[rest])
+    if path == LABELLED and Path(path).is_file():
+        pairs_ = sum(1 for line in Path(path).read_bytes().splitlines() if line.strip())
+        return f"{pairs_:,} labelled pairs" if pairs_ else ""
     return f"{prepared['vocabulary']:,} tokens" if folder == "tokenizer" and "vocabulary" in prepared else ""
 
 

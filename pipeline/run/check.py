@@ -24,12 +24,12 @@ from pipeline.cards.card import Card
 from pipeline.report.language import Report
 from pipeline.run import labelled_check, model_check, source_check
 from pipeline.run import settings as config
+from pipeline.run.typed import hint
 from pipeline.tracking.promotion import directed
 from pipeline.tracking.recording import Tracking
 from pipeline.workspace import declaration, dvc_yaml, paths, yaml_file
 from pipeline.workspace.declaration import Declaration
 from rosphere import files as our_files
-from rosphere.clue.declared import named
 from rosphere.clue.tasks import TASKS
 from rosphere.dimension.sizes import Size, encoder_config
 from rosphere.encoder.config import EncoderConfig
@@ -112,8 +112,11 @@ def _check_names(tasks: Sequence[str], settings: Prepare, of_tasks: Mapping[str,
     """Every task is declared, by the library or under prepare.tasks, and so is each that has settings of its own."""
     check_names(settings.tasks, CLUE)
     for task in tasks:
-        if task not in settings.tasks:
-            named(task)
+        if task not in settings.tasks and task not in TASKS:
+            near = hint(task, [*settings.tasks, *TASKS])
+            raise InputError(f"params.yaml: tasks: unknown task {task!r}{near}; one's own stand under prepare.tasks")
+    if unlisted := [task for task in settings.tasks if task not in tasks]:
+        print(f"note: declared under prepare.tasks, not listed under tasks: {', '.join(unlisted)}", file=sys.stderr)
     for task in of_tasks:
         if task not in settings.tasks and task not in TASKS:
             raise InputError(

@@ -117,7 +117,11 @@ def expected(
     known = usual["stages"].get(name) or usual["stages"].get(name.partition("@")[0])
     if known is None:
         return Expected(name=name, seconds=None)
-    return Expected(name=name, seconds=known["seconds"] * slower * _ratio(now, known.get("steps")))
+    share = _ratio(now, known.get("steps"))
+    if like := known.get("like"):  # a control, whose steps follow from those of others
+        shares = [_ratio(steps(params, each), usual["stages"][each].get("steps")) for each in like]
+        share = sum(shares) / len(shares)
+    return Expected(name=name, seconds=known["seconds"] * slower * share)
 
 
 def _ratio(now: int | None, before: int | None) -> float:

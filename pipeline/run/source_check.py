@@ -24,6 +24,8 @@ from rosphere.preparation.settings import Prepare, require_bounds
 from rosphere.preparation.source import Graded, Source
 from rosphere.preparation.splitting import split_documents
 
+# What counts of `prepare` mean, in words.
+SAID = {"dev_set_apart_of_train": "training rows set apart as dev"}
 EMPTY = Source(documents=lambda: iter(()), groups=(), tasks={}, origin={})
 
 
@@ -111,7 +113,7 @@ def _tell_of_own(source: Source) -> None:
         for line in task_check.look_over(task, source.tasks[name], None):
             print(f"note: {line}", file=sys.stderr)
         for what, count in source.counts[name].items():
-            print(f"note: task {name}: {count} {what}", file=sys.stderr)
+            print(f"note: task {name}: {count} {SAID.get(what, what)}", file=sys.stderr)
 
 
 def _require_text(settings: Prepare) -> None:

@@ -24,17 +24,28 @@ def require_there(source: str, key: str, there: object, tasks: Sequence[str]) ->
 
 
 def look_over(task: Task, splits: Splits, folder: Path | None) -> list[str]:
-    """What is worth a word of a task's rows: files that nothing reads.
+    """What is worth a word of a task's rows: files that nothing reads, classes that nothing teaches.
 
     Raises:
         InputError: no training row is left beside those that also stand in dev, or nothing can be learnt of them.
     """
-    _require_something_to_learn(task, writing.training_rows(task.name, splits, {task.name: task}))
+    train = writing.training_rows(task.name, splits, {task.name: task})
+    _require_something_to_learn(task, train)
     found = []
+    if untaught := _untaught(task, train, splits.get("dev", ())):
+        found.append(f"task {task.name}: in dev and never in training, so never right: {', '.join(untaught)}")
     unread = released.unread(task, folder) if folder else []
     if unread:
         found.append(f"{folder}: found and not read: {', '.join(unread)}")
     return found
+
+
+def _untaught(task: Task, train: Sequence[Row], dev: Sequence[Row]) -> list[str]:
+    """The classes of dev rows that no training row has."""
+    if task.kind != "classification":
+        return []
+    known = {str(row[task.gold]) for row in train}
+    return sorted({str(row[task.gold]) for row in dev if task.gold in row} - known)
 
 
 def _require_something_to_learn(task: Task, train: Sequence[Row]) -> None:

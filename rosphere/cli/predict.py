@@ -63,7 +63,10 @@ def _of_file(task: Task, file: Path | None) -> Iterator[Row]:
         for number, row in reading.rows(file):
             missing = [field for field in task.fields if field not in row]
             if missing:
-                raise InputError(f"{file}:{number}: expected the fields {', '.join(task.fields)}, {missing[0]!r} lacks")
+                fields = ", ".join(task.fields)
+                raise InputError(
+                    f"{file}:{number}: the field {missing[0]!r} is missing; a row of this task has {fields}"
+                )
             yield _without_gold(task, row)
         return
     for number, line in enumerate(given(None, file), 1):

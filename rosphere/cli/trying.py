@@ -19,7 +19,7 @@ Port = Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free")
 
 
 def trial(folder: Folder = Path("models"), host: Host = "127.0.0.1", port: Port = 8765) -> None:
-    """A page on this machine to try models on: search, paraphrases, similarity, ways between sentences, gaps."""
+    """A page on this machine to try models on: search, paraphrases, similarity, ways, gaps, tasks and cards."""
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
         raise InputError(f"try: {' and '.join(missing)} not installed; `pip install 'rosphere[try]'` has what it needs")

@@ -35,7 +35,7 @@ def document(path: Path) -> Any:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8 (byte {error.start})") from error
+        raise InputError(f"{path}: not UTF-8 (byte {error.start}){reading.other(path.read_bytes())}") from error
     try:
         return strict_json.loads(text)
     except json.JSONDecodeError as error:

@@ -93,6 +93,12 @@ class Answers:
         found = Found.below(folder)
         return cls(folder=folder, found=found, fields=_fields(folder, found.tasks))
 
+    def look_again(self) -> None:
+        """Models that have come since are found; one that was asked already stays as it was then."""
+        with self._lock:
+            self.found = Found.below(self.folder)
+            self.fields = _fields(self.folder, self.found.tasks)
+
     def index(self, lines: Sequence[str], encoder: str) -> tuple[str, str | None]:
         """A name under which ``search`` knows these lines, and what to say where not the whole of each is compared."""
         self._require("encoder", encoder, self.found.encoders)
@@ -210,7 +216,8 @@ class Answers:
     def _require(key: str, name: str, names: Sequence[str]) -> None:
         """A name is one of those that were found: no path of a request's own is ever opened."""
         if name not in names:
-            raise InputError(f"{key}: expected one of {', '.join(names) or 'none here'}, got {name!r}")
+            there = f"expected one of {', '.join(names)}" if names else "there is none here"
+            raise InputError(f"{key}: {there}, got {name!r}")
 
 
 def _fields(folder: Path, tasks: Sequence[str]) -> dict[str, list[str]]:

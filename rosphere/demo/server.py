@@ -86,6 +86,7 @@ def _answers(app: FastAPI, answers: Answers) -> None:
 
     @app.get("/api/models")
     def models() -> dict[str, Any]:
+        answers.look_again()
         found = answers.found
         return {
             "folder": str(answers.folder),

@@ -12,6 +12,8 @@ from tokenizers import Tokenizer as Backend
 from rosphere.errors import InputError
 from rosphere.export import running
 from rosphere.export.source import Source
+from rosphere.randomness.streams import Stream
+from rosphere.randomness.streams import generator as stream
 from rosphere.similarity.vectors import Vectors
 from rosphere.text.tokenizer import Tokenizer
 
@@ -27,7 +29,7 @@ def cut(tokenizer: Tokenizer, texts: Sequence[str], most: int) -> list[list[int]
 
 def probes(source: Source) -> list[list[int]]:
     """Random tokens in rows of lengths from 3 to the longest."""
-    generator = np.random.default_rng(0)
+    generator = stream(0, Stream.PROBES)
     lengths = np.linspace(3, source.most, PROBES).astype(int)
     return [generator.integers(0, len(source.tokenizer), length).tolist() for length in lengths]
 

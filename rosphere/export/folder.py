@@ -57,7 +57,14 @@ def write(source: Source, target: Path, *, texts: Sequence[str], int8: bool) -> 
             files.write_json(place / LOSS, found["int8"])
         _surroundings(source, place)
         pair = running.rows(session, checking.cut(source.tokenizer, readme.PAIR, source.most), pad=source.tokenizer.pad)
-        text = readme.text(sentences=source.sentences is not None, most=source.most, pair=pair, int8=found.get("int8"))
+        text = readme.text(
+            sentences=source.sentences is not None,
+            lexical=bool(source.sentences and source.sentences.lexical),
+            license=readme.license_of(source.folder),
+            most=source.most,
+            pair=pair,
+            int8=found.get("int8"),
+        )
         files.write_text(place / "README.md", text)
     return found
 

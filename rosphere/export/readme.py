@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from string import Template
 from typing import Any
 
@@ -12,9 +13,11 @@ PAIR = ("怎么挂失银行卡", "银行卡丢了怎么办")
 
 HEAD = """\
 ---
-library_name: sentence-transformers
+language: zh
+license: $license
+library_name: $library
 pipeline_tag: $task
-tags: [onnx]
+tags: [rosphere, onnx]
 ---
 
 # $title
@@ -57,10 +60,32 @@ and those of `onnx/model.onnx` is $mean in the mean and $worst at worst.
 """
 
 
-def text(*, sentences: bool, most: int, pair: Vectors, int8: Mapping[str, Any] | None) -> str:
-    """``pair``: what the graph gives for PAIR; ``int8``: what was measured of weights of 8 bits, if there are any."""
+def license_of(folder: Path) -> str:
+    """What the card of the model that is exported says, as Hugging Face spells it."""
+    from huggingface_hub import metadata_load
+
+    card = folder / "README.md"
+    found = metadata_load(card) if card.is_file() else None
+    return str((found or {}).get("license", "unknown"))
+
+
+def text(
+    *,
+    sentences: bool,
+    lexical: bool,
+    license: str,
+    most: int,
+    pair: Vectors,
+    int8: Mapping[str, Any] | None,
+) -> str:
+    """``pair``: what the graph gives for PAIR; ``int8``: what was measured of weights of 8 bits, if there are any.
+
+    ``lexical``: there is a half that sentence-transformers' ONNX backend cannot load.
+    """
     measured = {**int8, **{name: f"{value:.4f}" for name, value in int8["cosine"].items()}} if int8 else {}
     found = {
+        "license": license,
+        "library": "onnx" if lexical or not sentences else "sentence-transformers",
         "task": "sentence-similarity" if sentences else "feature-extraction",
         "title": f"A {'sentence' if sentences else 'text'} encoder as an ONNX graph",
         "most": most,

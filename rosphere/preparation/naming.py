@@ -35,15 +35,27 @@ class Naming:
             self._require_as_many(first, where)
             return names if names == list(self.columns) else None
         if not self._is_header(names):
-            raise InputError(f"{where}: expected a header line that names the columns, or columns: [...], got {names}")
+            raise InputError(f"{where}: {self._expected(names)}, got {names}")
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice:
             raise InputError(f"{where}: the header names {twice!r} more than once")
         return names
 
+    def _expected(self, names: Sequence[str]) -> str:
+        """Of a first line that is no header."""
+        if missing := [each for each in self._given() if each not in names]:
+            return f"expected a header line with the column {missing[0]!r}, which fields names, or columns: [...]"
+        return (
+            "expected a header line that names the columns as is usual; of other names fields: {OURS: THEIRS} says "
+            "which is which, and without a header columns: [...] names them"
+        )
+
+    def _given(self) -> list[str]:
+        return [each for theirs in self.fields.values() for each in ([theirs] if isinstance(theirs, str) else theirs)]
+
     def _is_header(self, names: Sequence[str]) -> bool:
         """Whether all that is given stands in it; where nothing is given, one known name."""
-        given = [each for theirs in self.fields.values() for each in ([theirs] if isinstance(theirs, str) else theirs)]
+        given = self._given()
         return set(given) <= set(names) if given else any(name.lower() in self.known for name in names)
 
     def _require_as_many(self, fields: Fields, where: str) -> None:

@@ -25,6 +25,7 @@ class Stream(IntEnum):
     DEV_NEXT_TOKENS = 13
     UNLABELLED = 14  # which sentences of the corpus train a sentence encoder
     LEXICAL = 15  # token vectors of a sentence vector's lexical half
+    PROBES = 16  # tokens by which an exported graph is compared with its model
 
 
 def generator(seed: int, stream: Stream, step: int | None = None) -> np.random.Generator:

@@ -20,8 +20,17 @@ def lines(path: Path) -> Iterator[tuple[int, str]]:
             try:
                 line = raw.decode("utf-8").rstrip("\r\n")
             except UnicodeDecodeError as error:
-                raise InputError(f"{path}:{number}: not UTF-8 (byte {error.start} of the line)") from error
+                raise InputError(f"{path}:{number}: not UTF-8 (byte {error.start} of the line){other(raw)}") from error
             yield number, line.removeprefix("\ufeff") if number == 1 else line
+
+
+def other(raw: bytes) -> str:
+    """What to do about bytes that are not UTF-8, where they can be GBK, as programs save Chinese under Windows."""
+    try:
+        raw.decode("gb18030")
+    except UnicodeDecodeError:
+        return ""
+    return "; it may be GBK: `iconv -f gb18030 -t utf-8 OLD > NEW` makes UTF-8 of it"
 
 
 def rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:

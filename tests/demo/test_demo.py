@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -314,3 +315,12 @@ def test_the_command_serves_until_it_is_told(folder: Path) -> None:
         finally:
             late.cancel()
             process.kill()
+
+
+def test_models_that_have_come_since_are_found(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder / "roformer_sim", tmp_path / "roformer_sim")
+    with TestClient(server.application(Answers.of(tmp_path)), base_url="http://127.0.0.1") as client:
+        assert client.get("/api/models").json()["tasks"] == []
+        shutil.copytree(folder / "evaluate" / "tickets", tmp_path / "evaluate" / "tickets")
+        assert client.get("/api/models").json()["tasks"] == ["evaluate/tickets"]
+        assert client.post("/api/predict", json={"task": "evaluate/tickets", "texts": ["一丁"]}).status_code == 200

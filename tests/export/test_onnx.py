@@ -27,7 +27,7 @@ from tests import tiny
 onnxruntime = pytest.importorskip("onnxruntime")
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxscript")
-from rosphere.export import checking, folder, graph, quantising, running, source  # noqa: E402
+from rosphere.export import checking, folder, graph, quantising, readme, running, source  # noqa: E402
 
 # torch takes seconds to make a graph, and there are eight.
 pytestmark = pytest.mark.integration
@@ -232,6 +232,22 @@ def test_the_readme_says_what_its_own_program_prints(
     exec(program, {})
     shape, cosine = capsys.readouterr().out.rsplit(maxsplit=1)
     assert shape == "(2, 32)" and f"It prints (2, 32) and a cosine of {float(cosine):.4f}." in text
+
+
+def test_the_readme_says_whose_licence_and_which_library(made: Any) -> None:
+    from huggingface_hub import metadata_load
+
+    found = {kind: metadata_load(made(kind).target / "README.md") for kind in ("cls", "lexical")}
+    assert {kind: each["library_name"] for kind, each in found.items()} == {
+        "cls": "sentence-transformers",
+        "lexical": "onnx",
+    }
+    assert {each["license"] for each in found.values()} == {"unknown"}
+
+
+def test_the_licence_is_that_of_the_model(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("---\nlicense: mit\n---\n", encoding="utf-8")
+    assert readme.license_of(tmp_path) == "mit"
 
 
 def test_modules_and_settings_are_those_that_servers_read(made: Any) -> None:

@@ -44,7 +44,9 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
 def test_what_is_not_utf8_is_refused_with_its_line_and_byte(tmp_path: Path) -> None:
     path = tmp_path / "gbk.txt"
     path.write_bytes("好\nab".encode() + "退货".encode("gbk") + b"\n")
-    with pytest.raises(InputError, match=r"gbk\.txt:2: not UTF-8 \(byte 2 of the line\)"):
+    with pytest.raises(
+        InputError, match=r"gbk\.txt:2: not UTF-8 \(byte 2 of the line\); it may be GBK: `iconv -f gb18030"
+    ):
         list(reading.lines(path))
 
 

@@ -2,6 +2,7 @@
 
 import errno
 import fcntl
+import importlib
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -35,6 +36,8 @@ class Connection:
         self.name = self.uri.replace(f"{home}/", "")  # wherever the workspace lies
         self.own = self.uri == f"{links.SQLITE}{paths.mlflow_database(home)}"  # the one that moves with the workspace
         artifacts.make_known()
+        if not self.uri.startswith("http"):  # before others wait for us: on a busy machine this takes us minutes
+            importlib.import_module("mlflow.store.tracking.sqlalchemy_store")
         with self.locked():  # two processes creating one SQLite store break it for good
             self.client = MlflowClient(self.uri)
             self.experiment = self._find_experiment(home)

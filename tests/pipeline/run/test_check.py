@@ -583,12 +583,20 @@ def test_tasks_of_ones_own_are_looked_over(
 
     good = f"kind: classification, files: {tmp_path}/weather.tsv, dev_share: 0.3"
     check.check(declared(good))
-    assert "note: task weather: 1 train_dropped_unlabelled\n" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "note: task weather: 1 train_dropped_unlabelled\n" in said and "not listed" not in said
+    assert "note: task weather: 1 training rows set apart as dev\n" in said
+    unlisted = ("tasks: [sentiment, weather]", "tasks: [sentiment]")
+    check.check(declared(good, unlisted))
+    assert "declared under prepare.tasks, not listed under tasks: weather\n" in capsys.readouterr().err
+    misspelt = ("tasks: [sentiment, weather]", "tasks: [sentiment, wether]")
+    with pytest.raises(InputError, match="tasks: unknown task 'wether'; did you mean 'weather'"):
+        check.check(declared(good, misspelt))
     for given, complaint in (
         (good.replace("classification", "class"), r"prepare\.tasks\.weather\.kind: expected one of 'classification'"),
         (good.replace(", dev_share: 0.3", ""), r"prepare\.tasks\.weather: expected a dev file, or dev_share"),
         (good.replace("weather.tsv", "w.tsv"), r"prepare\.tasks\.weather\.files: no such file: .*w\.tsv"),
-        (good + ", fields: {sentence: review}", r"weather\.tsv:1: expected a header line that names the columns"),
+        (good + ", fields: {sentence: review}", r"weather\.tsv:1: expected a header line with the column 'review'"),
         (good + ", fields: {review: text}", r"weather: fields: expected some of sentence, .*, got 'review'"),
     ):
         with pytest.raises(InputError, match=complaint):

@@ -19,7 +19,14 @@ from pipeline.workspace.environment import FORECAST
 from rosphere import files
 from tests.test_house import ROOT
 
-USUAL = {"gflops": 80.0, "stages": {"pretrain": {"seconds": 100.0, "steps": 1000}, "evaluate": {"seconds": 30.0}}}
+USUAL = {
+    "gflops": 80.0,
+    "stages": {
+        "pretrain": {"seconds": 100.0, "steps": 1000},
+        "evaluate": {"seconds": 30.0},
+        "control": {"seconds": 60.0, "like": ["pretrain"]},
+    },
+}
 PARAMS: dict[str, Any] = {"pretrain": {"schedule": {"steps": 500}}, "evaluate": {"schedule": {}}}
 RUN = Forecast(
     began=1000.0,
@@ -46,6 +53,7 @@ def test_a_stage_that_has_not_run_here_takes_what_it_takes_elsewhere_by_steps_an
 
     assert found("pretrain") == 100.0 * 2.0 * 500 / 1000
     assert found("evaluate@own") == 30.0 * 2.0
+    assert found("control") == 60.0 * 2.0 * 500 / 1000
     assert found("of_your_own") is None
 
 

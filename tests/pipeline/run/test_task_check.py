@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from pipeline.run import task_check
+from rosphere.clue.declared import Declared
 from rosphere.clue.tasks import TASKS
 from rosphere.errors import InputError
 
@@ -38,3 +39,13 @@ def test_nothing_to_learn_is_refused(name: str, poor: dict[str, Any], enough: di
     assert task_check.look_over(TASKS[name], {"train": [poor, enough], "dev": dev}, None) == []
     with pytest.raises(InputError, match=f"task {name}: .*{message}"):
         task_check.look_over(TASKS[name], {"train": [poor, poor], "dev": dev}, None)
+
+
+def test_classes_that_only_dev_has_are_named() -> None:
+    task = Declared(kind="classification", labels=("a", "b", "c")).task("own")
+    train = [{"sentence": f"{n}", "label": "ab"[n % 2]} for n in range(4)]
+    dev = [{"sentence": "x", "label": "c"}, {"sentence": "y", "label": "a"}]
+    assert task_check.look_over(task, {"train": train, "dev": dev}, None) == [
+        "task own: in dev and never in training, so never right: c"
+    ]
+    assert task_check.look_over(task, {"train": train, "dev": dev[1:]}, None) == []

@@ -161,6 +161,6 @@ def test_a_tasks_model_is_served(name: str, pieces: Path, tmp_path: Path) -> Non
         np.testing.assert_allclose(found["probabilities"].tolist(), [each.probabilities for each in judged], atol=1e-6)
     as_rows = pandas.DataFrame({"row": [json.dumps({**row, loaded.task.gold: "?"}) for row in rows]})
     assert served.predict(as_rows)["answer"].tolist() == found["answer"].tolist()
-    for row, expected in (("{", "1: row: not JSON"), ("[]", "1: row: expected an object"), ("{}", "lacks")):
+    for row, expected in (("{", "1: row: not JSON"), ("[]", "1: row: expected an object"), ("{}", "is missing")):
         with pytest.raises(InputError, match=expected):
             served.predict(pandas.DataFrame({"row": [row]}))
