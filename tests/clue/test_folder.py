@@ -193,7 +193,7 @@ def test_predict_rows_of_every_kind(name: str, saved: Path, tmp_path: Path, caps
             "quiz",
             [],
             '{"context": ["一"], "question": "丁"}\n',
-            "rows.jsonl:1: expected the fields context, question, choice",
+            "rows.jsonl:1: the field 'choice' is missing; a row of this task has context, question, choice",
         ),
         ("nothing", ["一"], None, "nothing: no such folder"),
     ],

@@ -164,7 +164,7 @@ def test_a_name_that_does_not_stand_there_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text('{"q": "甲", "r": "乙"}', encoding="utf-8")
     fields = {"sentence1": "q", "sentence2": "r", "score": "grade"}
     named = naming.naming_of(graded.GradedFiles(files="", fields=fields))
-    with pytest.raises(InputError, match=r"a\.csv:1: expected a header line that names the columns"):
+    with pytest.raises(InputError, match=r"a\.csv:1: expected a header line with the column 'r', which fields names"):
         graded.read_set("ours", tmp_path / "a.csv", named)
     with pytest.raises(InputError, match=r"a\.jsonl:1: expected 'grade', which fields names, the row has q, r"):
         graded.read_set("ours", tmp_path / "a.jsonl", named)

@@ -143,7 +143,9 @@ def test_fields_of_the_users_own_names(own: Callable[..., Path], tmp_path: Path)
     check.check(path)
     assert str(place) in check.inputs(path)
     path.write_text(path.read_text(encoding="utf-8").replace("sentence2: r", "sentence2: s"), encoding="utf-8")
-    with pytest.raises(InputError, match=r"named\.csv:1: expected a header line that names the columns"):
+    with pytest.raises(
+        InputError, match=r"named\.csv:1: expected a header line with the column 's', which fields names"
+    ):
         check.check(path)
     path.write_text(path.read_text(encoding="utf-8").replace("sentence2: s", "sentence3: r"), encoding="utf-8")
     with pytest.raises(InputError, match=r"local.pairs.*fields: expected some of sentence1, .* got 'sentence3'"):
