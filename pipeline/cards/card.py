@@ -88,6 +88,11 @@ def kind(folder: Path) -> Kind:
     return KINDS[models.mark(folder)]
 
 
+def describes(folder: Path) -> bool:
+    """Whether a folder holds a model of ours: a stage of one's own may make another, and a control none."""
+    return any((folder / mark).is_file() for mark in models.MARKS)
+
+
 def _task(folder: Path, found: Kind) -> str | None:
     """The pipeline_tag."""
     if found is not KINDS["head.safetensors"]:
@@ -122,25 +127,29 @@ def write(
 
 def _facts(folder: Path) -> dict[str, Any]:
     """What a folder's own files say of its model, for the templates."""
-    read = {name: files.json_object(folder / name) for name in ("config.json", "vae.json", "task.json")
-            if (folder / name).is_file()}  # fmt: skip
+    names = [name for name in ("config.json", "vae.json", "task.json") if (folder / name).is_file()]
+    read = {name: files.json_object(folder / name) for name in names}
     vae, task = read.get("vae.json"), read.get("task.json")
     config = vae["encoder"] if vae else read["config.json"]
     return {
         "config": config,
         "bert": config.get("model_type") == "bert",
         "own_activation": str(config.get("hidden_act", "")).partition(":")[2] != "",
-        "lexical": (folder / "4_WordEmbeddings").is_dir(),
-        "pooling": "mean of the tokens" if _pools_means(folder) else "[CLS]",
-        "writes": (folder / "edits.json").is_file(),
         "shape": vae["shape"] if vae else None,
         "task": task,
+        **(_of_sentences(folder) if models.mark(folder) == "modules.json" else {}),
     }
 
 
-def _pools_means(folder: Path) -> bool:
-    path = folder / "1_Pooling" / "config.json"
-    return path.is_file() and bool(files.json_object(path).get("pooling_mode_mean_tokens"))
+def _of_sentences(folder: Path) -> dict[str, Any]:
+    from rosphere.similarity import folder as similarity
+
+    return {
+        "pooling": similarity.pooling_of(folder),
+        "lexical": (folder / similarity.WORDS).is_dir(),
+        "writes": (folder / similarity.EDITS).is_file(),
+        "length": similarity.LENGTH,
+    }
 
 
 def _front_matter(
@@ -148,29 +157,30 @@ def _front_matter(
 ) -> str:
     from huggingface_hub import ModelCardData
 
-    published = [each.init for each in phases if each.init and not each.init.startswith("models/")]
+    published = [each.init for each in phases if each.init and not each.init.startswith(training.MODELS)]
+    task = _task(folder, found)
     return str(
         ModelCardData(
             language="zh",
             license=said.license,
             library_name=found.library,
-            pipeline_tag=_task(folder, found),
+            pipeline_tag=task,
             tags=["rosphere", *found.tags],
             base_model=published[0] if published else None,
             model_name=name,
-            eval_results=_results(folder, found, phases, measured) or None,
+            eval_results=_results(task or "other", phases, measured) or None,
         ).to_yaml()
     )
 
 
-def _results(folder: Path, found: Kind, phases: Sequence[Phase], measured: Sequence[Measured]) -> list[Any]:
+def _results(task: str, phases: Sequence[Phase], measured: Sequence[Measured]) -> list[Any]:
     """Every figure as Hugging Face's model-index has it: of the stage that trained the model and of those after it."""
     from huggingface_hub import EvalResult
 
     last = [Measured(stage=phases[-1].stage, figures=phases[-1].figures)] if phases else []
     return [
         EvalResult(
-            task_type=_task(folder, found) or "other",
+            task_type=task,
             dataset_type="rosphere",
             dataset_name=f"held out from the training data ({each.stage})",
             metric_type=figure.key,

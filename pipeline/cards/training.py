@@ -10,7 +10,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.workspace import declaration, paths
+from pipeline.run import forecast
+from pipeline.workspace import declaration, numbers, paths
 from pipeline.workspace.declaration import Declaration
 from rosphere import files
 from rosphere.errors import InputError
@@ -67,36 +68,22 @@ class Phase:
 
 def figures(declared: Declaration | None, report: Mapping[str, Any], item: str = "") -> tuple[Figure, ...]:
     """The declared metrics that a report holds."""
-    words = {**report, "item": item}
+    words, held = {**report, "item": item}, numbers.flat(report, separator=".", lists=False)
     return tuple(
         Figure(
             key=metric.key,
             label=f"{metric.label}, {metric.headline.format_map(words)}" if "{" in metric.headline else metric.label,
-            value=_within(report, metric.key),
+            value=declaration.value(report, metric.key),
             shown=metric.text(report),
             beside={
-                rival.name.format_map(words): format(_within(report, rival.key), metric.format)
+                rival.name.format_map(words): format(declaration.value(report, rival.key), metric.format)
                 for rival in metric.rivals
-                if not rival.stage and rival.item in ("", item) and _number(report, rival.key)
+                if not rival.stage and rival.item in ("", item) and rival.key in held
             },
         )
         for metric in (declared.metrics if declared else ())
-        if _number(report, metric.key)
+        if metric.key in held
     )
-
-
-def _number(report: Mapping[str, Any], key: str) -> bool:
-    value = _within(report, key)
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _within(report: Mapping[str, Any], key: str) -> Any:
-    node: Any = report
-    for word in key.split("."):
-        if not isinstance(node, Mapping) or word not in node:
-            return None
-        node = node[word]
-    return node
 
 
 def phase(
@@ -111,8 +98,7 @@ def phase(
     word, _, item = name.partition("@")
     declared, section = declaration.read(Path("stages")).get(word), params.get(word)
     prepared = files.json_object(PREPARED) if PREPARED.is_file() else {}
-    schedule = section.get("schedule") if isinstance(section, Mapping) else None
-    planned = {"steps": schedule["steps"]} if isinstance(schedule, Mapping) and "steps" in schedule else {}
+    planned = {} if (count := forecast.steps(params, name)) is None else {"steps": count}
     return Phase(
         stage=name,
         seed=params.get("seed"),

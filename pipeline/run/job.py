@@ -157,9 +157,8 @@ class Job:
     def _card(self) -> None:
         """The card of each model that dvc.yaml says this stage makes, and training.json, from which it is drawn."""
         root = Path.cwd()
-        made = [
-            out for out in dvc_yaml.declared(root, self.name).outs if out.parts[0] == "models" and any(out.iterdir())
-        ]
+        outs = dvc_yaml.declared(root, self.name).outs
+        made = [out for out in outs if out.parts[0] == "models" and card.describes(out)]
         if not made:
             return
         params = yaml_file.read(PARAMS)

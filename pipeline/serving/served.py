@@ -138,10 +138,9 @@ def _row(task: Any, number: int, values: Mapping[str, Any]) -> Mapping[str, Any]
         if "row" not in given:
             return predicting.row_of(task, [given[key] for key in ("text", "other") if key in given])
         row = json.loads(given["row"])
-        if not isinstance(row, dict) or (missing := [field for field in task.fields if field not in row]):
-            lacking = f"; {missing[0]!r} is missing" if isinstance(row, dict) else ""
-            raise InputError(f"row: expected an object with the fields {', '.join(task.fields)}{lacking}")
-        return {key: value for key, value in row.items() if key != task.gold}
+        if not isinstance(row, dict):
+            raise InputError(f"row: expected an object with the fields {', '.join(task.fields)}")
+        return predicting.asked(task, row)
     except json.JSONDecodeError as error:
         raise InputError(f"{number}: row: not JSON ({error})") from error
     except InputError as error:

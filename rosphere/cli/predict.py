@@ -54,20 +54,17 @@ def _of_arguments(task: Task, texts: Sequence[str]) -> Iterator[Row]:
 
 
 def _of_file(task: Task, file: Path | None) -> Iterator[Row]:
-    from rosphere.clue.predicting import PAIR, row_of
+    from rosphere.clue.predicting import PAIR, asked, row_of
     from rosphere.text import reading
 
     if file is None:
         return
     if file.suffix.lower() in ROWS:
         for number, row in reading.rows(file):
-            missing = [field for field in task.fields if field not in row]
-            if missing:
-                fields = ", ".join(task.fields)
-                raise InputError(
-                    f"{file}:{number}: the field {missing[0]!r} is missing; a row of this task has {fields}"
-                )
-            yield _without_gold(task, row)
+            try:
+                yield asked(task, row)
+            except InputError as error:
+                raise InputError(f"{file}:{number}: {error}") from error
         return
     for number, line in enumerate(given(None, file), 1):
         parts = line.split("\t") if task.fields == PAIR else [line]
@@ -75,11 +72,6 @@ def _of_file(task: Task, file: Path | None) -> Iterator[Row]:
             yield row_of(task, parts)
         except InputError as error:
             raise InputError(f"{file}: text {number}: {error}") from error
-
-
-def _without_gold(task: Task, row: Row) -> Row:
-    """An answer that stands in the row is not looked at."""
-    return {key: value for key, value in row.items() if key != task.gold}
 
 
 def shown(task: Task, row: Row, judged: Judged) -> str:

@@ -71,6 +71,13 @@ def row_of(task: Task, texts: Sequence[str]) -> Row:
     )
 
 
+def asked(task: Task, row: Row) -> Row:
+    """A row of a task without its answer, at which nobody is to look. Raises InputError where a field is missing."""
+    if missing := [field for field in task.fields if field not in row]:
+        raise InputError(f"the field {missing[0]!r} is missing; a row of this task has {', '.join(task.fields)}")
+    return {key: value for key, value in row.items() if key != task.gold}
+
+
 def value(task: Task, row: Row, judged: Judged) -> object:
     """The answer as it stands in files, a JSON value."""
     return KINDS[task.kind].written(task, row, judged.prediction)

@@ -135,6 +135,11 @@ def test_a_licence_that_is_no_word_and_a_folder_that_is_no_model_are_refused(tmp
         card.kind(tmp_path)
 
 
+def test_what_is_no_model_of_ours_has_no_card(models: Path, tmp_path: Path) -> None:
+    (tmp_path / "index.bin").write_bytes(b"a stage of one's own")
+    assert [card.describes(place) for place in (models / "own", tmp_path, tmp_path / "absent")] == [True, False, False]
+
+
 @pytest.mark.parametrize(
     ("path", "expected"),
     [
