@@ -121,6 +121,14 @@ def test_what_it_says_of_the_training(models: Path) -> None:
     assert text.count("| data/corpus | train: 3 documents, 9 tokens | pretrain, simbert | `ab12` |") == 1
 
 
+def test_a_card_is_the_same_when_it_is_drawn_from_training_json(models: Path, tmp_path: Path) -> None:
+    figure = replace(FIGURE, beside={"the majority": "1", "TF-IDF": "2"})
+    last = replace(PHASES[1], read=(CORPUS,), figures=(figure,))
+    written = training.write(tmp_path, last)
+    texts = [card.text(models / "own", phases, Card()) for phases in (written, training.read(tmp_path))]
+    assert texts[0] == texts[1] and "| TF-IDF 2; the majority 1 |" in texts[0]
+
+
 def test_a_licence_that_nobody_stated_is_not_made_up(models: Path) -> None:
     assert "Nobody has stated a licence" in card.text(models / "own", PHASES, Card())
     said = card.text(models / "own", PHASES, Card(license="mit", inputs="Reviews of our own shop."))
