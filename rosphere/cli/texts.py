@@ -37,3 +37,18 @@ def _standard_input() -> Iterator[tuple[int, str]]:
             yield number, raw.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
         except UnicodeDecodeError as error:
             raise InputError(f"-:{number}: not UTF-8 (byte {error.start} of the line)") from error
+
+
+def of_pairs(file: Path) -> list[str]:
+    """All texts of a file of pairs as `prepare` writes it."""
+    from rosphere.text import reading
+
+    found: list[str] = []
+    for number, row in reading.rows(file):
+        synonyms = row.get("synonyms", [])
+        if not (isinstance(synonyms, list) and all(isinstance(each, str) for each in synonyms)):
+            raise InputError(f"{file}:{number}: expected a list of texts under 'synonyms', got {synonyms!r:.80}")
+        found += [reading.text_field(row, "text", path=file, number=number), *synonyms]
+    if not found:
+        raise InputError(f"{file}: expected rows with a text, got none")
+    return found

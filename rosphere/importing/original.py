@@ -15,7 +15,9 @@ from rosphere import files
 from rosphere.encoder import config as configs
 from rosphere.encoder import tensors
 from rosphere.encoder.config import EncoderConfig
+from rosphere.importing import pooled
 from rosphere.importing.packed import Packed, Pieces
+from rosphere.text import published
 
 PREFIX = "query: "
 OUTER = {
@@ -72,7 +74,7 @@ def _inner(name: str) -> str:
 
 
 def tokenizer(pieces: Pieces) -> Tokenizer:
-    """XLM-R's: normalised by nmt_nfkc but for the wide tilde, runs of blanks made one, words that begin with a blank."""
+    """XLM-R's: normalised by nmt_nfkc but for the wide tilde, runs of blanks made one, words begin with a blank."""
     scored = list(zip(pieces.texts, pieces.scores, strict=True))
     found = Tokenizer(models.Unigram(scored, unk_id=pieces.unknown, byte_fallback=False))
     tilde, kept = "\uff5e", "\ue000"  # which NFKC would make an ASCII one
@@ -95,37 +97,18 @@ def tokenizer(pieces: Pieces) -> Tokenizer:
     return found
 
 
-def save(packed: Packed, folder: Path, *, length: int = 512) -> None:
+def save(packed: Packed, folder: Path) -> None:
     """The folder that transformers' ``AutoModel`` and sentence-transformers read."""
     folder.mkdir(parents=True, exist_ok=True)
     files.write_json(folder / "config.json", configs.to_json(config(packed), bare=True))
     tensors.save(folder / tensors.NAMES[0], state(packed))
-    tokenizer(packed.pieces).save(str(folder / "tokenizer.json"))
-    texts, special = packed.pieces.texts, packed.pieces
-    files.write_json(
-        folder / "tokenizer_config.json",
-        {
-            "tokenizer_class": "PreTrainedTokenizerFast",
-            "model_max_length": length,
-            "bos_token": texts[special.begin],
-            "cls_token": texts[special.begin],
-            "eos_token": texts[special.end],
-            "sep_token": texts[special.end],
-            "pad_token": texts[special.pad],
-            "unk_token": texts[special.unknown],
-        },
-    )
-    files.write_json(folder / "sentence_bert_config.json", {"max_seq_length": length, "do_lower_case": False})
-    prompts = {"query": PREFIX, "passage": "passage: "}
-    said = {"prompts": prompts, "default_prompt_name": "query", "similarity_fn_name": "cosine"}
-    files.write_json(folder / "config_sentence_transformers.json", said)
-    width = packed.sizes.hidden
-    pooling = {"word_embedding_dimension": width, "pooling_mode_mean_tokens": True, "pooling_mode_cls_token": False}
-    files.write_json(folder / "1_Pooling" / "config.json", pooling)
-    files.write_json(folder / "2_Normalize" / "config.json", {})
-    kinds = {"": "Transformer", "1_Pooling": "Pooling", "2_Normalize": "Normalize"}
-    rows = [
-        {"idx": n, "name": str(n), "path": path, "type": f"sentence_transformers.models.{kind}"}
-        for n, (path, kind) in enumerate(kinds.items())
-    ]
-    files.write_json(folder / "modules.json", rows)
+    tokenizer(packed.pieces).save(str(folder / published.WHOLE))
+    files.write_json(folder / published.SETTINGS, _said(packed.pieces, packed.sizes.positions))
+    pooled.save(folder, width=packed.sizes.hidden, length=packed.sizes.positions, prefix=PREFIX)
+
+
+def _said(pieces: Pieces, length: int) -> dict[str, str | int]:
+    named = {"bos": pieces.begin, "cls": pieces.begin, "eos": pieces.end, "sep": pieces.end}
+    named |= {"pad": pieces.pad, "unk": pieces.unknown}
+    tokens = {f"{role}_token": pieces.texts[number] for role, number in named.items()}
+    return {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": length, **tokens}

@@ -26,6 +26,7 @@ class Stream(IntEnum):
     UNLABELLED = 14  # which sentences of the corpus train a sentence encoder
     LEXICAL = 15  # token vectors of a sentence vector's lexical half
     PROBES = 16  # tokens by which an exported graph is compared with its model
+    HEALING = 17  # sentences from which a cut encoder learns the original's vectors
 
 
 def generator(seed: int, stream: Stream, step: int | None = None) -> np.random.Generator:
