@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -33,6 +33,15 @@ def read(path: Path) -> dict[str, Tensor]:
     except Exception as error:  # of a damaged file torch says anything, from EOFError to UnicodeDecodeError
         raise InputError(f"{path}: not a torch file of plain tensors ({_said(error)}): {files.seems(path)}") from error
     return _plain(found, path)
+
+
+def names(path: Path) -> list[str]:
+    """Of the tensors of a safetensors file, without reading them. Raises InputError where it is none."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return list(file.keys())
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"{path}: not a safetensors file ({_said(error)}): {files.seems(path)}") from error
 
 
 def save(path: Path, named: Mapping[str, Tensor]) -> None:

@@ -38,6 +38,8 @@ def load(folder: Path, *, max_length: int | None = None) -> SentenceTransformer:
     from sentence_transformers import SentenceTransformer
 
     settings = {"dtype": "float32", **({} if torch_alone else {"use_safetensors": True})}
+    if not torch_alone and _without_pooler(inner):
+        settings["add_pooling_layer"] = False  # else transformers draws one, and warns of it; nothing reads it here
     try:
         # else in the format they are stored in
         model = SentenceTransformer(
@@ -56,6 +58,14 @@ def _require_sizes(path: Path) -> None:
         largest = {"num_hidden_layers": MOST_LAYERS}.get(name, MOST if name in SIZES else None)
         if largest is not None and isinstance(value, int) and value > largest:
             raise InputError(f"{path}: {name}: expected at most {largest}, got {value}")
+
+
+def _without_pooler(folder: Path) -> bool:
+    """Whether a BERT's folder has the encoder alone."""
+    if not (folder / "config.json").is_file() or files.json_object(folder / "config.json").get("model_type") != "bert":
+        return False
+    weights = folder / tensors.NAMES[0]
+    return weights.is_file() and not any("pooler." in name for name in tensors.names(weights))
 
 
 def most(model: SentenceTransformer) -> int:
