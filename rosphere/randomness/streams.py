@@ -26,6 +26,8 @@ class Stream(IntEnum):
     UNLABELLED = 14  # which sentences of the corpus train a sentence encoder
     LEXICAL = 15  # token vectors of a sentence vector's lexical half
     PROBES = 16  # tokens by which an exported graph is compared with its model
+    BOOTSTRAP = 20  # units of a resample
+    GRADED = 21  # pairs of a graded set on which a published encoder is compared
 
 
 def generator(seed: int, stream: Stream, step: int | None = None) -> np.random.Generator:
