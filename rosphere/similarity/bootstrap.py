@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rosphere.randomness.streams import Stream, generator
+from rosphere.similarity.vectors import Vectors
 
 DRAWS = 1000  # of which the standard deviation is off by some 2 percent
 Counts = NDArray[np.int64]
@@ -43,7 +44,7 @@ def of_means(difference_N: NDArray[np.float64], cluster_N: NDArray[np.int64], *,
 
 
 def of_correlations(
-    before_P: NDArray[np.float64], after_P: NDArray[np.float64], scores_P: NDArray[np.float64], *, seed: int
+    before_P: Vectors, after_P: Vectors, scores_P: Vectors, *, seed: int
 ) -> float:
     """Standard error of Spearman's correlation of ``after`` with the scores less ``before``'s; pairs are drawn."""
     before, after, scores = map(Ranked, (before_P, after_P, scores_P))
@@ -58,7 +59,7 @@ def of_correlations(
 class Ranked:
     """Values whose ranks in a resample, equal ones sharing their mean, are worked out from the counts alone."""
 
-    def __init__(self, values_P: NDArray[np.float64]) -> None:
+    def __init__(self, values_P: Vectors) -> None:
         different, self._place_P = np.unique(values_P, return_inverse=True)
         self._different = len(different)
 
