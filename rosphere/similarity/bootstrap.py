@@ -43,9 +43,7 @@ def of_means(difference_N: NDArray[np.float64], cluster_N: NDArray[np.int64], *,
     return standard_error(lambda counts: float(counts @ sums / (counts @ sizes)), len(sizes), seed=seed)
 
 
-def of_correlations(
-    before_P: Vectors, after_P: Vectors, scores_P: Vectors, *, seed: int
-) -> float:
+def of_correlations(before_P: Vectors, after_P: Vectors, scores_P: Vectors, *, seed: int) -> float:
     """Standard error of Spearman's correlation of ``after`` with the scores less ``before``'s; pairs are drawn."""
     before, after, scores = map(Ranked, (before_P, after_P, scores_P))
 
