@@ -3,11 +3,11 @@
     python -m benchmarks.minimal_pairs [--model models/pretrain_wide] [--pairs FILE.jsonl] [--json FILE]
 
 FILE has lines {"good", "bad", "phenomenon"}. Printed is the share of pairs that the model gets right, by phenomenon,
-with the standard error sqrt(p (1 - p) / n): by the pseudo-log-likelihood of the masked model, and by the likelihood from
-left to right, which means something only of a model that was also trained to write. Neither is divided by the length.
-The pairs beside this file are our own, ten for each of six phenomena: enough to see what a small model has not learnt at
-all, too few to rank models by. Sets of others, such as ZhoBLiMP (arXiv 2411.06096), work once their fields have these
-names.
+with the standard error sqrt(p (1 - p) / n): by the pseudo-log-likelihood of the masked model, and by the likelihood
+from left to right, which means something only of a model that was also trained to write. Neither is divided by the
+length. The pairs beside this file are our own, ten for each of six phenomena: enough to see what a small model has not
+learnt at all, too few to rank models by. Sets of others, such as ZhoBLiMP (arXiv 2411.06096), work once their fields
+have these names.
 """
 
 from __future__ import annotations
