@@ -65,6 +65,7 @@ def settle(params: Path, minilm: Path, data: Path) -> None:
         "graded": {"sts": str(data / "sts.test.jsonl")},
     }.items():
         found["prepare"]["local"][key] = value
+    found["prepare"]["sentence_characters"] = [6, 100]  # English words are longer
     found["pretrain"]["init"] = str(minilm)
     found["pretrain"]["schedule"]["steps"] = found["pretrain_wide"]["schedule"]["steps"] = 3
     found["widen"]["size"] = None
