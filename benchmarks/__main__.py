@@ -11,7 +11,7 @@ import sys
 
 import benchmarks
 
-EXPERIMENTS = {"activations", "public_encoders", "vae", "widening"}
+EXPERIMENTS = {"activations", "minimal_pairs", "mteb", "public_encoders", "vae", "widening"}
 
 
 def main() -> None:

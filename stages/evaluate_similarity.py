@@ -12,11 +12,11 @@ import numpy as np
 from pipeline.run import runner
 from pipeline.run.settings import at_least
 from pipeline.workspace.declaration import Declaration, Metric, Rival
-from rosphere.encoder import folder
+from rosphere.encoder import folder, hub, modules
 from rosphere.encoder.model import MaskedLanguageModel
-from rosphere.similarity import encoding, evaluators, lexical, teachers
+from rosphere.similarity import before_after, encoding, evaluators, lexical, teachers
 from rosphere.similarity import folder as similarity
-from rosphere.similarity.evaluators import Benchmark
+from rosphere.similarity.evaluators import Benchmark, Graded
 from rosphere.similarity.model import SimilarityModel
 from rosphere.similarity.pairs import Groups
 from rosphere.similarity.vectors import Vectors, unit
@@ -163,6 +163,35 @@ def compare(job: runner.Job, encoders: Encoders, measure: Benchmark, dimensions:
     return vectors["roformer_sim"][:held]
 
 
+def published(init: str | None, teacher: Path) -> dict[str, str]:
+    """The encoders of others that this run came from, by their part in it: "start", "teacher"."""
+    found = {"start": init} if init else {}
+    foreign = teacher.is_dir() and not teachers.like_ours(teacher)
+    return {**found, "teacher": str(teacher)} if foreign and str(teacher) != init else found
+
+
+def beside_published(
+    job: runner.Job, encoders: Encoders, measure: Benchmark, sets: Sequence[Graded], most: int
+) -> None:
+    """Reports what became of each published encoder: nothing where there is none."""
+    named = published(job.scalar("pretrain.init", str | None), encoders.teacher)  # type: ignore[arg-type]  # a union
+    found = {}
+    for part, name in named.items():
+        place = hub.located(name)
+        bare = part == "start" and not modules.listed(place)
+        before = partial(before_after.of_language_model, place, tokenizer=encoders.tokenizer)
+        found[part] = {"name": name} | before_after.compared(
+            measure,
+            sets,
+            before=before if bare else partial(before_after.as_published, place, cache=encoders.cache),
+            after=partial(encoders.encode, encoders.model),
+            most=most,
+            seed=job.scalar("seed", int),
+        )
+    if found:
+        job.report({"published": found})
+
+
 def main() -> None:
     with runner.stage("evaluate_similarity") as job:
         settings, max_length = job.section(EvaluateSimilarity), job.scalar("roformer_sim.max_length", int)
@@ -177,6 +206,7 @@ def main() -> None:
             sets, encoders.poolings, fit_on=fit_on[: settings.measured], dimensions=settings.whitening
         )
         job.report({"graded": graded})
+        beside_published(job, encoders, measure, sets, settings.measured)
         queries = [members[0] for members in dev.members[:EXAMPLES] if members[0] < len(vectors)]
         near = evaluators.neighbours(vectors, dev.texts[: len(vectors)], queries, 3)
         pairs = zip((dev.texts[query] for query in queries), near, strict=True)

@@ -69,7 +69,8 @@ def prepare(
         raise InputError(f"the source has no usable text: {counts}")
     train, dev = splitting.split_documents(settings, documents)
     passed: dict[str, Any] = {"text": found}
-    mined, mined_counts = pairing.mine(settings.mining, train, source, connected, seed=seed)
+    general, general_counts = pairing.general(source, connected)
+    mined, mined_counts = pairing.mine(settings.mining, train, source, connected, seed=seed, general=general)
     if settings.mining.enabled and not connected.groups:
         groups, (train, dev), passed["text_mined"] = splitting.hold_out_mined(settings, mined, (train, dev), seed)
         mined = []
@@ -80,8 +81,8 @@ def prepare(
     pieces = make_tokenizer(settings.vocabulary, train, data / "tokenizer")
     report: dict[str, Any] = {"source": dict(source.origin), "text": counts, "vocabulary": len(pieces)}
     report["corpus"] = write_corpora({"train": train, "dev": dev}, data / "corpus", pieces, settings)
-    written = pairing.write(source, groups, filter_, mined, folder=data / "pairs", seed=seed)
-    report["pairs"] = {**connected.counts, **mined_counts, **written}
+    written = pairing.write(source, groups, filter_, mined, folder=data / "pairs", seed=seed, general=general)
+    report["pairs"] = {**connected.counts, **general_counts, **mined_counts, **written}
     if connected.places:
         report["places"] = connected.places
     own = {task.name: overrides.get(task.name, Overrides()) for task, _ in chosen}

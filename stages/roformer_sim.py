@@ -17,10 +17,11 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.run import runner
-from pipeline.run.settings import at_least
+from pipeline.run.settings import at_least, require_share
 from pipeline.workspace.declaration import Declaration, Metric
 from rosphere.randomness.state import seed_everything
 from rosphere.similarity import (
+    averaging,
     distillation,
     encoding,
     gradient_cache,
@@ -34,6 +35,7 @@ from rosphere.similarity import (
     whitening,
 )
 from rosphere.similarity import folder as similarity
+from rosphere.similarity.averaging import WeightAveraging
 from rosphere.similarity.counting import Counting, counted
 from rosphere.similarity.lexical import Lexical
 from rosphere.similarity.model import SimilarityModel
@@ -83,12 +85,15 @@ class RoformerSim:
     dropout: float
     partial_whitening: float
     lexical_share: float
+    general_share: float  # of a batch's pairs, where there are general ones
+    weight_averaging: WeightAveraging
     ngrams: Counting
     schedule: Schedule
     supervised: Supervised
 
     def __post_init__(self) -> None:
         at_least(self, batch_size=1, chunk=1, max_length=4, weight=0, contrastive=0, unlabelled=0, lexical_share=0)
+        require_share(self, "general_share")
 
     def general(self, seed: int) -> Unlabelled | None:
         """The corpus's part of every batch."""
@@ -188,6 +193,7 @@ class Training:
                 seed=self.seed,
                 unlabelled=self.unlabelled,
                 negatives=self.negatives if settings.contrastive else None,
+                general_share=settings.general_share,
             ),
             objective,
             settings.schedule,
@@ -258,6 +264,14 @@ class Training:
         return dev_losses(model, self.held_out, chunk=self.settings.chunk, contrast=self.settings.contrast)
 
 
+def averaged_with(settings: WeightAveraging, trained: SimilarityModel, tokenizer: Tokenizer) -> SimilarityModel | None:
+    """The encoder whose weights the trained ones will be averaged with, looked over before any training."""
+    if settings.alpha == 1:
+        return None
+    tokenizer.require_same(Path(settings.start))
+    return averaging.load_start(Path(settings.start), trained)
+
+
 def main() -> None:
     with runner.stage("roformer_sim", divides=True) as job:
         settings = job.section(RoformerSim)
@@ -266,6 +280,7 @@ def main() -> None:
         goal = teachers.vectors(Path(settings.teacher), training.texts, max_length=training.max_length, cache=job.cache)
         model = similarity.load(Path(settings.init), dropout=settings.dropout)
         tokenizer.require(model.language.config.vocab_size, model=Path(settings.init))
+        start = averaged_with(settings.weight_averaging, model, tokenizer)
         history = training.distil(model, goal, "")
         if settings.supervised.files:
             before = training.watched(model)
@@ -274,6 +289,9 @@ def main() -> None:
             history = training.distil(model, training.encode(classifier, training.texts), "distilled_back")
             found = {"before": before, "classifier": labelled, "accuracy": learnt[-1]["accuracy"]}
             job.report({"supervised": found})
+        if start:
+            averaging.average(model, start, settings.weight_averaging.alpha)
+            job.report({"averaged": training.watched(model)})
         similarity.save_pooler(model, TARGET)
         whitening.whiten_partially(
             model, tokenizer, training.texts, settings.partial_whitening, max_length=training.max_length

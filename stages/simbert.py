@@ -9,7 +9,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from pipeline.run import runner
-from pipeline.run.settings import at_least
+from pipeline.run.settings import at_least, require_share
 from pipeline.workspace.declaration import Declaration, Metric
 from rosphere.encoder import folder
 from rosphere.randomness.state import seed_everything
@@ -43,6 +43,7 @@ class Simbert:
     pooling: Pooling
     unlabelled: int  # sentences of the corpus a step; 0: none
     deletion: float
+    general_share: float  # of a batch's pairs, where there are general ones
     temperature: float
     dropout: float
     check: bool
@@ -50,6 +51,7 @@ class Simbert:
 
     def __post_init__(self) -> None:
         at_least(self, batch_size=1, chunk=1, max_length=4, unlabelled=0)
+        require_share(self, "general_share")
 
     def general(self, seed: int) -> Unlabelled | None:
         """The corpus's part of every batch."""
@@ -96,6 +98,7 @@ def main() -> None:
             seed=seed,
             unlabelled=general,
             negatives=negatives,
+            general_share=settings.general_share,
         )
 
         def objective(trained: nn.Module, batch: pairs.Batch, backward: loop.Backward) -> dict[str, Tensor]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from pipeline.report import html
+from pipeline.report import html, published
 from pipeline.report.judged import judged
 from pipeline.report.language import _, amount, ngettext, sentences
 from pipeline.report.run_data import CONTROLS, RunData, savings
@@ -140,6 +140,7 @@ def section(run_data: RunData, addresses: Mapping[str, str]) -> list[Markup]:
     return [
         html.lead(trained(run_data)),
         html.lead(able(run_data)),
+        *published.warnings(run_data),
         html.tiles(tiles(run_data), addresses),
         html.note(
             _("{won} of {all} comparisons are won. A draw counts as not beaten.").format(won=len(won), all=len(every))

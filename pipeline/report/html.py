@@ -138,6 +138,10 @@ def note(text: str) -> Markup:
     return render("paragraph", kind="note", text=text)
 
 
+def warning(text: str) -> Markup:
+    return render("paragraph", kind="warning", text=text)
+
+
 def aside(text: str) -> Markup:
     return render("paragraph", kind="aside", text=text)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from pipeline.report import html, writing
+from pipeline.report import html, published, writing
 from pipeline.report.language import N_, _
 from pipeline.report.run_data import RunData
 from pipeline.report.tables import Table
@@ -27,6 +27,7 @@ PUBLISHED = {
 def section(run_data: RunData, addresses: Mapping[str, str]) -> list[Markup]:
     report, near = run_data.report(STAGE), run_data.examples(STAGE)
     return [
+        *published.section(run_data, addresses),
         html.table(retrieval(run_data), addresses),
         *_graded(report, addresses),
         html.note(probe(report)),

@@ -67,6 +67,7 @@ WORDS = (
     N_("duplicate"),
     N_("empty"),
     N_("found"),
+    N_("general"),
     N_("gold"),
     N_("graded"),
     N_("group"),

@@ -159,7 +159,8 @@ def _check_models(sections: Mapping[str, Any]) -> None:
     """What others made is there and is what it should be; what stages make may come."""
     student: RoformerSim = sections["roformer_sim"]
     labelled = [("supervised.files", file) for file in student.supervised.files]
-    for key, name in [("teacher", student.teacher), ("init", student.init), *labelled]:
+    averaged = ("weight_averaging.start", student.weight_averaging.start)
+    for key, name in [("teacher", student.teacher), ("init", student.init), averaged, *labelled]:
         if _not_made([name]) and not Path(name).exists():
             raise InputError(f"params.yaml: roformer_sim.{key}: no such file or folder: {name}")
     judge = sections["evaluate_paraphrases"].teacher

@@ -56,6 +56,13 @@ def refuse_renamed(path: Path, document: Mapping[str, Any]) -> None:
         raise ConfigError(f"{path}: {error}") from error
 
 
+def require_share(settings: Any, *names: str) -> None:
+    """Raises InputError for a field that is not between 0 and 1."""
+    for name in names:
+        if not 0 <= getattr(settings, name) <= 1:
+            raise InputError(f"{name}: expected a share, 0 to 1, got {getattr(settings, name)}")
+
+
 def at_least(settings: Any, **bounds: float) -> None:
     """Refuses a field of ``settings`` that is below its bound; of a list each item, and an empty one.
 

@@ -13,6 +13,7 @@ from rosphere.errors import InputError, first_line
 
 REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
 SMALL = ("config.json", "vocab.txt", "tokenizer*.json", "special_tokens_map.json", "added_tokens.json", "*.index.json")
+SENTENCES = ("modules.json", "*_*/config.json", "sentence_bert_config.json", "config_sentence_transformers.json")
 WEIGHTS = ("*.safetensors", "*.bin")  # the second only where the first is missing
 
 
@@ -28,7 +29,7 @@ def located(name: str) -> Path:
 
     try:
         for weights in WEIGHTS:
-            folder = Path(snapshot_download(name, allow_patterns=[*SMALL, weights]))
+            folder = Path(snapshot_download(name, allow_patterns=[*SMALL, *SENTENCES, weights]))
             if list(folder.glob(weights)):
                 break
     except (OSError, ValueError, httpx.HTTPError) as error:

@@ -26,6 +26,7 @@ def _of_source(settings: Prepare, tasks: list[str], seed: int) -> Source:
             own.pairs,
             own.tasks,
             tasks,
+            general=own.general,
             answers=own.answers,
             graded=own.graded,
             positive_from=own.positive_from,

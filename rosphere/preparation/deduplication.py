@@ -55,7 +55,8 @@ class Deduplicator:
     def _note(self, what: str, group: Group, number: int) -> None:
         if not number:
             return
-        self.counts[what if group.origin == "group" else f"mined_{group.origin}_{what}"] += number
+        of = {"group": "", "general": "general_"}.get(group.origin, f"mined_{group.origin}_")
+        self.counts[of + what] += number
         if group.origin == "group" and what not in ("groups_read", "groups_kept"):
             places = self.places.setdefault(what, [])
             places += [group.name] if len(places) < PLACES else []

@@ -2,7 +2,7 @@
 
 | input                                                     | is left out                                         |
 |-----------------------------------------------------------|-----------------------------------------------------|
-| given groups and pairs, mined pairs                       | sentences, until no held-out pair is left           |
+| given groups and pairs, mined and general pairs           | sentences, until no held-out pair is left           |
 | labelled negatives, graded pairs for training,            | the pair, where it is or nearly is a held-out one   |
 | labelled pairs of roformer_sim, rows of tasks on pairs    | (contamination.py)                                  |
 | documents, and with them the unlabelled and the teacher's | the document with a held-out sentence, known by its |

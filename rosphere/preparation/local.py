@@ -34,14 +34,15 @@ def load(
     tasks: str | None,
     names: Sequence[str],
     *,
+    general: Sequence[str | PairFiles] = (),
     answers: Sequence[str] = (),
     graded: Mapping[str, str | GradedFiles] = MappingProxyType({}),
     positive_from: float | None = None,
 ) -> Source:
-    """``text``, ``pairs`` and ``answers`` are files, folders or globs; ``tasks`` a folder with one folder per task;
-    ``graded`` maps the name of a set of graded pairs to its file or folder; ``positive_from`` is the grade from which
-    on a graded pair among ``pairs`` is alike."""
-    texts, paired = _named(text, "text"), _named(pairs, "pairs")
+    """``text``, ``pairs``, ``general`` and ``answers`` are files, folders or globs; ``tasks`` a folder with one folder
+    per task; ``graded`` maps the name of a set of graded pairs to its file or folder; ``positive_from`` is the grade
+    from which on a graded pair among ``pairs`` is alike."""
+    texts, paired, mixed = _named(text, "text"), _named(pairs, "pairs"), _named(general, "general")
     answered = finding.files(answers, "prepare.local.answers")
     if not texts:
         raise InputError("params.yaml: prepare.local.text: expected files, folders or globs with text, got none")
@@ -52,21 +53,27 @@ def load(
                 yield from read_documents(path, naming)
 
     found = read_pairs(paired, positive_from=positive_from)
+    others = read_pairs(mixed, positive_from=positive_from, key="general")
     folder = Path(tasks) if tasks else None
     read = {name: clue.read_folder(folder / name, name) for name in names} if folder else {}
     sets = {name: _graded(name, given) for name, given in graded.items()}
-    named = [each.unread for each, _ in (*texts, *paired)]
+    named = [each.unread for each, _ in (*texts, *paired, *mixed)]
     unread = [*named, answered.unread, *(each.unread for each in sets.values())]
     return Source(
         documents=documents,
         groups=found.groups,
         negatives=found.negatives,
+        general=others.groups,
         tasks={name: splits for name, (splits, _) in read.items()},
         origin={"documents": ", ".join(str(path) for each, _ in texts for path in each.read)},
         counts={name: counts for name, (_, counts) in read.items()},
         answers=lambda: itertools.chain.from_iterable(map(read_answers, answered.read)),
         graded={name: each.rows for name, each in sets.items()},
-        rows={"pairs": found.counts, **{f"graded_{name}": each.counts for name, each in sets.items()}},
+        rows={
+            "pairs": found.counts,
+            **({"general": others.counts} if general else {}),
+            **{f"graded_{name}": each.counts for name, each in sets.items()},
+        },
         unread=sorted({str(path) for paths in unread for path in paths}),
     )
 
@@ -99,7 +106,7 @@ def read_documents(path: Path, naming: Naming | None = None) -> Iterator[str]:
         yield from (records.text(record, where) for where, record in named_records(path, naming))
 
 
-def read_pairs(paths: Sequence[NamedPaths], *, positive_from: float | None) -> Labelled:
+def read_pairs(paths: Sequence[NamedPaths], *, positive_from: float | None, key: str = "pairs") -> Labelled:
     """Raises InputError where there are pairs and none of them is alike."""
     found = Labelled()
     for each, naming in paths:
@@ -108,7 +115,7 @@ def read_pairs(paths: Sequence[NamedPaths], *, positive_from: float | None) -> L
     if paths and not found.groups:
         why = ", ".join([*labelled.reasons(found.counts), f"{found.counts['negatives']} not alike"])
         raise InputError(
-            f"params.yaml: prepare.local.pairs: expected pairs that are alike, got none of {found.counts['read']} rows"
+            f"params.yaml: prepare.local.{key}: expected pairs that are alike, got none of {found.counts['read']} rows"
             f" ({why})"
         )
     return found

@@ -54,13 +54,33 @@ def require_measurable(groups: Split, *, share: float, seed: int) -> None:
         )
 
 
-def write(source: Source, groups: Split, filter_: Filter, mined: Iterable[Group], *, folder: Path, seed: int) -> Counts:
+def general(source: Source, found: Components) -> tuple[list[Group], Counts]:
+    """The general groups and pairs, those that share a sentence connected, without sentences that stand in groups of
+    the user's own, held out or not; and the counts."""
+    deduplicate = Deduplicator(found.marks)
+    connected = Components(source.general).groups
+    kept = list(deduplicate(dataclasses.replace(group, origin="general") for group in connected))
+    return kept, dict(deduplicate.counts)
+
+
+def write(
+    source: Source,
+    groups: Split,
+    filter_: Filter,
+    mined: Iterable[Group],
+    *,
+    folder: Path,
+    seed: int,
+    general: Sequence[Group] = (),
+) -> Counts:
     """Writes train.jsonl, negatives.jsonl, dev.jsonl, gold.jsonl and graded/<name>.jsonl; returns what the report says
     of pairs.
 
-    ``groups`` are connected already, and ``mined`` go through a Deduplicator that knows them.
+    ``groups`` are connected already, and ``mined`` and ``general`` go through a Deduplicator that knows them.
     """
     kept = [*filter_.groups("pairs", groups.train), *filter_.groups("mined_pairs", mined)]
+    if general:
+        kept += filter_.groups("general_pairs", general)
     counts = writing.write_groups(kept, groups.dev, folder, seed=seed, negatives=groups.dev_negatives)
     unlike = (((pair.sentence1, pair.sentence2), pair) for pair in groups.negatives)
     counts |= writing.write_negatives(list(filter_.rows("negatives", unlike)), folder)
@@ -88,13 +108,19 @@ def labelled_set(groups: Split) -> list[Graded]:
 
 
 def mine(
-    settings: Mining, documents: Sequence[str], source: Source, found: Components, *, seed: int
+    settings: Mining,
+    documents: Sequence[str],
+    source: Source,
+    found: Components,
+    *,
+    seed: int,
+    general: Sequence[Group] = (),
 ) -> tuple[list[Group], Counts]:
     """Mined pairs whose sentences stand in no given group and in no other pair, and which nobody judged to be unlike;
     and the counts."""
     if not settings.enabled:
         return [], {}
-    deduplicate = Deduplicator(found.marks)
+    deduplicate = Deduplicator([*found.marks, *(fingerprint(text) for group in general for text in group.texts)])
     mined, counts = mining.mine(settings, documents, source.answers(), seed=seed)
     unlike = {_marks(each.sentence1, each.sentence2) for each in source.negatives}
     found_new = list(deduplicate(mined))

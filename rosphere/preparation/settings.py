@@ -29,6 +29,7 @@ class Local:
     text: list[str | TextFiles]
     pairs: list[str | PairFiles]
     tasks: str | None
+    general: list[str | PairFiles] = dataclasses.field(default_factory=list)  # pairs of others, against forgetting
     answers: list[str] = dataclasses.field(default_factory=list)  # for mining
     graded: dict[str, str | GradedFiles] = dataclasses.field(default_factory=dict)  # name -> file or folder
     positive_from: float | None = None  # the grade from which on a graded pair among ``pairs`` is alike
@@ -77,7 +78,7 @@ class Prepare:
     def sources(self) -> list[str | None]:
         """What is read that no stage makes."""
         own = self.local
-        files = [*map(place_of, [*own.text, *own.pairs, *own.graded.values()]), *own.answers, own.tasks]
+        files = [*map(place_of, [*own.text, *own.pairs, *own.general, *own.graded.values()]), *own.answers, own.tasks]
         tasks = (task.files for task in self.tasks.values())
         of_tasks = (place for given in tasks for place in ([given] if isinstance(given, str) else given.values()))
         return [self.vocabulary.path, *(files if self.source == "local" else ()), *of_tasks]

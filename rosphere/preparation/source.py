@@ -10,7 +10,7 @@ from rosphere.clue.declared import Declared
 from rosphere.clue.tasks import Task
 
 Row = Mapping[str, Any]
-Origin = Literal["group", "answers", "passage", "near"]
+Origin = Literal["group", "answers", "passage", "near", "general"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +20,7 @@ class Group:
     name: str
     family: str
     texts: tuple[str, ...]
-    origin: Origin = "group"  # given as a group, or mined: see mining.py
+    origin: Origin = "group"  # given as a group, or mined: see mining.py; or of the general ones
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +53,7 @@ class Source:
     # task -> what was dropped or repaired in reading, such as {"dev_dropped_unlabelled": 50}
     counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     negatives: Sequence[Negative] = ()
+    general: Sequence[Group] = ()  # trained on beside the user's own, and never held out
     # what was read and kept, and dropped for which reason, by where it is from: "pairs", "graded_<name>"
     rows: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     declared: Mapping[str, Declared] = field(default_factory=dict)  # tasks of the user's own, as they are written down

@@ -27,6 +27,8 @@ class Stream(IntEnum):
     LEXICAL = 15  # token vectors of a sentence vector's lexical half
     PROBES = 16  # tokens by which an exported graph is compared with its model
     HEALING = 17  # sentences from which a cut encoder learns the original's vectors
+    BOOTSTRAP = 18  # units of a resample
+    GRADED = 19  # pairs of a graded set on which a published encoder is compared
 
 
 def generator(seed: int, stream: Stream, step: int | None = None) -> np.random.Generator:

@@ -25,6 +25,7 @@ from rosphere.text.tokenising import tokenise
 from rosphere.text.tokenizer import Tokenizer
 
 OFTENER = 4
+GENERAL = "general"  # the origin of groups that are not the user's own
 NOTHING = np.empty(0, np.int64)
 
 
@@ -73,7 +74,8 @@ class Batch:
 class Groups:
     """Similar sentences, tokenised once. ``members[g]`` are the numbers of the sentences of group g.
 
-    ``kinds`` are the groups of questions and those of sentences in general, where a file tells them apart.
+    ``kinds`` are the groups of questions and those of sentences in general, where a file tells them apart; ``general``
+    those of the origin "general", which are in no kind: pairs of others, mixed in against forgetting.
     """
 
     def __init__(self, path: Path, tokenizer: Tokenizer, *, max_length: int) -> None:
@@ -82,9 +84,11 @@ class Groups:
         self.members: list[list[int]] = []
         self.families: list[str] = []
         kinds: dict[bool, list[int]] = {True: [], False: []}
+        self.general: list[int] = []
         for number, row in reading.rows(path):
             texts = [reading.text_field(row, "text", path=path, number=number), *row["synonyms"]]
-            kinds[bool(row.get("question", True))].append(len(self.members))
+            kind = self.general if row.get("origin") == GENERAL else kinds[bool(row.get("question", True))]
+            kind.append(len(self.members))
             self.members.append(list(range(len(self.texts), len(self.texts) + len(texts))))
             self.families.append(row.get("family", ""))
             self.texts += texts
@@ -123,17 +127,20 @@ def training_batch(
     seed: int,
     unlabelled: Unlabelled | None = None,
     negatives: Negatives | None = None,
+    general_share: float = 0.0,
 ) -> Batch:
-    """Batch ``step`` of a run: ``batch_size`` different groups, two sentences of each; ``noise``: share of the sources
-    that are corrupted. Behind them, if given, two views of each ``unlabelled`` sentence, without targets; these
-    sentences are numbered after those of the groups. Last, if given, the hard ``negatives`` of the pairs that have any.
+    """Batch ``step`` of a run: ``batch_size`` different groups, two sentences of each, of which ``general_share`` in
+    the mean are general ones where there are any; ``noise``: share of the sources that are corrupted. Behind them, if
+    given, two views of each ``unlabelled`` sentence, without targets; these sentences are numbered after those of the
+    groups. Last, if given, the hard ``negatives`` of the pairs that have any.
 
     Of questions and sentences in general as many groups each, as far as there are (kexue.fm/archives/8454) and no group
     comes OFTENER times as often as the mean: one that is alone of its kind, perhaps misjudged, is not in every batch.
     """
     generator = stream(seed, Stream.PAIRS, step)
     rows = []
-    for group in _chosen(groups, batch_size, generator):
+    mixed = _mixed(groups, general_share * batch_size, generator)
+    for group in [*_chosen(groups, batch_size - len(mixed), generator), *mixed]:
         one, other = generator.choice(groups.members[int(group)], size=2, replace=False)
         rows += [(int(one), int(other)), (int(other), int(one))]
     rows.sort(key=lambda row: sum(len(groups.tokens[number][0]) for number in row))  # chunks of like lengths; stable
@@ -168,12 +175,20 @@ def _with_negatives(
     return replace(batch, sentence_N=batch.sentence_N[: len(written)], anchor_M=torch.tensor(anchors, dtype=torch.long))
 
 
+def _mixed(groups: Groups, mean: float, generator: np.random.Generator) -> list[int]:
+    """As many general groups, or where that is no whole number one more as often as it takes."""
+    if not groups.general:
+        return []
+    size = min(int(mean) + int(generator.random() < mean % 1), len(groups.general))
+    return [groups.general[int(place)] for place in generator.choice(len(groups.general), size=size, replace=False)]
+
+
 def _chosen(groups: Groups, count: int, generator: np.random.Generator) -> list[int]:
     found: list[int] = []
     for left, kind in zip(range(len(groups.kinds), 0, -1), sorted(groups.kinds, key=len), strict=True):
         size = min((count - len(found)) // left, len(kind))
         if left > 1:  # whatever is not taken of this kind is taken of the larger one
-            often = OFTENER * count * len(kind) / len(groups)
+            often = OFTENER * count * len(kind) / (len(groups) - len(groups.general))
             size = min(size, int(often) + int(generator.random() < often % 1))
         found += [kind[int(place)] for place in generator.choice(len(kind), size=size, replace=False)]
     return found

@@ -67,6 +67,38 @@ def test_widened_it_has_the_same_cosines(minilm: Path, tmp_path: Path, width: in
     np.testing.assert_allclose(vectors @ vectors.T, cosines(minilm), rtol=0, atol=1e-5)
 
 
+def states(place: Path) -> tuple[torch.Tensor, torch.Tensor]:
+    """Hidden states of the real tokens by transformers, and by us."""
+    from transformers import AutoModel, AutoTokenizer
+
+    batch = AutoTokenizer.from_pretrained(place)(TEXTS, padding=True, return_tensors="pt")
+    keep = batch["attention_mask"].bool()
+    with torch.no_grad():
+        theirs = AutoModel.from_pretrained(place).eval()(**batch).last_hidden_state
+        ours = folder.load(place, fresh_head=True).eval().encoder(batch["input_ids"], masks.padded(keep.long()))
+    return theirs[keep], ours[keep]
+
+
+@pytest.mark.filterwarnings("ignore")  # of other libraries
+@pytest.mark.parametrize("width", [None, 768])
+def test_saved_by_us_it_computes_in_both_libraries_what_it_did(minilm: Path, tmp_path: Path, width: int | None) -> None:
+    """As published and widened: transformers' states, and sentence-transformers' cosines by the mean that a folder
+    without modules gets, which is MiniLM's own pooling."""
+    source = minilm
+    if width:
+        main(["widen", str(minilm), str(tmp_path / "wide"), "--width", str(width)])
+        source = tmp_path / "wide"
+    folder.save(folder.load(source, fresh_head=True), tmp_path / "saved", tokenizer=source)
+    before, of_source = states(source)
+    after, of_saved = states(tmp_path / "saved")
+    assert before.shape[1] == (width or 384)
+    for found in (of_source, after, of_saved):
+        torch.testing.assert_close(found, before, rtol=0, atol=2e-5)
+    np.testing.assert_allclose(cosines(tmp_path / "saved"), cosines(minilm), rtol=0, atol=1e-5)
+    vectors = teachers.vectors(tmp_path / "saved", TEXTS, max_length=64)
+    np.testing.assert_allclose(vectors @ vectors.T, cosines(minilm), rtol=0, atol=1e-5)
+
+
 def test_pretraining_may_begin_from_it(minilm: Path, tmp_path: Path) -> None:
     text = (ROOT / "params.yaml").read_text(encoding="utf-8").replace("  init: null", f"  init: {minilm}")
     (tmp_path / "params.yaml").write_text(text, encoding="utf-8")

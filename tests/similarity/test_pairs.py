@@ -240,3 +240,39 @@ def test_a_batch_moves_whole(groups: Groups) -> None:
     moved = training(groups, 0).to(torch.device("meta"))
     assert {moved.ids_NL.device.type, moved.segments_NL.device.type, moved.keep_NL.device.type} == {"meta"}
     assert moved.sentence_N.device.type == "meta"
+
+
+def with_general(path: Path, pieces: Tokenizer, own: int, general: int) -> Groups:
+    rows = [{"text": f"怎么{n}", "synonyms": [f"如何{n}"], "origin": "group"} for n in range(own)]
+    rows += [{"text": f"北京{n}", "synonyms": [f"北大{n}"], "origin": "general"} for n in range(general)]
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    return Groups(path, pieces, max_length=32)
+
+
+def drawn(groups: Groups, step: int, share: float, size: int = 10) -> list[int]:
+    batch = pairs.training_batch(groups, step, batch_size=size, noise=0.0, rate=0.5, seed=1, general_share=share)
+    return sorted({int(groups.group_of[number]) for number in batch.sentence_N})
+
+
+@pytest.mark.parametrize(("share", "expected"), [(0.0, 0), (0.3, 3), (1.0, 10)])
+def test_so_many_of_a_batch_are_general_and_all_of_it_is_full(
+    tmp_path: Path, pieces: Tokenizer, share: float, expected: int
+) -> None:
+    groups = with_general(tmp_path / "groups.jsonl", pieces, 30, 20)
+    for step in range(5):
+        chosen = drawn(groups, step, share)
+        assert len(chosen) == 10 and sum(group >= 30 for group in chosen) == expected
+
+
+def test_a_share_that_is_no_whole_number_holds_in_the_mean(tmp_path: Path, pieces: Tokenizer) -> None:
+    groups = with_general(tmp_path / "groups.jsonl", pieces, 30, 20)
+    counts = [sum(group >= 30 for group in drawn(groups, step, 0.25)) for step in range(200)]
+    assert set(counts) == {2, 3} and abs(np.mean(counts) - 2.5) < 0.15
+
+
+def test_without_general_groups_a_share_of_them_changes_nothing(groups: Groups) -> None:
+    one, two = (
+        pairs.training_batch(groups, 3, batch_size=2, noise=0.5, rate=0.5, seed=1, general_share=share)
+        for share in (0.0, 0.5)
+    )
+    assert torch.equal(one.ids_NL, two.ids_NL) and torch.equal(one.sentence_N, two.sentence_N)

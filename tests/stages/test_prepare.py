@@ -367,3 +367,33 @@ def test_no_graded_or_task_pair_is_trained_on(source: Path, tmp_path: Path) -> N
     write(tmp_path / "data" / "pairs" / "graded" / "old.jsonl", "{}")
     run(made, tmp_path / "data", tasks=["tnews", "afqmc"])
     assert not (tmp_path / "data" / "pairs" / "graded" / "old.jsonl").exists()
+
+
+def test_general_pairs_are_trained_on_and_never_held_out_nor_measured(source: Path, tmp_path: Path) -> None:
+    """Sentences of the user's own leave them, held out or not, and so do pairs of a graded test set."""
+    mixed = [(f"会弹{n}号琴的人", f"能弹{n}号琴者") for n in range(6)]
+    graded = [{"sentence1": one, "sentence2": two, "score": n} for n, (one, two) in enumerate(mixed[4:])]
+    write(source / "stsb.test.jsonl", *graded)
+    stolen = [(f"怎么退{goods}", f"把{goods}退掉的办法") for goods in GOODS]
+    rows = [{"sentence1": one, "sentence2": two, "label": 1} for one, two in (*mixed, *stolen)]
+    rows.append({"sentence1": "会弹0号琴的人", "sentence2": "琴坏了", "label": 0})
+    general = write(source / "general.jsonl", *rows)
+    made = local(source, general=[str(general)], graded={"stsb": str(source / "stsb.test.jsonl")})
+    report = run(made, tmp_path / "data")
+    groups = [json.loads(line) for line in (tmp_path / "data/pairs/train.jsonl").read_text("utf-8").splitlines()]
+    found = {(row["text"], *row["synonyms"]) for row in groups if row["origin"] == "general"}
+    assert found == set(mixed[:4])
+    assert report["pairs"]["train_groups_general"] == 4
+    assert report["pairs"]["general_groups_dropped_shared"] == len(GOODS)
+    assert report["held_out"]["general_pairs"]["dropped"] == 2
+    assert report["rows"]["general"] == {"read": 17, "kept": 17, "positives": 16, "negatives": 1}
+    assert "弹" not in (tmp_path / "data/pairs/dev.jsonl").read_text("utf-8")
+    without = run(settings(source), tmp_path / "without")
+    assert (tmp_path / "without/pairs/dev.jsonl").read_bytes() == (tmp_path / "data/pairs/dev.jsonl").read_bytes()
+    assert not [key for key in without["pairs"] if "general" in key]
+
+
+def test_general_pairs_of_which_none_is_alike_are_refused(source: Path, tmp_path: Path) -> None:
+    general = write(source / "general.jsonl", {"sentence1": "甲甲", "sentence2": "乙乙", "label": 0})
+    with pytest.raises(InputError, match="prepare.local.general: expected pairs that are alike, got none of 1 rows"):
+        run(local(source, general=[str(general)]), tmp_path / "data")

@@ -91,6 +91,22 @@ def control_ahead(folder: Path) -> RunData:
     return toy_reports.run_data(run_data.folder, tasks=TASKS[:1])
 
 
+def from_published(folder: Path) -> RunData:
+    run_data = full(folder)
+    fell = {"before": 0.7, "after": 0.5, "standard_error": 0.01, "units": 9}
+    said = {
+        "name": "minilm",
+        "own": {"mrr": fell, "recall_at_1": {**fell, "after": 0.9}},
+        "general": {"stsb test": fell},
+    }
+    report = {
+        **run_data.report("evaluate_similarity"),
+        "published": {"start": said, "teacher": {**said, "general": {}}},
+    }
+    put(folder / "reports/evaluate_similarity.json", report)
+    return toy_reports.run_data(run_data.folder)
+
+
 def changed(folder: Path) -> RunData:
     """In a repository, with numbers that moved since its commit."""
     run_data = full(folder)
@@ -117,7 +133,8 @@ def english(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "made", [full, without_controls, control_ahead, pytest.param(changed, marks=pytest.mark.integration)]
+    "made",
+    [full, without_controls, control_ahead, from_published, pytest.param(changed, marks=pytest.mark.integration)],
 )
 def test_nothing_english_is_left_but_names(made: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run_data = made(tmp_path)
