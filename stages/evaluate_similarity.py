@@ -20,11 +20,14 @@ from rosphere.similarity.evaluators import Benchmark, Graded
 from rosphere.similarity.model import SimilarityModel
 from rosphere.similarity.pairs import Groups
 from rosphere.similarity.vectors import Vectors, unit
+from rosphere.static import folder as static
+from rosphere.static.folder import StaticEncoder
 from rosphere.text.tokenizer import Tokenizer
 from rosphere.training import processes
 
 DATA, NEGATION = Path("data"), Path("data/sample/negation.jsonl")
 UNTRAINED, STAGE_1, STAGE_2 = Path("models/pretrain_wide"), Path("models/simbert"), Path("models/roformer_sim")
+STATIC = Path("models/static")
 EXAMPLES, AGREEMENT = 20, 1024
 SEED = 0  # of the random token vectors, which are the same in every run
 
@@ -50,6 +53,7 @@ DECLARATION = Declaration(
             headline="paraphrase found first (recall@1)",
             rivals=(
                 Rival(key="table.untrained mean.recall_at_1", name="the encoder before this training"),
+                Rival(key="table.static.recall_at_1", name="the static encoder"),
                 Rival(key="table.TF-IDF.recall_at_1", name="TF-IDF"),
             ),
         ),
@@ -64,6 +68,7 @@ DECLARATION = Declaration(
             headline="rank correlation with grades",
             rivals=(
                 Rival(key="table.untrained mean.spearman", name="the encoder before this training"),
+                Rival(key="table.static.spearman", name="the static encoder"),
                 Rival(key="table.TF-IDF.spearman", name="TF-IDF"),
             ),
         ),
@@ -97,6 +102,7 @@ class Encoders:
     stage_1: SimilarityModel
     as_trained: SimilarityModel
     untrained: MaskedLanguageModel
+    static: StaticEncoder
     tokenizer: Tokenizer
     teacher: Path
     max_length: int  # tokens of a sentence, [CLS] and [SEP] included
@@ -114,6 +120,7 @@ class Encoders:
             "as trained": self.encode(self.as_trained, texts),
             "simbert": self.encode(self.stage_1, texts),
             "teacher": teachers.vectors(self.teacher, texts, max_length=self.max_length, cache=self.cache),
+            "static": self.static.encode(texts),
             "untrained [CLS]": self.encode(SimilarityModel(self.untrained), texts),
             "untrained mean": self.mean(texts),
             "random token vectors": self.random(texts),
@@ -134,7 +141,13 @@ class Encoders:
     def poolings(self, texts: list[str]) -> dict[str, Vectors]:
         own = encoding.poolings(self.model, self.tokenizer, texts, max_length=self.max_length)
         whole = {"roformer_sim": self.encode(self.model, texts)} if self.model.lexical else {}
-        return {**whole, **own, "untrained, mean": self.mean(texts), "random token vectors": self.random(texts)}
+        return {
+            **whole,
+            **own,
+            "static": self.static.encode(texts),
+            "untrained, mean": self.mean(texts),
+            "random token vectors": self.random(texts),
+        }
 
     def mean(self, texts: Sequence[str]) -> Vectors:
         return encoding.mean_pooled(self.untrained, self.tokenizer, texts, max_length=self.max_length)
@@ -147,6 +160,7 @@ def loaded(job: runner.Job, tokenizer: Tokenizer, max_length: int) -> Encoders:
         stage_1=similarity.load(STAGE_1).to(device),
         as_trained=similarity.load_as_trained(STAGE_2).to(device),
         untrained=folder.load(UNTRAINED).to(device),
+        static=static.load(STATIC),
         tokenizer=tokenizer,
         teacher=Path(job.scalar("roformer_sim.teacher", str)),
         max_length=max_length + 2,

@@ -42,6 +42,7 @@ SMALL: dict[str, Any] = {
     "roformer_sim.schedule": {"steps": 4, "evaluate_every": 2, "log_every": 2},
     "roformer_sim.supervised": {"files": ["data/tasks/faq/train.jsonl"], "batch_size": 4},
     "roformer_sim.supervised.schedule": {"steps": 4, "evaluate_every": 2, "log_every": 2},
+    "static": {"dimensions": 16, "pieces": 2000, "sentences": 500, "iterations": 4},
     "evaluate_similarity": {"whitening": 8},
     "evaluate_paraphrases": {"samples": 4},
     "evaluate_vae": {"batch_size": 8},

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from pipeline.cards import training
 from pipeline.cards.training import Figure, Phase
 from rosphere import files
 from rosphere.cli import models
+from rosphere.encoder import modules
 from rosphere.errors import InputError
 
 FILE = "README.md"
@@ -75,6 +76,7 @@ KINDS = {
         template="language_model.md.j2", task="fill-mask", library="transformers", tags=("fill-mask", "text-generation")
     ),
 }
+STATIC = replace(KINDS["modules.json"], template="static_encoder.md.j2")  # a table instead of a network
 TASKS = {  # pipeline_tag by the kind of a task (rosphere/clue/kinds)
     "classification": "text-classification",
     "entities": "token-classification",
@@ -85,7 +87,7 @@ TASKS = {  # pipeline_tag by the kind of a task (rosphere/clue/kinds)
 
 def kind(folder: Path) -> Kind:
     """Raises InputError where a folder holds no model of ours."""
-    return KINDS[models.mark(folder)]
+    return STATIC if modules.static(folder) else KINDS[models.mark(folder)]
 
 
 def describes(folder: Path) -> bool:
@@ -127,6 +129,8 @@ def write(
 
 def _facts(folder: Path) -> dict[str, Any]:
     """What a folder's own files say of its model, for the templates."""
+    if modules.static(folder):
+        return {"table": _shape(folder)}
     names = [name for name in ("config.json", "vae.json", "task.json") if (folder / name).is_file()]
     read = {name: files.json_object(folder / name) for name in names}
     vae, task = read.get("vae.json"), read.get("task.json")
@@ -139,6 +143,14 @@ def _facts(folder: Path) -> dict[str, Any]:
         "task": task,
         **(_of_sentences(folder) if models.mark(folder) == "modules.json" else {}),
     }
+
+
+def _shape(folder: Path) -> tuple[int, int]:
+    """Of the table of a static encoder."""
+    from rosphere.static import folder as static
+
+    pieces, dimensions = static.load(folder).table_PD.shape
+    return pieces, dimensions
 
 
 def _of_sentences(folder: Path) -> dict[str, Any]:

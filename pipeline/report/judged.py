@@ -11,6 +11,7 @@ RIVALS = (
     "TF-IDF",
     "TF-IDF fitted on the measured sentences",
     "random token vectors",
+    "static",
 )  # as evaluate_similarity has them
 
 

@@ -15,6 +15,7 @@ KNOWN = (
     # rows of evaluate_similarity
     N_("as trained"),
     N_("teacher"),
+    N_("static"),
     N_("untrained [CLS]"),
     N_("untrained mean"),
     N_("untrained, mean"),

@@ -158,13 +158,14 @@ def _check_sizes(sizes: dict[str, Size], narrow: Narrow, grown: Widen, initial: 
 def _check_models(sections: Mapping[str, Any]) -> None:
     """What others made is there and is what it should be; what stages make may come."""
     student: RoformerSim = sections["roformer_sim"]
-    labelled = [("supervised.files", file) for file in student.supervised.files]
-    averaged = ("weight_averaging.start", student.weight_averaging.start)
-    for key, name in [("teacher", student.teacher), ("init", student.init), averaged, *labelled]:
+    labelled = [("roformer_sim.supervised.files", file) for file in student.supervised.files]
+    named = [("roformer_sim.teacher", student.teacher), ("roformer_sim.init", student.init), *labelled]
+    named += [("roformer_sim.weight_averaging.start", student.weight_averaging.start)]
+    for key, name in [*named, ("static.teacher", sections["static"].teacher)]:
         if _not_made([name]) and not Path(name).exists():
-            raise InputError(f"params.yaml: roformer_sim.{key}: no such file or folder: {name}")
-    judge = sections["evaluate_paraphrases"].teacher
-    for key, teacher in (("roformer_sim.teacher", student.teacher), ("evaluate_paraphrases.teacher", judge)):
+            raise InputError(f"params.yaml: {key}: no such file or folder: {name}")
+    given = {f"{word}.teacher": sections[word].teacher for word in ("roformer_sim", "static", "evaluate_paraphrases")}
+    for key, teacher in given.items():
         for name in _not_made([teacher]):
             model_check.require_teacher(key, name)
     for name in _not_made([student.init]):

@@ -72,13 +72,34 @@ class Sentences:
 def vectors_of(folder: Path, precision: Precision = "fp32") -> Sentences:
     """Any sentence encoder: ours, or by sentence-transformers what we cannot load faster."""
     from rosphere.similarity import teachers
+    from rosphere.static import folder as static
 
-    theirs = there(folder) / "modules.json"
+    if static.there(there(folder)):
+        return _of_table(folder, precision)
+    theirs = folder / "modules.json"
     if theirs.is_file() and not teachers.like_ours(folder):
-        if precision != "fp32":
-            raise InputError(f"{folder}: --precision {precision} is for our own encoders; this one is computed in fp32")
+        _require_fp32(folder, precision)
         return _of_others(folder)
     return _of_ours(folder, precision)
+
+
+def _require_fp32(folder: Path, precision: Precision) -> None:
+    if precision != "fp32":
+        raise InputError(f"{folder}: --precision {precision} is for our own encoders; this one is computed in fp32")
+
+
+def _of_table(folder: Path, precision: Precision) -> Sentences:
+    from rosphere.static import folder as static
+    from rosphere.static import pieces
+
+    _require_fp32(folder, precision)
+    model = static.load(folder)
+    return Sentences(
+        encode=model.encode,
+        tokens=lambda texts: [len(each) for each in pieces.numbers(model.backend, texts)],
+        width=model.table_PD.shape[1],
+        most=0,
+    )
 
 
 def _of_ours(folder: Path, precision: Precision) -> Sentences:

@@ -10,6 +10,7 @@ from rosphere.errors import InputError
 
 LISTED = "modules.json"
 PACKAGE = "sentence_transformers."  # of any other the code would be run
+STATIC = "StaticEmbedding"  # a table of vectors of pieces of text; no layers, and no config.json
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,3 +55,8 @@ def encoder(folder: Path) -> Path:
         return folder
     first = listed(folder)[:1]
     return folder / first[0].path if first else folder
+
+
+def static(folder: Path) -> bool:
+    """Whether a folder's vectors are means of a table's rows, with no encoder before them."""
+    return [each.kind for each in listed(folder)][:1] == [STATIC]

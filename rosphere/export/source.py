@@ -47,6 +47,8 @@ def of(folder: Path) -> Source:
     """
     if head := next((name for name in HEADS if (folder / name).is_file()), None):
         raise InputError(f"{folder}: expected a sentence encoder or an encoder, got a model with a head ({head})")
+    if modules.static(folder):
+        raise InputError(f"{folder}: a static encoder is a table, of which no graph is made: copy the folder as it is")
     tokenizer = Tokenizer(folder)
     if not (folder / published.WHOLE).is_file():
         raise InputError(f"{folder}: {published.WHOLE} is missing, by which servers cut texts")

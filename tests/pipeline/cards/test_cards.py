@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from huggingface_hub import ModelCard
 
@@ -24,6 +25,9 @@ from rosphere.clue.model import TaskModel
 from rosphere.encoder import folder as folders
 from rosphere.errors import InputError
 from rosphere.similarity import folder as similarity
+from rosphere.static import folder as static
+from rosphere.static import pieces
+from rosphere.static.folder import StaticEncoder
 from tests import tiny
 from tests.drill import models as builders
 
@@ -56,6 +60,9 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("cards")
     builders.own(place)
     builders.latent(place)
+    known = pieces.chosen(["怎么挂失银行卡", "银行卡丢了怎么办"], 30)
+    table = np.random.default_rng(0).standard_normal((len(known), 6)).astype(np.float32)
+    static.save(StaticEncoder(backend=pieces.tokenizer(known), table_PD=table), place / "static")
     language = similarity.load(place / "own").language
     folders.save(language, place / "language", tokenizer=place / "pieces")
     own = Declared(kind="classification", labels=("退款", "物流"))
@@ -67,6 +74,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 KINDS = {
     "own": ("sentence-similarity", "sentence-transformers"),
+    "static": ("sentence-similarity", "sentence-transformers"),
     "vae": ("text-generation", "rosphere"),
     "language": ("fill-mask", "transformers"),
     "task": ("text-classification", "rosphere"),

@@ -295,6 +295,7 @@ def test_a_teacher_is_looked_at(changed: Callable[..., Path], tmp_path: Path) ->
             f"teacher: {tmp_path}/bad.safetensors",
             "expected the tensors 'vectors' and 'keys'",
         ),
+        ("teacher: models/roformer_sim", f"teacher: {tmp_path}/empty", "static.teacher: .*expected a teacher"),
         ("init: models/simbert", f"init: {tmp_path}/empty", "roformer_sim.init: .*not a sentence encoder"),
         (
             "teacher: null",
@@ -355,6 +356,8 @@ def test_a_task_whose_training_rows_are_all_in_dev_is_refused(own: Callable[...,
         (("  size: tiny-wide  #", "  size: base  #"), "widen.size: tiny to base: layers 12: LayerNorm"),
         (("tasks: [sentiment", "tasks: [afqmc, sentiment"), "the source sample has no task 'afqmc'; it has sentiment"),
         (("teacher: models/simbert", "teacher: my/typo"), "roformer_sim.teacher: no such file or folder: my/typo"),
+        (("teacher: models/roformer_sim", "teacher: my/typo"), "static.teacher: no such file or folder: my/typo"),
+        (("  ridge: 0.1 ", "  ridge: 0 "), "static: ridge: expected a number above 0, got 0"),
         (("files: []", "files: [my/typo.jsonl]"), "roformer_sim.supervised.files: no such file or folder: my/typo"),
         (("  batch_size: 8 ", "  batch_size: 0 "), "pretrain: batch_size: expected 1 or more, got 0"),
         (
