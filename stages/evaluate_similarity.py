@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,7 @@ from rosphere.similarity import folder as similarity
 from rosphere.similarity.evaluators import Benchmark
 from rosphere.similarity.model import SimilarityModel
 from rosphere.similarity.pairs import Groups
+from rosphere.similarity.teacher_vectors import StoredVectors
 from rosphere.similarity.vectors import Vectors, unit
 from rosphere.text.tokenizer import Tokenizer
 from rosphere.training import processes
@@ -98,9 +99,8 @@ class Encoders:
     as_trained: SimilarityModel
     untrained: MaskedLanguageModel
     tokenizer: Tokenizer
-    teacher: Path
+    taught: Callable[[list[str]], StoredVectors]  # by the teacher
     max_length: int  # tokens of a sentence, [CLS] and [SEP] included
-    cache: Path
 
     def encode(self, model: SimilarityModel, texts: Sequence[str]) -> Vectors:
         return encoding.encode(model, self.tokenizer, texts, max_length=self.max_length)
@@ -113,7 +113,7 @@ class Encoders:
             **self.halves(whole),
             "as trained": self.encode(self.as_trained, texts),
             "simbert": self.encode(self.stage_1, texts),
-            "teacher": teachers.vectors(self.teacher, texts, max_length=self.max_length, cache=self.cache),
+            "teacher": np.asarray(self.taught(texts)),
             "untrained [CLS]": self.encode(SimilarityModel(self.untrained), texts),
             "untrained mean": self.mean(texts),
             "random token vectors": self.random(texts),
@@ -148,9 +148,15 @@ def loaded(job: runner.Job, tokenizer: Tokenizer, max_length: int) -> Encoders:
         as_trained=similarity.load_as_trained(STAGE_2).to(device),
         untrained=folder.load(UNTRAINED).to(device),
         tokenizer=tokenizer,
-        teacher=Path(job.scalar("roformer_sim.teacher", str)),
+        taught=partial(
+            teachers.vectors,
+            Path(job.scalar("roformer_sim.teacher", str)),
+            max_length=max_length + 2,
+            cache=job.cache,
+            progress=job.encoded,
+            stopping=job.stopping,
+        ),
         max_length=max_length + 2,
-        cache=job.cache,
     )
 
 
