@@ -30,7 +30,7 @@ from rosphere.similarity import (  # noqa: E402
     encoding,
     evaluators,
     retrieval,  # noqa: E402
-    teachers,
+    teacher_vectors,
 )
 from rosphere.similarity import folder as similarity  # noqa: E402
 from rosphere.similarity.evaluators import Graded  # noqa: E402
@@ -98,7 +98,7 @@ def teach(file: Path, name: str, data: Path) -> None:
     for split in ("train", "dev"):
         texts += Groups(data / "pairs" / f"{split}.jsonl", Tokenizer(data / "tokenizer"), max_length=64).texts
     texts = list(dict.fromkeys(texts))
-    teachers.write(file, texts, encode(texts))
+    teacher_vectors.write(file, texts, encode(texts))
     print(f"{file}: {len(texts):,} sentences by {name}")
 
 

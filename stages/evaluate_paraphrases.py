@@ -128,7 +128,7 @@ def relevance(teacher: str | None, fit_on: Sequence[str], texts: list[str]) -> R
     """Unit vectors by an encoder that has nothing to do with ours, or by TF-IDF of character n-grams."""
     if teacher is None:
         return retrieval.tf_idf(fit_on, texts)
-    return teachers.vectors(Path(teacher), texts, max_length=64)
+    return np.asarray(teachers.vectors(Path(teacher), texts, max_length=64))
 
 
 def main() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,7 @@ from rosphere.similarity import folder as similarity
 from rosphere.similarity.evaluators import Benchmark, Graded
 from rosphere.similarity.model import SimilarityModel
 from rosphere.similarity.pairs import Groups
+from rosphere.similarity.teacher_vectors import StoredVectors
 from rosphere.similarity.vectors import Vectors, unit
 from rosphere.static import folder as static
 from rosphere.static.folder import StaticEncoder
@@ -104,9 +105,8 @@ class Encoders:
     untrained: MaskedLanguageModel
     static: StaticEncoder
     tokenizer: Tokenizer
-    teacher: Path
+    taught: Callable[[list[str]], StoredVectors]  # by the teacher
     max_length: int  # tokens of a sentence, [CLS] and [SEP] included
-    cache: Path
 
     def encode(self, model: SimilarityModel, texts: Sequence[str]) -> Vectors:
         return encoding.encode(model, self.tokenizer, texts, max_length=self.max_length)
@@ -119,7 +119,7 @@ class Encoders:
             **self.halves(whole),
             "as trained": self.encode(self.as_trained, texts),
             "simbert": self.encode(self.stage_1, texts),
-            "teacher": teachers.vectors(self.teacher, texts, max_length=self.max_length, cache=self.cache),
+            "teacher": np.asarray(self.taught(texts)),
             "static": self.static.encode(texts),
             "untrained [CLS]": self.encode(SimilarityModel(self.untrained), texts),
             "untrained mean": self.mean(texts),
@@ -162,9 +162,15 @@ def loaded(job: runner.Job, tokenizer: Tokenizer, max_length: int) -> Encoders:
         untrained=folder.load(UNTRAINED).to(device),
         static=static.load(STATIC),
         tokenizer=tokenizer,
-        teacher=Path(job.scalar("roformer_sim.teacher", str)),
+        taught=partial(
+            teachers.vectors,
+            Path(job.scalar("roformer_sim.teacher", str)),
+            max_length=max_length + 2,
+            cache=job.cache,
+            progress=job.encoded,
+            stopping=job.stopping,
+        ),
         max_length=max_length + 2,
-        cache=job.cache,
     )
 
 
@@ -188,7 +194,8 @@ def beside_published(
     job: runner.Job, encoders: Encoders, measure: Benchmark, sets: Sequence[Graded], most: int
 ) -> None:
     """Reports what became of each published encoder: nothing where there is none."""
-    named = published(job.scalar("pretrain.init", str | None), encoders.teacher)  # type: ignore[arg-type]  # a union
+    teacher = Path(job.scalar("roformer_sim.teacher", str))
+    named = published(job.scalar("pretrain.init", str | None), teacher)  # type: ignore[arg-type]  # a union
     found = {}
     for part, name in named.items():
         place = hub.located(name)
@@ -197,7 +204,7 @@ def beside_published(
         found[part] = {"name": name} | before_after.compared(
             measure,
             sets,
-            before=before if bare else partial(before_after.as_published, place, cache=encoders.cache),
+            before=before if bare else partial(before_after.as_published, place, cache=job.cache),
             after=partial(encoders.encode, encoders.model),
             most=most,
             seed=job.scalar("seed", int),

@@ -25,9 +25,11 @@ from rosphere.similarity import (
     distillation,
     encoding,
     gradient_cache,
+    hard_negatives,
     labelled_pairs,
     lexical,
     losses,
+    meanings,
     pairs,
     rewriting,
     supervised,
@@ -37,10 +39,12 @@ from rosphere.similarity import (
 from rosphere.similarity import folder as similarity
 from rosphere.similarity.averaging import WeightAveraging
 from rosphere.similarity.counting import Counting, counted
+from rosphere.similarity.hard_negatives import HardNegatives
 from rosphere.similarity.lexical import Lexical
 from rosphere.similarity.model import SimilarityModel
 from rosphere.similarity.negatives import Negatives
 from rosphere.similarity.pairs import Groups
+from rosphere.similarity.teacher_vectors import StoredVectors
 from rosphere.similarity.training import dev_batch, dev_losses
 from rosphere.similarity.unlabelled import Unlabelled, of_corpus
 from rosphere.similarity.vectors import Vectors
@@ -56,7 +60,6 @@ SENTENCES = DATA / "corpus" / "sentences-train"
 NEGATIVES = DATA / "pairs" / "negatives.jsonl"
 TARGET = Path("models/roformer_sim")
 LABELLED = DATA / "supervised.jsonl"  # the pairs of supervised.files that are not held out
-TAUGHT = 20000  # sentences of the corpus that the teacher encodes, at most
 SHOWN = 20000  # that rarity and whitening of the lexical half are worked out on, at most
 
 
@@ -71,11 +74,13 @@ class Supervised:
 class RoformerSim:
     teacher: str
     init: str
-    distillation: Literal["neighbours", "cosines"]
+    distillation: Literal["neighbours", "cosines", "vectors"]
     weight: float
     contrastive: float
     unlabelled: int
+    taught: int  # sentences of the corpus that the teacher encodes, at most
     deletion: float
+    hard_negatives: HardNegatives
     temperature: float
     batch_size: int
     chunk: int
@@ -92,7 +97,8 @@ class RoformerSim:
     supervised: Supervised
 
     def __post_init__(self) -> None:
-        at_least(self, batch_size=1, chunk=1, max_length=4, weight=0, contrastive=0, unlabelled=0, lexical_share=0)
+        at_least(self, batch_size=1, chunk=1, max_length=4, weight=0, contrastive=0, lexical_share=0)
+        at_least(self, unlabelled=0, taught=1)
         require_share(self, "general_share")
 
     def general(self, seed: int) -> Unlabelled | None:
@@ -102,7 +108,7 @@ class RoformerSim:
             batch_size=self.unlabelled,
             deletion=self.deletion,
             max_length=self.max_length,
-            most=min(TAUGHT, self.unlabelled * self.schedule.steps),
+            most=min(self.taught, self.unlabelled * self.schedule.steps),
             seed=seed,
         )
 
@@ -110,12 +116,21 @@ class RoformerSim:
         """What is read that no stage makes."""
         return self.supervised.files  # by `prepare`, which writes LABELLED
 
-    def losses(self, vectors_ND: Tensor, teacher_NE: Tensor, anchor_M: Tensor | None = None) -> dict[str, Tensor]:
-        """Of the student's vectors, rows 2i and 2i + 1 similar, and the teacher's of the same sentences; weighted. The
-        rows behind those are the hard negatives of ``anchor_M``."""
+    def losses(
+        self,
+        vectors_ND: Tensor,
+        teacher_NE: Tensor,
+        anchor_M: Tensor | None = None,
+        meaning_N: Tensor | None = None,
+    ) -> dict[str, Tensor]:
+        """Of the student's vectors, rows 2i and 2i + 1 similar, and the teacher's of the same sentences, which for
+        ``vectors`` has the student's dimensions; weighted. The rows behind those are the hard negatives of
+        ``anchor_M``."""
         every_ND, vectors_ND = vectors_ND, vectors_ND[: len(teacher_NE)]
         if self.distillation == "cosines":
             distilled = distillation.similarity_distillation(vectors_ND, teacher_NE, weight=self.weight)
+        elif self.distillation == "vectors":
+            distilled = distillation.vector_distillation(vectors_ND, teacher_NE, weight=self.weight)
         else:
             distilled = distillation.neighbour_distillation(
                 vectors_ND, teacher_NE, weight=self.weight, temperature=self.temperature
@@ -124,11 +139,11 @@ class RoformerSim:
             return {"distillation": distilled}
         return {
             "distillation": distilled,
-            "contrastive": self.contrastive * self.contrast(every_ND, anchor_M),
+            "contrastive": self.contrastive * self.contrast(every_ND, anchor_M, meaning_N),
         }
 
-    def contrast(self, vectors_ND: Tensor, anchor_M: Tensor | None = None) -> Tensor:
-        return losses.info_nce(vectors_ND, temperature=self.temperature, anchor_M=anchor_M)
+    def contrast(self, vectors_ND: Tensor, anchor_M: Tensor | None = None, meaning_N: Tensor | None = None) -> Tensor:
+        return losses.info_nce(vectors_ND, temperature=self.temperature, anchor_M=anchor_M, meaning_N=meaning_N)
 
 
 DECLARATION = Declaration(
@@ -155,6 +170,7 @@ class Training:
         self.unlabelled = settings.general(self.seed)
         self.negatives = Negatives(NEGATIVES, self.train.texts, tokenizer, max_length=settings.max_length)
         found = self.unlabelled.sentences if self.unlabelled else []
+        self.meanings = meanings.of_batches(self.train, self.unlabelled)
         self.texts = [*self.train.texts, *(tokenizer.decode(list(ids)) for ids in found)]  # as a batch numbers them
 
     @property
@@ -162,19 +178,44 @@ class Training:
         """Tokens of a sentence, [CLS] and [SEP] included."""
         return self.settings.max_length + 2
 
+    def taught(self, teacher: str, texts: Sequence[str]) -> StoredVectors:
+        return teachers.vectors(
+            Path(teacher),
+            texts,
+            max_length=self.max_length,
+            cache=self.job.cache,
+            progress=self.job.encoded,
+            stopping=self.job.stopping,
+        )
+
+    def mine(self) -> None:
+        """Hard negatives by a teacher, where one is named, beside those that people named."""
+        settings = self.settings.hard_negatives
+        if not settings.teacher:
+            return
+        mined = hard_negatives.mined(self.train, self.taught(settings.teacher, self.train.texts), settings)
+        self.negatives.add(mined.of, [ids for ids, _ in self.train.tokens])
+        self.job.report({"hard_negatives": mined.counts})
+
     def encode(self, model: SimilarityModel, texts: Sequence[str]) -> Vectors:
         return encoding.encode(model, self.tokenizer, texts, max_length=self.max_length)
 
-    def distil(self, model: SimilarityModel, goal: Vectors, phase: str) -> History:
+    def distil(self, model: SimilarityModel, goal: Vectors | StoredVectors, phase: str) -> History:
         """Trains ``model`` in place to see what ``goal``, the vectors of the training sentences, holds for alike."""
-        settings, clean = self.settings, torch.from_numpy(goal)
+        settings = self.settings
+        width = model.language.config.hidden_size
+        reduced = distillation.axes(goal, width) if settings.distillation == "vectors" else None
+
+        def taught(batch: pairs.Batch) -> Tensor:
+            found = torch.from_numpy(goal[batch.sentence_N.cpu().numpy()]).to(batch.ids_NL.device)
+            return found if reduced is None else reduced(found)
 
         def objective(trained: nn.Module, batch: pairs.Batch, backward: loop.Backward) -> dict[str, Tensor]:
-            wanted, group = clean[batch.sentence_N.cpu()].to(batch.ids_NL.device), processes.join()
+            wanted, group = taught(batch), processes.join()
             parts: dict[str, Tensor] = {}
 
             def loss(vectors_ND: Tensor) -> Tensor:
-                parts.update(settings.losses(vectors_ND, wanted, batch.anchor_M))
+                parts.update(settings.losses(vectors_ND, wanted, batch.anchor_M, batch.meaning_N))
                 return torch.stack(list(parts.values())).sum()
 
             whole, lm = gradient_cache.accumulate(
@@ -193,6 +234,7 @@ class Training:
                 seed=self.seed,
                 unlabelled=self.unlabelled,
                 negatives=self.negatives if settings.contrastive else None,
+                meanings=self.meanings,
                 general_share=settings.general_share,
             ),
             objective,
@@ -277,7 +319,8 @@ def main() -> None:
         settings = job.section(RoformerSim)
         tokenizer = Tokenizer(DATA / "tokenizer")
         training = Training(job, settings, tokenizer)
-        goal = teachers.vectors(Path(settings.teacher), training.texts, max_length=training.max_length, cache=job.cache)
+        goal = training.taught(settings.teacher, training.texts)
+        training.mine()
         model = similarity.load(Path(settings.init), dropout=settings.dropout)
         tokenizer.require(model.language.config.vocab_size, model=Path(settings.init))
         start = averaged_with(settings.weight_averaging, model, tokenizer)

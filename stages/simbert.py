@@ -14,7 +14,8 @@ from pipeline.workspace.declaration import Declaration, Metric
 from rosphere.encoder import folder
 from rosphere.randomness.state import seed_everything
 from rosphere.similarity import folder as similarity
-from rosphere.similarity import gradient_cache, losses, pairs
+from rosphere.similarity import gradient_cache, hard_negatives, losses, meanings, pairs, teachers
+from rosphere.similarity.hard_negatives import HardNegatives
 from rosphere.similarity.model import Pooling, SimilarityModel
 from rosphere.similarity.negatives import Negatives
 from rosphere.similarity.pairs import Groups
@@ -46,12 +47,17 @@ class Simbert:
     general_share: float  # of a batch's pairs, where there are general ones
     temperature: float
     dropout: float
+    hard_negatives: HardNegatives
     check: bool
     schedule: Schedule
 
     def __post_init__(self) -> None:
         at_least(self, batch_size=1, chunk=1, max_length=4, unlabelled=0)
         require_share(self, "general_share")
+
+    def sources(self) -> list[str | None]:
+        """What is read that no stage makes."""
+        return [self.hard_negatives.teacher]
 
     def general(self, seed: int) -> Unlabelled | None:
         """The corpus's part of every batch."""
@@ -88,6 +94,18 @@ def main() -> None:
         tokenizer.require(model.language.config.vocab_size, model=SOURCE)
         general = settings.general(seed)
         negatives = Negatives(NEGATIVES, train.texts, tokenizer, max_length=settings.max_length)
+        if settings.hard_negatives.teacher:
+            taught = teachers.vectors(
+                Path(settings.hard_negatives.teacher),
+                train.texts,
+                max_length=settings.max_length + 2,
+                cache=job.cache,
+                progress=job.encoded,
+                stopping=job.stopping,
+            )
+            mined = hard_negatives.mined(train, taught, settings.hard_negatives)
+            negatives.add(mined.of, [ids for ids, _ in train.tokens])
+            job.report({"hard_negatives": mined.counts})
         loss = partial(losses.info_nce, temperature=settings.temperature)
         batches = partial(
             pairs.training_batch,
@@ -98,6 +116,7 @@ def main() -> None:
             seed=seed,
             unlabelled=general,
             negatives=negatives,
+            meanings=meanings.of_batches(train, general),
             general_share=settings.general_share,
         )
 
@@ -105,7 +124,7 @@ def main() -> None:
             contrast, lm = gradient_cache.accumulate(
                 model,
                 batch.split(settings.chunk),
-                partial(loss, anchor_M=batch.anchor_M),
+                partial(loss, anchor_M=batch.anchor_M, meaning_N=batch.meaning_N),
                 backward=backward,
                 processes=processes.join(),
             )
@@ -114,7 +133,7 @@ def main() -> None:
         if settings.check:
             seed_everything(seed)
             first = batches(0)
-            whole = partial(loss, anchor_M=first.anchor_M)
+            whole = partial(loss, anchor_M=first.anchor_M, meaning_N=first.meaning_N)
             error = gradient_cache.gradient_error(
                 model.train(), first.split(settings.chunk), whole, list(model.parameters())
             )

@@ -68,7 +68,14 @@ def main() -> None:
         texts = sentences.read(GROUPS, SENTENCES, tokenizer, most=settings.sentences, max_length=length, seed=seed)
         found = pieces.chosen(texts, settings.pieces)
         backend, composition = pieces.tokenizer(found), bags.composition(found)
-        taught = teachers.vectors(Path(settings.teacher), texts, max_length=length + 2, cache=job.cache)
+        taught = teachers.vectors(
+            Path(settings.teacher),
+            texts,
+            max_length=length + 2,
+            cache=job.cache,
+            progress=job.encoded,
+            stopping=job.stopping,
+        )
         axes, curve = targets.principal(taught, settings.dimensions), []
         parts = regression.solved(
             bags.counts(pieces.numbers(backend, texts), len(found)) @ composition,

@@ -164,12 +164,25 @@ def _check_models(sections: Mapping[str, Any]) -> None:
     for key, name in [*named, ("static.teacher", sections["static"].teacher)]:
         if _not_made([name]) and not Path(name).exists():
             raise InputError(f"params.yaml: {key}: no such file or folder: {name}")
+    miner = sections["simbert"].hard_negatives.teacher
+    _require_deps(miner, student)
     given = {f"{word}.teacher": sections[word].teacher for word in ("roformer_sim", "static", "evaluate_paraphrases")}
-    for key, teacher in given.items():
+    for key, teacher in (given | {"simbert.hard_negatives.teacher": miner}).items():
         for name in _not_made([teacher]):
             model_check.require_teacher(key, name)
     for name in _not_made([student.init]):
         model_check.require_encoder("roformer_sim.init", name)
+
+
+def _require_deps(miner: str | None, student: RoformerSim) -> None:
+    """By whom hard negatives are found is a dep of the stage in dvc.yaml, or a newer one would go unseen."""
+    if miner and not _not_made([miner]):
+        expected = "a folder or file that no stage makes, which data/sources/simbert.json can tell of"
+        raise InputError(f"params.yaml: simbert.hard_negatives.teacher: expected {expected}; got {miner}")
+    own, known = student.hard_negatives.teacher, (student.teacher, student.init)
+    if own and own not in known:
+        expected = f"roformer_sim.teacher or roformer_sim.init, {' or '.join(dict.fromkeys(known))}"
+        raise InputError(f"params.yaml: roformer_sim.hard_negatives.teacher: expected {expected}; got {own}")
 
 
 def _check_champions(tracking: Tracking) -> None:

@@ -88,6 +88,11 @@ class Job:
         self._tracker.metrics(step, metrics)
         self._progress.show(step, total, metrics)
 
+    def encoded(self, done: int, total: int) -> None:
+        """Show that a teacher has encoded `done` of `total` texts."""
+        if self.main:
+            self._progress.aside("the teacher's vectors", done, total)
+
     def curve(self, rows: Sequence[Mapping[str, float]]) -> Path:
         """Write `rows` to reports/curves/<stage>.csv, 6 significant digits, and track the file.
 

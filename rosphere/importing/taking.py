@@ -23,6 +23,7 @@ from rosphere.randomness.streams import Stream
 from rosphere.randomness.streams import generator as stream
 from rosphere.similarity import encoding, teachers
 from rosphere.similarity.model import SimilarityModel
+from rosphere.similarity.teacher_vectors import Progress as Reading
 from rosphere.similarity.vectors import Vectors
 from rosphere.text.corpus import Corpus
 from rosphere.text.tokenizer import Tokenizer
@@ -70,9 +71,12 @@ def cut(
     layers: int,
     texts: Sequence[str],
     settings: Healing,
-    progress: Progress,
+    reading: Reading = lambda done, total: None,
+    progress: Progress = lambda step, total, metrics: None,
 ) -> dict[str, Any]:
     """An encoder of ``layers`` layers with another vocabulary, healed on ``texts``; what was found on the way.
+
+    ``reading`` is told how many of the texts the original has read, ``progress`` how far healing is.
 
     Raises:
         InputError: a file is damaged, or the work of another run with other settings lies beside ``target``.
@@ -85,7 +89,7 @@ def cut(
     healed = None
     if settings.steps:
         work = _work(target, found | asdict(settings) | {"vocabulary": files.folder_hash(vocabulary)})
-        healed = _healed(taken.language, model, tokenizer, texts, settings, work, progress)
+        healed = _healed(taken.language, model, tokenizer, texts, settings, work, reading, progress)
         found["healed"] = healed
     with files.appearing(target) as place:
         place.mkdir()
@@ -112,6 +116,7 @@ def _healed(
     texts: Sequence[str],
     settings: Healing,
     work: Path,
+    reading: Reading,
     progress: Progress,
 ) -> dict[str, Any]:
     learnt, held_out = drawn(texts, settings.sentences, settings.seed)
@@ -119,7 +124,9 @@ def _healed(
         with files.appearing(work / "original") as place:
             original.save(model, place)
     wanted, unseen = (
-        teachers.vectors(work / "original", each, max_length=settings.max_length, cache=work / "vectors")
+        teachers.vectors(
+            work / "original", each, max_length=settings.max_length, cache=work / "vectors", progress=reading
+        )
         for each in (learnt, held_out)
     )
 
@@ -128,7 +135,7 @@ def _healed(
 
     def measured() -> dict[str, float]:
         ours = encoding.encode(SimilarityModel(language, "mean"), tokenizer, held_out, max_length=settings.max_length)
-        return {"cosine": cosine(ours, unseen)}
+        return {"cosine": cosine(ours, np.asarray(unseen))}
 
     taught = healing.Taught(
         learnt, rows, tokenizer, max_length=settings.max_length, batch_size=settings.batch_size, seed=settings.seed

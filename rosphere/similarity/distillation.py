@@ -1,15 +1,23 @@
-"""What a teacher's cosines say of a batch, learnt by a student.
+"""What a teacher's cosines say of a batch, or its vectors themselves, learnt by a student.
 
-Shapes: N vectors, of D dimensions by the student; the teacher's may have others.
+Shapes: N vectors, of D dimensions by the student and E by the teacher, which may differ.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
 from rosphere.similarity.losses import inner_products, unit_rows
+from rosphere.similarity.teacher_vectors import StoredVectors
+from rosphere.similarity.vectors import Vectors
+
+ROWS_AT_ONCE = 65536  # of a teacher's vectors, where all are looked at
 
 
 def similarity_distillation(vectors_ND: Tensor, teacher_ND: Tensor, *, weight: float) -> Tensor:
@@ -34,3 +42,47 @@ def _log_softmax_of_others(vectors_ND: Tensor, temperature: float) -> Tensor:
     unit = unit_rows(vectors_ND)
     others = ~torch.eye(len(unit), dtype=torch.bool, device=unit.device)
     return inner_products(unit * (1 / temperature), unit)[others].view(len(unit), -1).log_softmax(-1)
+
+
+def vector_distillation(vectors_ND: Tensor, goal_ND: Tensor, *, weight: float) -> Tensor:
+    """weight / N sum_i (1 - cos(u_i, v_i)); u_i the student's vector of a sentence, v_i the teacher's, ``Axes`` of it.
+
+    For unit vectors half the mean squared error (Reimers and Gurevych 2020, arXiv 2004.09813, who take the teacher's
+    vectors as they are). Each sentence is taught by itself: nothing depends on what else is in its batch.
+    """
+    return weight * (1 - (unit_rows(vectors_ND) * unit_rows(goal_ND)).sum(-1)).mean()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Axes:
+    """A teacher's vectors in as many dimensions as a student has."""
+
+    mean_E: NDArray[np.float32]
+    axes_ED: NDArray[np.float32]
+
+    def __call__(self, teacher_NE: Tensor) -> Tensor:
+        """[N, D]: (v - mean) axes."""
+        mean, axes = (torch.from_numpy(each).to(teacher_NE.device) for each in (self.mean_E, self.axes_ED))
+        with torch.autocast(teacher_NE.device.type, enabled=False):
+            return (teacher_NE - mean) @ axes
+
+
+def axes(teacher: Vectors | StoredVectors, width: int) -> Axes:
+    """To ``width`` dimensions: all there are and zeros behind them, or, where there are more, the principal ones of the
+    centred vectors. The sum of squares that the others have is lost.
+
+    The sign of an axis is that by which its largest component is positive, for an eigenvector has none of its own.
+    """
+    count, own = teacher.shape
+    if width >= own:
+        return Axes(mean_E=np.zeros(own, np.float32), axes_ED=np.eye(own, width, dtype=np.float32))
+    total_E, products_EE = np.zeros(own), np.zeros((own, own))
+    for start in range(0, count, ROWS_AT_ONCE):
+        rows = np.asarray(teacher[start : start + ROWS_AT_ONCE], np.float64)
+        total_E += rows.sum(0)
+        products_EE += rows.T @ rows
+    mean_E = total_E / count
+    _, vectors_EE = np.linalg.eigh(products_EE / count - np.outer(mean_E, mean_E))
+    axes_ED = vectors_EE[:, ::-1][:, :width]
+    signs_D = np.sign(axes_ED[np.abs(axes_ED).argmax(0), np.arange(width)])
+    return Axes(mean_E=mean_E.astype(np.float32), axes_ED=(axes_ED * signs_D).astype(np.float32))

@@ -10,7 +10,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 
-def info_nce(vectors_ND: Tensor, *, temperature: float, anchor_M: Tensor | None = None) -> Tensor:
+def info_nce(
+    vectors_ND: Tensor, *, temperature: float, anchor_M: Tensor | None = None, meaning_N: Tensor | None = None
+) -> Tensor:
     """Cross entropy of finding each vector's partner among all others by cosine.
 
     Rows 2i and 2i + 1 are partners; a vector is no candidate for itself. With T the temperature,
@@ -18,6 +20,9 @@ def info_nce(vectors_ND: Tensor, *, temperature: float, anchor_M: Tensor | None 
 
     The last M rows, where ``anchor_M`` [M] is given, are no such rows: row N - M + m is one more candidate, and wrong,
     for row anchor_M[m] alone, which has no other of them.
+
+    Rows of one ``meaning_N`` [N - M], if that is given and not empty, are no candidates for one another, but for the
+    partner.
     """
     count = 0 if anchor_M is None else len(anchor_M)
     every = unit_rows(vectors_ND)
@@ -25,12 +30,22 @@ def info_nce(vectors_ND: Tensor, *, temperature: float, anchor_M: Tensor | None 
     if len(unit) % 2 or not len(unit):
         raise ValueError(f"expected vectors in pairs, rows 2i and 2i + 1, got {len(unit)} rows")
     similarity = inner_products(unit * (1 / temperature), unit)  # on a CPU division would round otherwise
-    similarity = similarity.masked_fill(torch.eye(len(unit), dtype=torch.bool, device=unit.device), -torch.inf)
+    partner = torch.arange(len(unit), device=unit.device) ^ 1
+    similarity = similarity.masked_fill(_no_candidates(partner, meaning_N), -torch.inf)
     if anchor_M is not None and count:
         cosines = (unit[anchor_M] * hard).sum(-1) * (1 / temperature)
         column = similarity.new_full((len(unit),), -torch.inf).index_copy(0, anchor_M, cosines)
         similarity = torch.cat((similarity, column[:, None]), dim=1)
-    return F.cross_entropy(similarity, torch.arange(len(unit), device=unit.device) ^ 1)
+    return F.cross_entropy(similarity, partner)
+
+
+def _no_candidates(partner_N: Tensor, meaning_N: Tensor | None) -> Tensor:
+    """[N, N] bool: each row for itself, and those that say the same but are not its partner."""
+    itself = torch.eye(len(partner_N), dtype=torch.bool, device=partner_N.device)
+    if meaning_N is None or not len(meaning_N):
+        return itself
+    same = meaning_N[:, None] == meaning_N
+    return itself | same.scatter(1, partner_N[:, None], False)
 
 
 def cosent(vectors_ND: Tensor, scores_P: Tensor, *, temperature: float) -> Tensor:

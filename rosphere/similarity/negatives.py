@@ -1,8 +1,9 @@
-"""Hard negatives: sentences of which people said that they do not say the same as a sentence of a group."""
+"""Hard negatives: sentences of which people said that they do not say the same as a sentence of a group, and mined
+ones."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,11 @@ class Negatives:
         self.of: dict[int, list[Ids]] = {}
         for (number, _), ids in zip(found, tokenizer.ids([other for _, other in found]), strict=True):
             self.of.setdefault(number, []).append(np.array(ids[:max_length], np.int64))
+
+    def add(self, mined: Mapping[int, Sequence[int]], sentences: Sequence[Ids]) -> None:
+        """Further ones, sentences by their numbers."""
+        for number, others in mined.items():
+            self.of.setdefault(number, []).extend(sentences[other].astype(np.int64) for other in others)
 
     def draw(self, pair: tuple[int, int], generator: np.random.Generator) -> list[Ids]:
         """One for each of two similar sentences: its own, else its partner's, for what is unlike the one is unlike the

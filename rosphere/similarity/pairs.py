@@ -34,8 +34,8 @@ class Batch:
     """N = 2 x pairs rows, padded; rows 2i and 2i + 1 are the two directions of pair i. Behind them M rows with the hard
     negatives of some.
 
-    ``sentence_N``, ``anchor_M`` and ``tokens`` are those of the whole batch, also in a part of it: what compares all
-    vectors, or divides by all targets, needs to know.
+    ``sentence_N``, ``anchor_M``, ``meaning_N`` and ``tokens`` are those of the whole batch, also in a part of it: what
+    compares all vectors, or divides by all targets, needs to know.
     """
 
     ids_NL: Tensor  # sources corrupted
@@ -44,9 +44,10 @@ class Batch:
     sentence_N: Tensor  # which sentence is the source of the row
     tokens: int  # targets
     anchor_M: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.long))  # whose negative row N + m is
+    meaning_N: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.long))  # alike where equal, or empty
 
     def to(self, device: torch.device) -> Batch:
-        names = ("ids_NL", "segments_NL", "keep_NL", "sentence_N", "anchor_M")
+        names = ("ids_NL", "segments_NL", "keep_NL", "sentence_N", "anchor_M", "meaning_N")
         return replace(self, **{name: getattr(self, name).to(device) for name in names})
 
     def share(self, rank: int, processes: int) -> Batch:
@@ -127,12 +128,14 @@ def training_batch(
     seed: int,
     unlabelled: Unlabelled | None = None,
     negatives: Negatives | None = None,
+    meanings: NDArray[np.int64] | None = None,
     general_share: float = 0.0,
 ) -> Batch:
     """Batch ``step`` of a run: ``batch_size`` different groups, two sentences of each, of which ``general_share`` in
     the mean are general ones where there are any; ``noise``: share of the sources that are corrupted. Behind them, if
     given, two views of each ``unlabelled`` sentence, without targets; these sentences are numbered after those of the
     groups. Last, if given, the hard ``negatives`` of the pairs that have any.
+    ``meanings``: of every sentence by its number, as ``meanings.of_batches`` has them.
 
     Of questions and sentences in general as many groups each, as far as there are (kexue.fm/archives/8454) and no group
     comes OFTENER times as often as the mean: one that is alone of its kind, perhaps misjudged, is not in every batch.
@@ -152,8 +155,10 @@ def training_batch(
         seen = [Row(source=ids, target=NOTHING, sentence=first + number) for number, *both in views for ids in both]
         written = [*seen, *written]
     if negatives is None:
-        return assemble(written, groups.tokenizer)
-    return _with_negatives(written, len(written) - len(rows), rows, negatives, groups.tokenizer, generator)
+        batch = assemble(written, groups.tokenizer)
+    else:
+        batch = _with_negatives(written, len(written) - len(rows), rows, negatives, groups.tokenizer, generator)
+    return batch if meanings is None else replace(batch, meaning_N=torch.from_numpy(meanings)[batch.sentence_N])
 
 
 def _with_negatives(

@@ -8,9 +8,10 @@ arXiv 2104.08821), acts beside it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,25 @@ from rosphere.text.corpus import Corpus
 
 Ids = NDArray[np.int64]
 SHORTEST = 6  # tokens: of a shorter sentence too little would be left
+
+
+class Flat(Sequence[Ids]):
+    """Sentences of ids end to end in one array of 4 bytes a token: a million lists would be ten times as large."""
+
+    def __init__(self, sentences: Iterable[NDArray[np.integer]], lengths: NDArray[np.int64]) -> None:
+        self.ends = np.cumsum([0, *lengths])
+        self.ids = np.empty(self.ends[-1], np.int32)
+        for number, ids in enumerate(sentences):
+            self.ids[self.ends[number] : self.ends[number + 1]] = ids
+
+    def __len__(self) -> int:
+        return len(self.ends) - 1
+
+    def __getitem__(self, number: Any) -> Any:
+        if isinstance(number, slice):
+            return [self[each] for each in range(*number.indices(len(self)))]
+        place = range(len(self))[number]
+        return self.ids[self.ends[place] : self.ends[place + 1]].astype(np.int64)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,9 +83,10 @@ def of_corpus(
     Fewer than ``batch_size`` a step where there are no more; None where there are none, or none are asked for.
     """
     corpus = Corpus(folder)
-    long_enough = np.flatnonzero(corpus.lengths >= SHORTEST)
+    lengths = corpus.lengths
+    long_enough = np.flatnonzero(lengths >= SHORTEST)
     chosen = stream(seed, Stream.UNLABELLED).permutation(long_enough)[: most if batch_size else 0]
     if not len(chosen):
         return None
-    found = [corpus.document(int(n))[0][:max_length].astype(np.int64) for n in chosen]
+    found = Flat((corpus.document(int(n))[0][:max_length] for n in chosen), lengths[chosen].clip(max=max_length))
     return Unlabelled(sentences=found, batch_size=min(batch_size, len(found)), deletion=deletion)

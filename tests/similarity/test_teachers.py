@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from rosphere.errors import InputError
-from rosphere.similarity import encoding, foreign, teachers
+from rosphere.similarity import encoding, foreign, teacher_vectors, teachers
 from rosphere.similarity import folder as similarity
 from rosphere.similarity.model import SimilarityModel
 from rosphere.similarity.vectors import unit
@@ -71,7 +71,7 @@ def test_a_folder_with_another_head_is_read_by_sentence_transformers(
     expected = unit(SentenceTransformer(str(folder)).encode(TEXTS))
     found = teachers.vectors(folder, TEXTS, max_length=64)
     np.testing.assert_allclose(found, expected, atol=1e-5)
-    assert np.abs(found - teachers.vectors(ours, TEXTS, max_length=64)).max() > 0.05
+    assert np.abs(found - np.asarray(teachers.vectors(ours, TEXTS, max_length=64))).max() > 0.05
 
 
 @pytest.mark.filterwarnings("ignore")  # of other libraries
@@ -90,17 +90,18 @@ def test_a_teacher_stored_in_half_precision_is_computed_in_float32(ours: Path, t
     np.testing.assert_allclose(teachers.vectors(folder, TEXTS, max_length=64), expected, rtol=0, atol=1e-5)
 
 
-def test_vectors_of_these_texts_are_computed_once(ours: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_list_is_computed_once_by_each_length(ours: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = teachers.vectors(ours, TEXTS, max_length=64, cache=tmp_path)
+    np.testing.assert_array_equal(first, encoding.encode(similarity.load(ours), Tokenizer(ours), TEXTS))
     calls = []
-    real = teachers._encoded
-    monkeypatch.setattr(teachers, "_encoded", lambda *a: calls.append(a[1:]) or real(*a))
+    real = encoding.encode
+    monkeypatch.setattr(encoding, "encode", lambda *a, **kw: calls.append((a[2], kw["max_length"])) or real(*a, **kw))
+    monkeypatch.setattr(similarity, "load", lambda folder, load=similarity.load: calls.append("loaded") or load(folder))
     again = teachers.vectors(ours, TEXTS, max_length=64, cache=tmp_path)
-    np.testing.assert_allclose(again, first, atol=1e-7)
+    np.testing.assert_array_equal(again, first)
     assert calls == []
-    teachers.vectors(ours, TEXTS[::-1], max_length=64, cache=tmp_path)
     teachers.vectors(ours, TEXTS, max_length=4, cache=tmp_path)
-    assert calls == [(TEXTS[::-1], 64), (TEXTS, 4)]
+    assert calls == ["loaded", (TEXTS, 4)]
 
 
 def test_other_weights_are_another_teacher(ours: Path, tmp_path: Path) -> None:
@@ -108,15 +109,15 @@ def test_other_weights_are_another_teacher(ours: Path, tmp_path: Path) -> None:
         copy = tmp_path / "copy" / path.relative_to(ours)
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_bytes(path.read_bytes())
-    assert teachers._content(tmp_path / "copy", TEXTS, 64) == teachers._content(ours, TEXTS, 64)
+    assert teachers._content(tmp_path / "copy", 64) == teachers._content(ours, 64)
     dense = tmp_path / "copy" / similarity.DENSE / "model.safetensors"
     dense.write_bytes(dense.read_bytes()[:-1] + b"\7")
-    assert teachers._content(tmp_path / "copy", TEXTS, 64) != teachers._content(ours, TEXTS, 64)
+    assert teachers._content(tmp_path / "copy", 64) != teachers._content(ours, 64)
 
 
 def test_a_file_gives_each_text_its_own_vector_as_a_unit_vector(tmp_path: Path) -> None:
     table = np.random.default_rng(0).standard_normal((4, 7))
-    teachers.write(tmp_path / "v.safetensors", TEXTS, table)
+    teacher_vectors.write(tmp_path / "v.safetensors", TEXTS, table)
     found = teachers.vectors(tmp_path / "v.safetensors", [TEXTS[2], TEXTS[0], TEXTS[2]], max_length=64)
     np.testing.assert_allclose(found, unit(table.astype(np.float32))[[2, 0, 2]], rtol=1e-6)
     assert [path.name for path in tmp_path.iterdir()] == ["v.safetensors"]
@@ -127,13 +128,13 @@ def test_refusals(ours: Path, tmp_path: Path) -> None:
         teachers.vectors(tmp_path / "nowhere", TEXTS, max_length=64)
     with pytest.raises(InputError, match=r"v.safetensors: expected a file of a teacher's vectors; none is there"):
         teachers.vectors(tmp_path / "v.safetensors", TEXTS, max_length=64)
-    teachers.write(tmp_path / "v.safetensors", TEXTS[:2], np.eye(2))
+    teacher_vectors.write(tmp_path / "v.safetensors", TEXTS[:2], np.eye(2))
     with pytest.raises(InputError, match=r"v.safetensors: has no vector for 2 of 4 sentences, such as '今天天气不错'"):
         teachers.vectors(tmp_path / "v.safetensors", TEXTS, max_length=64)
     with pytest.raises(InputError, match=r"expected the tensors 'vectors' and 'keys'"):
         teachers.vectors(ours / "model.safetensors", TEXTS, max_length=64)
     with pytest.raises(ValueError, match="a vector for each of 4 texts, got 2"):
-        teachers.write(tmp_path / "w.safetensors", TEXTS, np.eye(2))
+        teacher_vectors.write(tmp_path / "w.safetensors", TEXTS, np.eye(2))
     (tmp_path / "odd").mkdir()
     (tmp_path / "odd" / "config.json").write_text('{"model_type": "gpt_of_nobody"}')
     with pytest.raises(InputError, match="odd: not a model that transformers can load"):

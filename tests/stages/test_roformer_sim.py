@@ -14,7 +14,7 @@ from torch import Tensor
 
 from pipeline.run import settings as config
 from rosphere.errors import InputError
-from rosphere.similarity.distillation import neighbour_distillation, similarity_distillation
+from rosphere.similarity.distillation import neighbour_distillation, similarity_distillation, vector_distillation
 from rosphere.similarity.losses import info_nce
 from stages.roformer_sim import RoformerSim
 
@@ -27,10 +27,11 @@ ROOT = Path(__file__).parents[2]
     [
         ("cosines", partial(similarity_distillation, weight=100.0)),
         ("neighbours", partial(neighbour_distillation, weight=100.0, temperature=0.2)),
+        ("vectors", partial(vector_distillation, weight=100.0)),
     ],
 )
 def test_the_chosen_distillation_and_a_share_of_the_contrastive_loss(
-    chosen: Literal["neighbours", "cosines"], distillation: Callable[[Tensor, Tensor], Tensor], weight: float
+    chosen: Literal["neighbours", "cosines", "vectors"], distillation: Callable[[Tensor, Tensor], Tensor], weight: float
 ) -> None:
     default = config.load(ROOT / "params.yaml", "roformer_sim", RoformerSim)
     settings = dataclasses.replace(default, distillation=chosen, weight=100.0, temperature=0.2, contrastive=weight)
@@ -49,6 +50,16 @@ def test_hard_negatives_are_of_the_contrastive_loss_alone() -> None:
     found, without = settings.losses(student, teacher[:4], anchors), settings.losses(student[:4], teacher[:4])
     assert torch.equal(found["distillation"], without["distillation"])
     assert float(found["contrastive"]) == float(settings.contrast(student, anchors)) > float(without["contrastive"])
+
+
+def test_rows_that_say_the_same_are_no_wrong_answers() -> None:
+    settings = config.load(ROOT / "params.yaml", "roformer_sim", RoformerSim)
+    student, teacher = torch.randn(2, 6, 4, generator=torch.Generator().manual_seed(0))
+    meaning = torch.tensor([1, 1, 2, 2, 1, 1])
+    found, without = settings.losses(student, teacher, meaning_N=meaning), settings.losses(student, teacher)
+    assert torch.equal(found["distillation"], without["distillation"])
+    masked = info_nce(student, temperature=settings.temperature, meaning_N=meaning)
+    assert float(found["contrastive"]) == pytest.approx(float(masked)) and masked < without["contrastive"]
 
 
 def test_refuses_another_distillation(tmp_path: Path) -> None:

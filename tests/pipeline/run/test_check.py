@@ -10,10 +10,12 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from pipeline.run import check
 from rosphere.errors import InputError
+from rosphere.similarity import teacher_vectors
 from rosphere.text.tokenizer import SPECIALS
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -298,13 +300,43 @@ def test_a_teacher_is_looked_at(changed: Callable[..., Path], tmp_path: Path) ->
         ("teacher: models/roformer_sim", f"teacher: {tmp_path}/empty", "static.teacher: .*expected a teacher"),
         ("init: models/simbert", f"init: {tmp_path}/empty", "roformer_sim.init: .*not a sentence encoder"),
         (
-            "teacher: null",
-            f"teacher: {tmp_path}/empty",
+            "teacher: null  # a sentence",
+            f"teacher: {tmp_path}/empty  # a sentence",
             "evaluate_paraphrases.teacher: .*expected a teacher, a model's",
+        ),
+        (
+            "hard_negatives: {teacher: null",
+            f"hard_negatives: {{teacher: {tmp_path}/empty",
+            "simbert.hard_negatives.teacher: .*expected a teacher, a model's",
+        ),
+        (
+            "hard_negatives: {teacher: null",
+            "hard_negatives: {teacher: no.safetensors",
+            "no.safetensors: expected a file of a teacher's vectors; none is there",
         ),
     ):
         with pytest.raises(InputError, match=message):
             check.check(changed((old, new)))
+
+
+def test_who_finds_hard_negatives_is_seen_by_dvc(changed: Callable[..., Path], tmp_path: Path) -> None:
+    """Of stage 1 a teacher that no stage makes, of stage 2 one that dvc.yaml names as a dep."""
+    one, two = (
+        f"hard_negatives: {{teacher: null, per_sentence: 1, nearest: 32, below: 0.95}}{end}" for end in ("\n", " ")
+    )
+    with pytest.raises(
+        InputError, match=r"simbert.hard_negatives.teacher: .* that no stage makes, .*; got models/simb"
+    ):
+        check.check(changed((one, one.replace("null", "models/simbert"))))
+    with pytest.raises(
+        InputError, match=r"roformer_sim.hard_negatives.teacher: .*roformer_sim.init, models/simbert; got x"
+    ):
+        check.check(changed((two, two.replace("null", "x"))))
+    settings = check.check(changed((two, two.replace("null", "models/simbert"))))["roformer_sim"]
+    assert settings.hard_negatives.teacher == "models/simbert"
+    teacher_vectors.write(tmp_path / "v.safetensors", ["甲"], np.eye(1))
+    sections = check.check(changed((one, one.replace("null", f"{tmp_path}/v.safetensors"))))
+    assert list(check.sources(sections)["simbert"]) == [f"{tmp_path}/v.safetensors"]
 
 
 @pytest.mark.parametrize(
