@@ -69,7 +69,8 @@ def main() -> None:
         found = pieces.chosen(texts, settings.pieces)
         backend, composition = pieces.tokenizer(found), bags.composition(found)
         taught = teachers.vectors(Path(settings.teacher), texts, max_length=length + 2, cache=job.cache)
-        axes, curve = targets.principal(taught, settings.dimensions), []
+        axes = targets.principal(taught, settings.dimensions)
+        curve: list[dict[str, float]] = []
         parts = regression.solved(
             bags.counts(pieces.numbers(backend, texts), len(found)) @ composition,
             lambda rows: axes(taught[rows]),
