@@ -65,9 +65,9 @@ def main() -> None:
     with runner.stage("static") as job:
         settings, seed = job.section(Static), job.scalar("seed", int)
         tokenizer, length = Tokenizer(DATA / "tokenizer"), settings.max_length
-        texts = sentences.read(GROUPS, SENTENCES, tokenizer, most=settings.sentences, max_length=length, seed=seed)
-        found = pieces.chosen(texts, settings.pieces)
-        backend, composition = pieces.tokenizer(found), bags.composition(found)
+        texts, numbers = sentences.read(
+            GROUPS, SENTENCES, tokenizer, most=settings.sentences, max_length=length, seed=seed
+        )
         taught = teachers.vectors(
             Path(settings.teacher),
             texts,
@@ -75,10 +75,14 @@ def main() -> None:
             cache=job.cache,
             progress=job.encoded,
             stopping=job.stopping,
-        )
-        axes, curve = targets.principal(taught, settings.dimensions), []
+        ).selected(numbers)
+        learnt = [texts[number] for number in numbers]
+        found = pieces.chosen(learnt, settings.pieces)
+        backend, composition = pieces.tokenizer(found), bags.composition(found)
+        axes = targets.principal(taught, settings.dimensions)
+        curve: list[dict[str, float]] = []
         parts = regression.solved(
-            bags.counts(pieces.numbers(backend, texts), len(found)) @ composition,
+            bags.counts(pieces.numbers(backend, learnt), len(found)) @ composition,
             lambda rows: axes(taught[rows]),
             ridge=settings.ridge,
             iterations=settings.iterations,
@@ -86,7 +90,7 @@ def main() -> None:
         )
         folder.save(StaticEncoder(backend=backend, table_PD=composition @ parts), TARGET)
         job.curve(curve)
-        job.report({"sentences": len(texts), "pieces": len(found), "variance_kept": axes.kept})
+        job.report({"sentences": len(learnt), "pieces": len(found), "variance_kept": axes.kept})
         job.report({"dimensions": parts.shape[1], "residual": curve[-1]["residual"]})
 
 

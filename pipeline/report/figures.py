@@ -84,7 +84,6 @@ def _encoders(run_data: RunData, path: Path, key: str, label: str) -> None:
     colours = {
         "roformer_sim": BLUE,
         "teacher": SKY,
-        "static": SKY,
         "untrained mean": GREY,
         "untrained [CLS]": GREY,
         "TF-IDF": VERMILION,

@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,6 +60,10 @@ class StoredVectors:
         for part in np.unique(parts):
             found[parts == part] = self.parts[part][rows[parts == part]]
         return found
+
+    def selected(self, numbers: NDArray[np.int64]) -> Self:
+        """Some of the rows, in this order, where they lie."""
+        return type(self)(self.parts, self.part_N[numbers], self.row_N[numbers])
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         return self[:].astype(dtype or np.float32, copy=False)

@@ -6,29 +6,38 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rosphere.errors import InputError
 from rosphere.randomness.streams import Stream
 from rosphere.randomness.streams import generator as stream
+from rosphere.similarity.unlabelled import SHORTEST
 from rosphere.text import reading
 from rosphere.text.corpus import Corpus
 from rosphere.text.tokenizer import Tokenizer
 
-SHORTEST = 6  # tokens of a sentence of the corpus
 
-
-def read(groups: Path, corpus: Path, tokenizer: Tokenizer, *, most: int, max_length: int, seed: int) -> list[str]:
+def read(
+    groups: Path, corpus: Path, tokenizer: Tokenizer, *, most: int, max_length: int, seed: int
+) -> tuple[list[str], NDArray[np.int64]]:
     """All sentences of the groups, and at most ``most`` of a prepared split, drawn by the seed and cut at
-    ``max_length`` tokens; each once.
+    ``max_length`` tokens; and the numbers of those to learn from, each text once.
+
+    The list is the one that stage 2 of RoFormer-Sim is taught on: what a teacher has said of it serves both.
 
     Raises:
-        InputError: fewer than two in all.
+        InputError: fewer than two to learn from.
     """
-    found = dict.fromkeys(_of_groups(groups))
-    found |= dict.fromkeys(_of_corpus(corpus, tokenizer, most=most, max_length=max_length, seed=seed))
-    if len(found) < 2:
-        raise InputError(f"{groups}, {corpus}: expected two sentences or more, got {len(found)}")
-    return list(found)
+    texts, known = [*_of_groups(groups)], dict[str, int]()
+    for number, text in enumerate(texts):
+        known.setdefault(text, number)
+    for text, whole in _of_corpus(corpus, tokenizer, most=most, max_length=max_length, seed=seed):
+        if whole:
+            known.setdefault(text, len(texts))
+        texts.append(text)
+    if len(known) < 2:
+        raise InputError(f"{groups}, {corpus}: expected two sentences or more, got {len(known)}")
+    return texts, np.array(list(known.values()))
 
 
 def _of_groups(path: Path) -> Iterator[str]:
@@ -37,11 +46,12 @@ def _of_groups(path: Path) -> Iterator[str]:
         yield from row["synonyms"]
 
 
-def _of_corpus(folder: Path, tokenizer: Tokenizer, *, most: int, max_length: int, seed: int) -> Iterator[str]:
-    """Without those that have unknown tokens: what they say, nobody knows."""
+def _of_corpus(
+    folder: Path, tokenizer: Tokenizer, *, most: int, max_length: int, seed: int
+) -> Iterator[tuple[str, bool]]:
+    """Texts, and whether all tokens are known: what the others say, nobody knows."""
     corpus = Corpus(folder)
     long_enough = np.flatnonzero(corpus.lengths >= SHORTEST)
     for number in stream(seed, Stream.UNLABELLED).permutation(long_enough)[:most]:
         ids = corpus.document(int(number))[0][:max_length]
-        if tokenizer.unk not in ids:
-            yield tokenizer.decode(ids.tolist())
+        yield tokenizer.decode(ids.tolist()), tokenizer.unk not in ids

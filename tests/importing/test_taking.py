@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -125,21 +126,25 @@ def test_healing_brings_the_vectors_nearer_and_the_folder_opens_everywhere(
     assert "license: mit" in (tmp_path / "small" / "README.md").read_text(encoding="utf-8")
 
 
-def test_a_kill_costs_nothing_and_changes_no_byte(file: Path, data: Path, tmp_path: Path) -> None:
+def test_a_kill_costs_nothing_and_changes_no_byte(
+    file: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class Killed(Exception):
         pass
 
     def killing(done: int, total: int, metrics: Any) -> None:
-        if done == 125:
+        if done == 7:
             raise Killed
 
+    often = replace(settings(steps=10).schedule(), log_every=1, checkpoint_every=4)
+    monkeypatch.setattr(taking.Healing, "schedule", lambda self: often)
     with pytest.raises(Killed):
-        cut(file, tmp_path / "a", data, steps=150, progress=killing)
+        cut(file, tmp_path / "a", data, steps=10, progress=killing)
     assert not (tmp_path / "a").exists()
     (state,) = tmp_path.glob("a.work/training/*.safetensors")
     assert state.stat().st_size > 0
-    cut(file, tmp_path / "a", data, steps=150)
-    cut(file, tmp_path / "b", data, steps=150)
+    cut(file, tmp_path / "a", data, steps=10)
+    cut(file, tmp_path / "b", data, steps=10)
     assert (tmp_path / "a" / "model.safetensors").read_bytes() == (tmp_path / "b" / "model.safetensors").read_bytes()
 
 

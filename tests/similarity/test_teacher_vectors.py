@@ -182,6 +182,7 @@ def test_rows_in_several_arrays_are_indexed_as_those_of_one(data: st.DataObject)
     for index in (numbers, slice(1, None), table[:, 0] > 0, numbers.reshape(-1, 1), 0):
         np.testing.assert_array_equal(found[index], table[index])
     np.testing.assert_array_equal(np.asarray(found), table)
+    np.testing.assert_array_equal(np.asarray(found.selected(numbers)), table[numbers])
     assert np.asarray(found, np.float64).dtype == np.float64
 
 

@@ -16,6 +16,8 @@ from rosphere.encoder import modules
 from rosphere.errors import InputError
 from rosphere.export import source
 from rosphere.similarity.teachers import vectors
+from rosphere.similarity.pairs import Groups
+from rosphere.similarity.unlabelled import of_corpus
 from rosphere.static import bags, folder, pieces, regression, sentences, targets
 from rosphere.static.folder import StaticEncoder
 from tests import tiny
@@ -150,10 +152,25 @@ def test_sentences_of_the_groups_and_behind_them_of_the_corpus(tmp_path: Path) -
         shard_tokens=100,
     )
     read = {"groups": groups, "corpus": tmp_path / "corpus", "tokenizer": tokenizer, "max_length": 6, "seed": 1}
-    found = sentences.read(most=10, **read)  # type: ignore[arg-type]
+    texts, numbers = sentences.read(most=10, **read)  # type: ignore[arg-type]
+    found = [texts[number] for number in numbers]
     assert found[:2] == ["春眠", "不觉晓"]
     assert sorted(found[2:]) == sorted(line[:6] for line in lines), "neither the short one nor the one with [UNK]"
-    assert sentences.read(most=0, **read) == ["春眠", "不觉晓"]  # type: ignore[arg-type]
+    assert sentences.read(most=0, **read)[1].tolist() == [0, 1]  # type: ignore[arg-type]
+
+
+def test_the_list_begins_as_the_one_that_stage_2_is_taught_on(tmp_path: Path) -> None:
+    """So that a teacher reads both once."""
+    tokenizer = tiny.tokenizer(tmp_path / "tokenizer", tiny.POEM)
+    (tmp_path / "pairs.jsonl").write_text('{"text": "春眠", "synonyms": ["不觉晓", "春眠"]}\n', encoding="utf-8")
+    ids = [tokenizer.ids([tiny.POEM[start : start + 9]])[0] for start in range(12)]
+    rows = [(np.array(each, np.uint32), np.ones(len(each), bool)) for each in ids]
+    tiny.corpus.write(rows, tmp_path / "corpus", vocab_size=len(tokenizer), shard_tokens=50)
+    said: dict[str, int] = {"max_length": 7, "seed": 4}
+    texts, _ = sentences.read(tmp_path / "pairs.jsonl", tmp_path / "corpus", tokenizer, most=10, **said)
+    found = of_corpus(tmp_path / "corpus", batch_size=2, deletion=0.1, most=6, **said)
+    groups = Groups(tmp_path / "pairs.jsonl", tokenizer, max_length=7)
+    assert found and texts[:9] == [*groups.texts, *(tokenizer.decode(each.tolist()) for each in found.sentences)]
 
 
 # --- folders
