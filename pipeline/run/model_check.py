@@ -11,7 +11,7 @@ from rosphere.encoder.hub import REPOSITORY
 from rosphere.errors import InputError
 from rosphere.pretraining.recipe import Narrow
 from rosphere.similarity import folder as similarity
-from rosphere.similarity import teachers
+from rosphere.similarity import teacher_vectors, teachers
 
 
 def require_initial(narrow: Narrow, vocabulary: str | None, *, lowercase: bool) -> EncoderConfig | None:
@@ -47,7 +47,7 @@ def require_initial(narrow: Narrow, vocabulary: str | None, *, lowercase: bool) 
 def require_teacher(key: str, name: str) -> None:
     """Raises InputError where a folder or a file of vectors is none that sentences can be taught by."""
     path = Path(name)
-    if path.suffix == teachers.SUFFIX:
+    if path.suffix == teacher_vectors.SUFFIX:
         teachers.require_vectors(path)
         return
     try:

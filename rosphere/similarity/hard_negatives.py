@@ -99,5 +99,5 @@ def _nearest(vectors: StoredVectors, group_of: Numbers, count: int) -> Iterator[
             near = np.concatenate((near, searched[chosen]), axis=1)
             cosine = np.concatenate((cosine, np.take_along_axis(scores, chosen, 1)), axis=1)
             order = np.lexsort((near, -cosine), axis=1)[:, :count]
-            near, cosine = (np.take_along_axis(each, order, 1) for each in (near, cosine))
+            near, cosine = np.take_along_axis(near, order, 1), np.take_along_axis(cosine, order, 1)
         yield asked, near, cosine

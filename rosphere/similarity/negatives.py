@@ -31,7 +31,7 @@ class Negatives:
         for (number, _), ids in zip(found, tokenizer.ids([other for _, other in found]), strict=True):
             self.of.setdefault(number, []).append(np.array(ids[:max_length], np.int64))
 
-    def add(self, mined: Mapping[int, Sequence[int]], sentences: Sequence[Ids]) -> None:
+    def add(self, mined: Mapping[int, Sequence[int]], sentences: Sequence[NDArray[np.integer]]) -> None:
         """Further ones, sentences by their numbers."""
         for number, others in mined.items():
             self.of.setdefault(number, []).extend(sentences[other].astype(np.int64) for other in others)

@@ -134,7 +134,7 @@ def stored(
     progress: Progress = lambda done, total: None,
     stopping: Callable[[], bool] = lambda: False,
 ) -> StoredVectors:
-    """The vectors of ``texts``: each TEXTS_A_SHARD of them are a file in ``folder``, which is computed where there is none.
+    """The vectors of ``texts``: each TEXTS_A_SHARD of them are a file in ``folder``, computed where there is none.
 
     A text's vector depends on the batch it is computed in, by rounding. So a file is known by all of its texts, and not
     each text by itself: what comes back depends on ``texts`` alone, whatever was asked for before, by whichever stage.

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,7 @@ from rosphere.static.pieces import Pieces, is_pair
 OWN = 0.5  # of a pair, beside 1 of each of its characters
 UNKNOWN = 0  # the number of the piece that has no vector
 
-Bags = sparse.csr_array
+Bags: TypeAlias = sparse.csr_array
 Matrix = NDArray[np.float32]
 
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from rosphere.static.bags import Bags, Matrix
 from rosphere.static.targets import blocks
 
-TINY = np.finfo(np.float32).tiny
+TINY = float(np.finfo(np.float32).tiny)
 
 
 def solved(

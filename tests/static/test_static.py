@@ -15,8 +15,8 @@ from rosphere.cli import models
 from rosphere.encoder import modules
 from rosphere.errors import InputError
 from rosphere.export import source
-from rosphere.similarity.teachers import vectors
 from rosphere.similarity.pairs import Groups
+from rosphere.similarity.teachers import vectors
 from rosphere.similarity.unlabelled import of_corpus
 from rosphere.static import bags, folder, pieces, regression, sentences, targets
 from rosphere.static.folder import StaticEncoder
