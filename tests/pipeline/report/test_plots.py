@@ -89,7 +89,7 @@ def test_the_page_asks_the_network_for_nothing(page: str) -> None:
 def test_both_revisions_stand_in_every_curve_and_every_picture(page: str) -> None:
     specs = [json.loads(each) for each in re.findall(r"var spec = (.*);", page)]
     titles = {spec["title"]["text"] for spec in specs}
-    assert len(titles) == len(specs) == 15
+    assert len(titles) == len(specs) == 16
     assert {"Masked-token loss on dev against compute", "sentiment: loss in training"} <= titles
     for spec in specs:
         assert {row["rev"] for row in spec["data"]["values"]} == {"HEAD", "workspace"}, spec["title"]

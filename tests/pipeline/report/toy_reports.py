@@ -177,6 +177,7 @@ def write(folder: Path) -> RunData:
         put(folder / "curves" / f"{name}.csv", "\n".join(["step,flops,loss,dev_loss", *lines]) + "\n")
     measured = ["50,8,5,5.5,,", "50,32,4,4.5,,", "1077,8,5,6.5,,", "1077,32,4,7.0,,", ",,,,16,5.25", ",,,,32,5.0"]
     head = "vocabulary,dimension,train_loss,dev_loss,head_size,head_dev_loss"
+    put(folder / "curves" / "static.csv", "step,residual\n1,0.5\n2,0.1\n")
     put(folder / "curves" / "dimension.csv", "\n".join([head, *measured]) + "\n")
     for name in ("simbert", "roformer_sim", *(f"evaluate-{task}" for task in TASKS)):
         columns = "step,dev_contrastive,spearman,dev_lm,distillation,loss"
