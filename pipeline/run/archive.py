@@ -56,12 +56,25 @@ def take(folder: Path) -> int:
                 for block in _blocks(folder / name, BLOCK):
                     file.write(block)
         with tarfile.open(whole) as archive:
-            archive.extractall(".", filter="data")
+            _unpack(archive)
             return len(archive.getmembers())
     except tarfile.TarError as error:
         raise InputError(f"{folder}: {error}") from error
     finally:
         whole.unlink(missing_ok=True)
+
+
+def _unpack(archive: tarfile.TarFile) -> None:
+    """Into the workspace and nowhere else. Python before 3.11.4, as Debian 12 has it, knows no filters."""
+    if hasattr(tarfile, "data_filter"):
+        archive.extractall(".", filter="data")
+        return
+    for entry in archive.getmembers():
+        inside = not Path(entry.name).is_absolute() and ".." not in Path(entry.name).parts
+        if not (inside and (entry.isfile() or entry.isdir())):
+            raise tarfile.ExtractError(f"{entry.name!r} is outside the workspace, or no file or folder")
+        entry.mode &= 0o755
+    archive.extractall(".")
 
 
 def _whole_parts(folder: Path) -> list[str]:

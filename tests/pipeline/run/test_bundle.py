@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -185,19 +186,49 @@ def test_a_bundle_that_is_not_whole_is_refused(tmp_path: Path, monkeypatch: pyte
         archive.take(out)
 
 
-def test_nothing_is_unpacked_outside_the_workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("filters", [True, False])
+@pytest.mark.parametrize(
+    "entry", [{"name": "../escaped"}, {"name": "/escaped"}, {"type": tarfile.SYMTYPE, "linkname": "../escaped"}]
+)
+def test_nothing_is_unpacked_outside_the_workspace(
+    entry: dict[str, Any], filters: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also by a Python before 3.11.4, which has no filters."""
+    if not filters:
+        monkeypatch.delattr(tarfile, "data_filter", raising=False)
+    elif not hasattr(tarfile, "data_filter"):
+        pytest.skip("this Python has none")
+    elif entry.get("name") == "/escaped":
+        pytest.skip("filters make it relative")
     monkeypatch.chdir(machine(tmp_path / "machine"))
     out = tmp_path / "out"
     out.mkdir()
-    packed = io.BytesIO()
+    packed, info = io.BytesIO(), tarfile.TarInfo("link")
+    for name, value in entry.items():
+        setattr(info, name, value)
     with tarfile.open(fileobj=packed, mode="w") as tar:
-        tar.addfile(tarfile.TarInfo("../escaped"), io.BytesIO())
+        tar.addfile(info, io.BytesIO())
     (out / "bundle.tar.000").write_bytes(packed.getvalue())
     digest = hashlib.sha256(packed.getvalue()).hexdigest()
     (out / "bundle.json").write_text(json.dumps({"parts": {"bundle.tar.000": digest}}))
     with pytest.raises(InputError, match="outside"):
         archive.take(out)
-    assert not (tmp_path / "escaped").exists()
+    assert not (tmp_path / "escaped").exists() and not Path("link").is_symlink()
+
+
+def test_without_filters_a_bundle_is_unpacked_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(tarfile, "data_filter", raising=False)
+    monkeypatch.setattr(  # a newer Python warns of what an older one has no other way to do
+        tarfile.TarFile, "extraction_filter", staticmethod(lambda entry, path: entry), raising=False
+    )
+    monkeypatch.chdir(tmp_path)
+    Path("models").mkdir()
+    Path("models/weights").write_text("1")
+    archive.pack([Path("models")], tmp_path / "out", 1 << 20)
+    (tmp_path / "other" / ".run").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "other")
+    assert archive.take(tmp_path / "out") == 2
+    assert Path("models/weights").read_text() == "1"
 
 
 def test_what_an_older_version_packed_is_taken_and_finished(tmp_path: Path) -> None:
@@ -206,7 +237,8 @@ def test_what_an_older_version_packed_is_taken_and_finished(tmp_path: Path) -> N
     assert run_bundle(first, *asked).returncode == 0
     [part] = out.glob("bundle.tar.*")
     with tarfile.open(part) as tar:
-        tar.extractall(tmp_path / "packed", filter="data")
+        tar.extraction_filter = getattr(tarfile, "data_filter", None)  # which a Python before 3.11.4 has not
+        tar.extractall(tmp_path / "packed")
     (tmp_path / "packed/.run/finished.json").rename(tmp_path / "packed/.run/pieces.json")
     (out / "bundle.json").unlink()
     part.unlink()
