@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +36,15 @@ def listed(folder: Path) -> list[Module]:
     if not isinstance(rows, list) or not rows:
         raise InputError(f"{path}: expected a list of modules")
     return [_module(row, path) for row in rows]
+
+
+def write(folder: Path, kinds: Mapping[str, str]) -> None:
+    """modules.json: the kinds of sentence-transformers' modules by their places in the folder, in this order."""
+    rows = [
+        {"idx": number, "name": str(number), "path": path, "type": f"{PACKAGE}models.{kind}"}
+        for number, (path, kind) in enumerate(kinds.items())
+    ]
+    files.write_json(folder / LISTED, rows)
 
 
 def _module(row: object, origin: Path) -> Module:

@@ -20,8 +20,4 @@ def save(folder: Path, *, width: int, length: int, prefix: str = "") -> None:
     files.write_json(folder / "sentence_bert_config.json", {"max_seq_length": length, "do_lower_case": False})
     files.write_json(folder / "1_Pooling" / "config.json", pooling)
     files.write_json(folder / "2_Normalize" / "config.json", {})
-    rows = [
-        {"idx": n, "name": str(n), "path": path, "type": f"sentence_transformers.models.{kind}"}
-        for n, (path, kind) in enumerate(KINDS.items())
-    ]
-    files.write_json(folder / modules.LISTED, rows)
+    modules.write(folder, KINDS)

@@ -13,7 +13,7 @@ import torch
 
 from rosphere import files
 from rosphere.encoder import folder as folders
-from rosphere.encoder import tensors
+from rosphere.encoder import modules, tensors
 from rosphere.encoder.config import EncoderConfig
 from rosphere.errors import InputError
 from rosphere.similarity import edits
@@ -41,7 +41,7 @@ def save(model: SimilarityModel, folder: Path, *, tokenizer: Path) -> None:
         "pooling_mode_mean_tokens": model.pooling == "mean",
     }
     dense = {"in_features": width, "out_features": width, "bias": True, "activation_function": IDENTITY}
-    modules = {"": "Transformer", "1_Pooling": "Pooling", DENSE: "Dense", "3_Normalize": "Normalize"}
+    kinds = {"": "Transformer", "1_Pooling": "Pooling", DENSE: "Dense", "3_Normalize": "Normalize"}
     files.write_json(folder / "sentence_bert_config.json", {"max_seq_length": LENGTH, "do_lower_case": False})
     files.write_json(folder / "config_sentence_transformers.json", {"similarity_fn_name": "cosine"})
     files.write_json(folder / "1_Pooling" / "config.json", pooling)
@@ -49,13 +49,8 @@ def save(model: SimilarityModel, folder: Path, *, tokenizer: Path) -> None:
     files.write_json(folder / "3_Normalize" / "config.json", {})
     tensors.save(folder / DENSE / WEIGHT, {f"linear.{name}": each for name, each in model.pooler.state_dict().items()})
     if model.lexical:
-        modules |= save_lexical(model.lexical, folder, Tokenizer(tokenizer))
-    kinds = "sentence_transformers.models"
-    rows = [
-        {"idx": n, "name": str(n), "path": path, "type": f"{kinds}.{kind}"}
-        for n, (path, kind) in enumerate(modules.items())
-    ]
-    files.write_json(folder / "modules.json", rows)
+        kinds |= save_lexical(model.lexical, folder, Tokenizer(tokenizer))
+    modules.write(folder, kinds)
     if model.counts:
         mixture.save(model.counts, folder / COUNTS)
     if model.edits:

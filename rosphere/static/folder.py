@@ -52,11 +52,7 @@ def save(encoder: StaticEncoder, folder: Path) -> None:
     files.write_json(folder / "config_sentence_transformers.json", {"similarity_fn_name": "cosine"})
     (folder / MODULES[1][0]).mkdir(exist_ok=True)
     files.write_json(folder / MODULES[1][0] / "config.json", {})
-    rows = [
-        {"idx": number, "name": str(number), "path": path, "type": f"sentence_transformers.models.{kind}"}
-        for number, (path, kind) in enumerate(MODULES)
-    ]
-    files.write_json(folder / modules.LISTED, rows)
+    modules.write(folder, dict(MODULES))
 
 
 def there(folder: Path) -> bool:
