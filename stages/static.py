@@ -79,7 +79,7 @@ def main() -> None:
         learnt = [texts[number] for number in numbers]
         found = pieces.chosen(learnt, settings.pieces)
         backend, composition = pieces.tokenizer(found), bags.composition(found)
-        axes = targets.principal(taught, settings.dimensions)
+        axes = targets.axes(taught, settings.dimensions)
         curve: list[dict[str, float]] = []
         parts = regression.solved(
             bags.counts(pieces.numbers(backend, learnt), len(found)) @ composition,

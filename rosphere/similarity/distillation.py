@@ -13,11 +13,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from rosphere.similarity import principal
 from rosphere.similarity.losses import inner_products, unit_rows
 from rosphere.similarity.teacher_vectors import StoredVectors
 from rosphere.similarity.vectors import Vectors
-
-ROWS_AT_ONCE = 65536  # of a teacher's vectors, where all are looked at
 
 
 def similarity_distillation(vectors_ND: Tensor, teacher_ND: Tensor, *, weight: float) -> Tensor:
@@ -70,19 +69,9 @@ class Axes:
 def axes(teacher: Vectors | StoredVectors, width: int) -> Axes:
     """To ``width`` dimensions: all there are and zeros behind them, or, where there are more, the principal ones of the
     centred vectors. The sum of squares that the others have is lost.
-
-    The sign of an axis is that by which its largest component is positive, for an eigenvector has none of its own.
     """
-    count, own = teacher.shape
+    own = teacher.shape[1]
     if width >= own:
         return Axes(mean_E=np.zeros(own, np.float32), axes_ED=np.eye(own, width, dtype=np.float32))
-    total_E, products_EE = np.zeros(own), np.zeros((own, own))
-    for start in range(0, count, ROWS_AT_ONCE):
-        rows = np.asarray(teacher[start : start + ROWS_AT_ONCE], np.float64)
-        total_E += rows.sum(0)
-        products_EE += rows.T @ rows
-    mean_E = total_E / count
-    _, vectors_EE = np.linalg.eigh(products_EE / count - np.outer(mean_E, mean_E))
-    axes_ED = vectors_EE[:, ::-1][:, :width]
-    signs_D = np.sign(axes_ED[np.abs(axes_ED).argmax(0), np.arange(width)])
-    return Axes(mean_E=mean_E.astype(np.float32), axes_ED=(axes_ED * signs_D).astype(np.float32))
+    found = principal.of(teacher, width)
+    return Axes(mean_E=found.mean_E.astype(np.float32), axes_ED=found.axes_ED.astype(np.float32))

@@ -17,8 +17,8 @@ from operator import add
 import numpy as np
 from numpy.typing import NDArray
 
+from rosphere.similarity.principal import blocks
 from rosphere.static.bags import Bags, Matrix
-from rosphere.static.targets import blocks
 
 TINY = float(np.finfo(np.float32).tiny)
 

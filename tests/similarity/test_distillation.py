@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sklearn.decomposition import PCA
 from torch.nn import functional as F
 
-from rosphere.similarity import distillation, teacher_vectors
+from rosphere.similarity import principal, teacher_vectors
 from rosphere.similarity.distillation import axes, vector_distillation
 from rosphere.similarity.vectors import Vectors
 
@@ -40,7 +40,7 @@ def test_it_is_half_the_squared_distance_of_unit_vectors(rows: int, seed: int) -
 
 @pytest.mark.parametrize("width", [1, 3, 7])
 def test_axes_are_those_of_a_principal_component_analysis(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(distillation, "ROWS_AT_ONCE", 16)
+    monkeypatch.setattr(principal, "BLOCK", 16)
     vectors = teacher(50, 8)
     found = axes(vectors, width)(torch.from_numpy(vectors)).numpy()
     expected = PCA(width, svd_solver="full").fit_transform(vectors.astype(np.float64))

@@ -15,6 +15,7 @@ from rosphere.cli import models
 from rosphere.encoder import modules
 from rosphere.errors import InputError
 from rosphere.export import source
+from rosphere.similarity import principal
 from rosphere.similarity.pairs import Groups
 from rosphere.similarity.teachers import vectors
 from rosphere.similarity.unlabelled import of_corpus
@@ -86,9 +87,9 @@ def test_bags_count_pieces_by_the_root_of_their_number() -> None:
 
 
 def test_targets_are_the_teachers_vectors_along_their_principal_axes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(targets, "BLOCK", 7)  # several blocks, the last one short
+    monkeypatch.setattr(principal, "BLOCK", 7)  # several blocks, the last one short
     teacher = np.random.default_rng(1).standard_normal((60, 5)) * [5, 4, 3, 0.01, 0.01] + 7
-    axes = targets.principal(teacher, 3)
+    axes = targets.axes(teacher, 3)
     centred = teacher - teacher.mean(0)
     variances = np.linalg.svd(centred, compute_uv=False) ** 2
     assert axes.kept == pytest.approx(variances[:3].sum() / variances.sum())
@@ -100,7 +101,7 @@ def test_targets_are_the_teachers_vectors_along_their_principal_axes(monkeypatch
 
 def test_a_narrow_teacher_has_no_more_axes_than_dimensions() -> None:
     teacher = np.random.default_rng(1).standard_normal((20, 4))
-    axes = targets.principal(teacher, 256)
+    axes = targets.axes(teacher, 256)
     assert (axes.axes_ED.shape, axes.kept) == ((4, 4), pytest.approx(1.0))
 
 
@@ -117,7 +118,7 @@ def bags_and_targets() -> tuple[bags.Bags, NDArray[np.float32]]:
 
 
 def test_ridge_regression_is_that_of_the_dense_solver(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(targets, "BLOCK", 3)
+    monkeypatch.setattr(principal, "BLOCK", 3)
     x, y = bags_and_targets()
     dense = x.toarray().astype(np.float64)
     expected = np.linalg.solve(dense.T @ dense + 0.1 * np.eye(dense.shape[1]), dense.T @ y)
@@ -257,7 +258,7 @@ def test_learns_what_a_linear_teacher_says() -> None:
     trained, held_out = every[::2], every[1::2]
     found = pieces.chosen(trained, 13 + 20)
     backend, composition, taught = pieces.tokenizer(found), bags.composition(found), teacher(trained)
-    axes = targets.principal(taught, 8)
+    axes = targets.axes(taught, 8)
     parts = regression.solved(
         bags.counts(pieces.numbers(backend, trained), len(found)) @ composition,
         lambda rows: axes(taught[rows]),
