@@ -6,7 +6,7 @@ With supervised.files a copy then learns labelled pairs, and what it has learnt 
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from pipeline.run import runner
@@ -28,9 +29,11 @@ from rosphere.similarity import (
     hard_negatives,
     labelled_pairs,
     lexical,
+    lexical_training,
     losses,
     meanings,
     pairs,
+    pooler_fit,
     rewriting,
     supervised,
     teachers,
@@ -41,6 +44,7 @@ from rosphere.similarity.averaging import WeightAveraging
 from rosphere.similarity.counting import Counting, counted
 from rosphere.similarity.hard_negatives import HardNegatives
 from rosphere.similarity.lexical import Lexical
+from rosphere.similarity.lexical_training import LexicalHalf
 from rosphere.similarity.model import SimilarityModel
 from rosphere.similarity.negatives import Negatives
 from rosphere.similarity.pairs import Groups
@@ -89,7 +93,7 @@ class RoformerSim:
     mask_rate: float
     dropout: float
     partial_whitening: float
-    lexical_share: float
+    lexical: LexicalHalf
     general_share: float  # of a batch's pairs, where there are general ones
     weight_averaging: WeightAveraging
     ngrams: Counting
@@ -97,7 +101,7 @@ class RoformerSim:
     supervised: Supervised
 
     def __post_init__(self) -> None:
-        at_least(self, batch_size=1, chunk=1, max_length=4, weight=0, contrastive=0, lexical_share=0)
+        at_least(self, batch_size=1, chunk=1, max_length=4, weight=0, contrastive=0)
         at_least(self, unlabelled=0, taught=1)
         require_share(self, "general_share")
 
@@ -205,6 +209,8 @@ class Training:
         settings = self.settings
         width = model.language.config.hidden_size
         reduced = distillation.axes(goal, width) if settings.distillation == "vectors" else None
+        if reduced:
+            self.fit_pooler(model, lambda numbers: reduced(torch.from_numpy(goal[numbers])).numpy(), phase)
 
         def taught(batch: pairs.Batch) -> Tensor:
             found = torch.from_numpy(goal[batch.sentence_N.cpu().numpy()]).to(batch.ids_NL.device)
@@ -245,20 +251,40 @@ class Training:
             precision=self.job.precision(model.language.config.hidden_size),
         )
 
+    def fit_pooler(self, model: SimilarityModel, goal: Callable[[NDArray[np.int64]], Vectors], phase: str) -> None:
+        """Before the phase, also before one that goes on: the student's space turned into that of the vectors."""
+        found = pooler_fit.fit(model, self.tokenizer, self.texts, goal, max_length=self.max_length)
+        self.job.report({"pooler_fit": {phase or "distilled": found}})
+
     def lexical(self, width: int) -> Lexical | None:
         """The second half of the vectors, where it has a share."""
-        if not self.settings.lexical_share:
+        settings = self.settings.lexical
+        if not settings.share:
             return None
         corpus, t = Corpus(SENTENCES), self.tokenizer
-        shown = range(min(len(corpus), SHOWN))
-        return lexical.fitted(
-            [corpus.document(number)[0].astype(np.int64) for number in shown],
+        shown = [corpus.document(number)[0].astype(np.int64) for number in range(min(len(corpus), SHOWN))]
+        half = lexical.fitted(
+            shown,
             vocabulary=len(t),
             width=width,
-            share=self.settings.lexical_share,
+            share=settings.share,
             specials=(t.pad, t.cls, t.sep, t.mask, t.unk),
             seed=self.seed,
         )
+        learnt = lexical_training.learn(
+            half,
+            self.train,
+            settings,
+            general_share=self.settings.general_share,
+            meaning_N=self.meanings,
+            seed=self.seed,
+            folder=self.job.checkpoint / "lexical",
+            callbacks=Callbacks(stopping=self.job.stopping),
+        )
+        if learnt:
+            lexical.rescale(half, shown)
+            self.job.report({"lexical_loss": learnt[-1]["loss"]})
+        return half
 
     def supervise(self, model: SimilarityModel) -> tuple[SimilarityModel, History]:
         """A copy of ``model`` that has learnt to classify the pairs of supervised.files."""

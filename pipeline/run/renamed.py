@@ -16,6 +16,7 @@ RENAMED = {
     "pretrain.rows": "pretrain.batch_size",
     "pretrain_wide.rows": "pretrain_wide.batch_size",
     "roformer_sim.even_out": "roformer_sim.partial_whitening",
+    "roformer_sim.lexical_share": "roformer_sim.lexical.share",
     "roformer_sim.longest": "roformer_sim.max_length",
     "roformer_sim.measured": "evaluate_similarity.measured",
     "roformer_sim.pairs": "roformer_sim.batch_size",

@@ -29,6 +29,7 @@ class Stream(IntEnum):
     HEALING = 17  # sentences from which a cut encoder learns the original's vectors
     BOOTSTRAP = 18  # units of a resample
     GRADED = 19  # pairs of a graded set on which a published encoder is compared
+    LEXICAL_PAIRS = 20  # by which the token vectors of the lexical half are learnt
 
 
 def generator(seed: int, stream: Stream, step: int | None = None) -> np.random.Generator:

@@ -1,12 +1,12 @@
-"""The characters of a sentence as a half of its vector: random indexing with rarity weights.
+"""The characters of a sentence as a half of its vector: token vectors with rarity weights.
 
     l = sum_t w_t e_t / (sum_t w_t)^(1/2)        w_t = log((n + 1) / (n_t + 1)) + 1, n_t of n sentences have t
 
-e_t are fixed random vectors: their means keep which characters were there (Kanerva et al. 2000, random indexing;
-Johnson and Lindenstrauss 1984), which an encoder that has read little forgets outside the text it was trained on. The
-square root makes sentences of all lengths equally long. The vectors are centred and half-whitened over sentences of
-the corpus (Su et al. 2021, arXiv 2103.15316), and scaled to a mean square length of 1. Special tokens, [UNK] included,
-weigh nothing.
+e_t are random vectors: their means keep which characters were there (Kanerva et al. 2000, random indexing; Johnson and
+Lindenstrauss 1984), which an encoder that has read little forgets outside the text it was trained on. From them
+``lexical_training`` goes on. The square root makes sentences of all lengths equally long. The vectors are centred and
+half-whitened over sentences of the corpus (Su et al. 2021, arXiv 2103.15316), and scaled to a mean square length of 1.
+Special tokens, [UNK] included, weigh nothing.
 
 With the encoder's unit vector s, a sentence's vector is (1 - share)^(1/2) s beside share^(1/2) l, at unit length: its
 cosines are weighted means of both parts'. Shapes: N rows, L tokens, V vocabulary, H width of the part.
@@ -69,9 +69,7 @@ def fitted(
     occurs = _weighted([np.unique(ids) for ids in sentences], np.ones(vocabulary))
     weight = np.log((len(sentences) + 1) / (np.asarray(occurs.sum(0)).ravel() + 1)) + 1
     weight[list(specials)] = 0
-    counts = _weighted(sentences, weight)
-    sums = np.asarray(counts.sum(1)).ravel()
-    counts, sums = counts[sums > 0], sums[sums > 0]
+    counts, sums = _counted(sentences, weight)
     if len(sums) < 2:
         raise InputError(f"lexical: expected sentences with tokens that count, got {len(sums)} of {len(sentences)}")
     table = stream(seed, Stream.LEXICAL).standard_normal((vocabulary, width))
@@ -83,11 +81,25 @@ def fitted(
     return Lexical(torch.from_numpy(table).float(), torch.from_numpy(weight).float(), share)
 
 
+def rescale(half: Lexical, sentences: Sequence[Ids]) -> None:
+    """Makes the mean square length of the sentences' rows 1 again, as ``fitted`` has left it."""
+    counts, sums = _counted(sentences, half.weight_V.double().cpu().numpy())
+    rows = sparse.diags_array(1 / np.sqrt(sums)) @ counts @ half.table_VH.double().cpu().numpy()
+    half.table_VH = half.table_VH / float(np.sqrt(np.square(rows).sum(1).mean()))
+
+
 def random_means(sequences: Sequence[Sequence[int]], *, vocabulary: int, width: int, seed: int) -> Vectors:
     """Unit means [N, width] of fixed random vectors per token: what an encoder must beat to be called one."""
     table = stream(seed, Stream.LEXICAL).standard_normal((vocabulary, width)).astype(np.float32)
     counts = _weighted([np.array(ids, np.int64) for ids in sequences], np.ones(vocabulary))
     return unit(counts @ table)
+
+
+def _counted(sentences: Sequence[Ids], weight: NDArray[np.float64]) -> tuple[sparse.csr_array, NDArray[np.float64]]:
+    """The weighted counts of the sentences that have any, and their sums."""
+    counts = _weighted(sentences, weight)
+    sums = np.asarray(counts.sum(1)).ravel()
+    return counts[sums > 0], sums[sums > 0]
 
 
 def _weighted(sentences: Sequence[Ids], weight: NDArray[np.float64]) -> sparse.csr_array:

@@ -141,11 +141,8 @@ def training_batch(
     comes OFTENER times as often as the mean: one that is alone of its kind, perhaps misjudged, is not in every batch.
     """
     generator = stream(seed, Stream.PAIRS, step)
-    rows = []
-    mixed = _mixed(groups, general_share * batch_size, generator)
-    for group in [*_chosen(groups, batch_size - len(mixed), generator), *mixed]:
-        one, other = generator.choice(groups.members[int(group)], size=2, replace=False)
-        rows += [(int(one), int(other)), (int(other), int(one))]
+    chosen = drawn(groups, batch_size, general_share=general_share, generator=generator)
+    rows = [pair for one, other in chosen for pair in ((one, other), (other, one))]
     rows.sort(key=lambda row: sum(len(groups.tokens[number][0]) for number in row))  # chunks of like lengths; stable
     written = written_rows(groups, rows, noise=noise, rate=rate, generator=generator)
     if unlabelled is not None:
@@ -178,6 +175,17 @@ def _with_negatives(
         anchors += [first + place + side for side in range(len(drawn))]
     batch = assemble([*written, *found], tokenizer)
     return replace(batch, sentence_N=batch.sentence_N[: len(written)], anchor_M=torch.tensor(anchors, dtype=torch.long))
+
+
+def drawn(groups: Groups, count: int, *, general_share: float, generator: np.random.Generator) -> list[tuple[int, int]]:
+    """The numbers of two sentences of each of ``count`` different groups, or of as many as there are, by the rules of
+    ``training_batch``."""
+    mixed = _mixed(groups, general_share * count, generator)
+    found = []
+    for group in [*_chosen(groups, count - len(mixed), generator), *mixed]:
+        one, other = generator.choice(groups.members[int(group)], size=2, replace=False)
+        found.append((int(one), int(other)))
+    return found
 
 
 def _mixed(groups: Groups, mean: float, generator: np.random.Generator) -> list[int]:
