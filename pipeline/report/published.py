@@ -21,7 +21,7 @@ ASKED = {
     TEACHER: N_("The finished encoder beside {name}, its teacher, as published."),
 }
 GENERAL = "general"
-ON = {"own": N_("On your own held-out pairs: {said}."), GENERAL: N_("On general sets: {said}.")}
+ON = {"own": N_("On your own held-out pairs, {said}."), GENERAL: N_("On general sets, {said}.")}
 # An encoder is no better than its teacher or worse, it is ahead or behind.
 SAID = {
     START: (N_("better: {sets}"), N_("fell: {sets}"), N_("no clear change: {sets}")),
@@ -54,8 +54,10 @@ class Change:
 
 
 def changes(run_data: RunData, part: str, kind: str) -> list[Change]:
+    """Of one's own pairs in the order in which the metrics are declared."""
     labels = {metric.key: _(metric.label) for metric in run_data.declared[STAGE].metrics}
     rows: Mapping[str, Mapping[str, Any]] = run_data.report(STAGE)["published"][part][kind]
+    order = {key: place for place, key in enumerate(labels)}
     return [
         Change(
             name=labels.get(name, name),
@@ -64,7 +66,7 @@ def changes(run_data: RunData, part: str, kind: str) -> list[Change]:
             spread=row["standard_error"],
             units=row["units"],
         )
-        for name, row in rows.items()
+        for name, row in sorted(rows.items(), key=lambda item: order.get(item[0], len(order)))
     ]
 
 

@@ -25,9 +25,9 @@ def row(before: float, after: float, spread: float) -> dict[str, Any]:
 OWN = {"recall_at_1": row(0.4, 0.5, 0.02), "mrr": row(0.5, 0.51, 0.02), "labelled_pairs dev": row(0.5, 0.4, 0.01)}
 
 
-def with_published(folder: Path, general: dict[str, Any], *, part: str = "start") -> RunData:
+def with_published(folder: Path, general: dict[str, Any], *, part: str = "start", own: dict[str, Any] = OWN) -> RunData:
     run_data = toy_reports.write(folder)
-    said = {part: {"name": "models/minilm", "own": OWN, "general": general}}
+    said = {part: {"name": "models/minilm", "own": own, "general": general}}
     report = {**run_data.report("evaluate_similarity"), "published": said}
     toy_reports.put(folder / "evaluate_similarity.json", report)
     return toy_reports.run_data(folder)
@@ -47,14 +47,22 @@ def test_what_got_better_and_what_fell_is_said_first_and_in_words(tmp_path: Path
     first, *_ = shown(with_published(tmp_path, general))
     assert "Did it get better? models/minilm, which training began with" in first
     assert (
-        "On your own held-out pairs: better: recall@1 0.400 → 0.500 (+0.100 ± 0.020); "
+        "On your own held-out pairs, better: recall@1 0.400 → 0.500 (+0.100 ± 0.020); "
         "fell: labelled_pairs dev 0.500 → 0.400 (-0.100 ± 0.010); "
         "no clear change: MRR 0.500 → 0.510 (+0.010 ± 0.020)."
     ) in first
     assert (
-        "On general sets: fell: stsb test 0.700 → 0.650 (-0.050 ± 0.010); no clear change: lcqmc test 0.600 → 0.590"
+        "On general sets, fell: stsb test 0.700 → 0.650 (-0.050 ± 0.010); no clear change: lcqmc test 0.600 → 0.590"
         in first
     )
+
+
+def test_figures_stand_in_the_order_of_their_declaration(tmp_path: Path) -> None:
+    """In the report's file they are sorted by their names, recall_at_10 before recall_at_5."""
+    names = ("labelled_pairs dev", "mrr", "recall_at_1", "recall_at_10", "recall_at_5")
+    run_data = with_published(tmp_path, {}, own={name: row(0.4, 0.5, 0.02) for name in names})
+    found = [change.name for change in published.changes(run_data, "start", "own")]
+    assert found == ["recall@1", "recall@5", "recall@10", "MRR", "labelled_pairs dev"]
 
 
 def test_a_fall_beyond_chance_is_warned_of_in_its_section_and_in_short(tmp_path: Path) -> None:
