@@ -253,8 +253,9 @@ class Training:
 
     def fit_pooler(self, model: SimilarityModel, goal: Callable[[NDArray[np.int64]], Vectors], phase: str) -> None:
         """Before the phase, also before one that goes on: the student's space turned into that of the vectors."""
+        model.to(processes.device())  # where training will have it: twenty thousand sentences are encoded
         found = pooler_fit.fit(model, self.tokenizer, self.texts, goal, max_length=self.max_length)
-        self.job.report({"pooler_fit": {phase or "distilled": found}})
+        self.job.report({f"pooler_fit_{phase}" if phase else "pooler_fit": found})
 
     def lexical(self, width: int) -> Lexical | None:
         """The second half of the vectors, where it has a share."""

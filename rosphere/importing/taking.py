@@ -24,7 +24,7 @@ from rosphere.randomness.streams import generator as stream
 from rosphere.similarity import encoding, teachers
 from rosphere.similarity.model import SimilarityModel
 from rosphere.similarity.teacher_vectors import Progress as Reading
-from rosphere.similarity.vectors import Vectors
+from rosphere.similarity.vectors import mean_cosine
 from rosphere.text.corpus import Corpus
 from rosphere.text.tokenizer import Tokenizer
 from rosphere.training.loop import Callbacks, Progress
@@ -135,7 +135,7 @@ def _healed(
 
     def measured() -> dict[str, float]:
         ours = encoding.encode(SimilarityModel(language, "mean"), tokenizer, held_out, max_length=settings.max_length)
-        return {"cosine": cosine(ours, np.asarray(unseen))}
+        return {"cosine": mean_cosine(ours, np.asarray(unseen))}
 
     taught = healing.Taught(
         learnt, rows, tokenizer, max_length=settings.max_length, batch_size=settings.batch_size, seed=settings.seed
@@ -173,8 +173,3 @@ def of_corpus(folder: Path, vocabulary: Path, *, most: int, seed: int) -> list[s
     tokenizer, corpus = Tokenizer(vocabulary), Corpus(folder)
     chosen = stream(seed, Stream.HEALING).permutation(len(corpus))[: most + HELD_OUT]
     return [tokenizer.decode(corpus.document(int(number))[0].tolist()) for number in chosen]
-
-
-def cosine(ours: Vectors, theirs: Vectors) -> float:
-    """Mean over the rows, both of unit length."""
-    return float((ours * theirs).sum(1).mean())

@@ -56,9 +56,6 @@ class Bags:
     starts_N: Tensor
     meaning_N: Tensor
 
-    def share(self, rank: int, processes: int) -> Bags:
-        raise InputError("the lexical half is learnt by one process")
-
     def to(self, device: torch.device) -> Bags:
         names = ("ids_T", "starts_N", "meaning_N")
         return replace(self, **{name: getattr(self, name).to(device, non_blocking=True) for name in names})

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from rosphere.errors import InputError
 from rosphere.similarity.encoding import in_batches
 from rosphere.similarity.model import SimilarityModel
-from rosphere.similarity.vectors import Vectors, unit
+from rosphere.similarity.vectors import Vectors, mean_cosine, unit
 from rosphere.text.tokenizer import Tokenizer
 
 FITTED = 20000  # sentences, at most, evenly spread over those there are
@@ -46,9 +46,7 @@ def fit(
     wanted_ND = unit(goal(numbers)).astype(np.float64)
     states_NH = found.astype(np.float64)
     weight, bias = model.pooler.weight, model.pooler.bias
-    before = _cosine(
-        states_NH @ weight.double().detach().cpu().numpy().T + bias.double().detach().cpu().numpy(), wanted_ND
-    )
+    begun_DH, begun_D = (each.detach().double().cpu().numpy() for each in (weight, bias))
     mean_H, mean_D = states_NH.mean(0), wanted_ND.mean(0)
     centred_NH = states_NH - mean_H
     squares_HH = centred_NH.T @ centred_NH / len(numbers)
@@ -59,9 +57,7 @@ def fit(
     with torch.no_grad():
         weight.copy_(torch.from_numpy(solved_HD.T))
         bias.copy_(torch.from_numpy(mean_D - mean_H @ solved_HD))
-    return {"before": before, "after": _cosine(centred_NH @ solved_HD + mean_D, wanted_ND)}
-
-
-def _cosine(one_ND: NDArray[np.float64], other_ND: NDArray[np.float64]) -> float:
-    lengths = np.linalg.norm(one_ND, axis=1) * np.linalg.norm(other_ND, axis=1)
-    return float(((one_ND * other_ND).sum(1) / np.maximum(lengths, 1e-12)).mean())
+    return {
+        "before": mean_cosine(unit(states_NH @ begun_DH.T + begun_D), wanted_ND),
+        "after": mean_cosine(unit(centred_NH @ solved_HD + mean_D), wanted_ND),
+    }
