@@ -142,7 +142,7 @@ def train(task: Task, rows: Splits, tokenizer: Tokenizer, settings: Evaluate, nu
     """The encoder fine-tuned with the seed plus ``number``."""
     seed = job.scalar("seed", int) + number
     seed_everything(seed)
-    language = folder.load(SOURCE, dropout=settings.dropout)
+    language = folder.load(SOURCE, dropout=settings.dropout, fresh_head=True)
     tokenizer.require(language.config.vocab_size, model=SOURCE)
     model = TaskModel(language.encoder, task, means=settings.pooling == "cls_and_means")
     place = job.checkpoint if settings.seeds == 1 else job.checkpoint / f"seed-{number}"

@@ -150,7 +150,8 @@ def main() -> None:
             max_length=max_length,
             seed=job.scalar("seed", int),
         )
-        found, freely = write(), write(edits=False)
+        found = write()
+        freely = [[text for text, _ in each] for each in write(edits=False)] if model.writes else []
         job.report(figures(texts, found))
         measured, tokens = judge(settings, tokenizer, train, dev)
         written = [[text for text, _ in each] for each in found]
@@ -160,14 +161,13 @@ def main() -> None:
         near = writing.nearest(asked, known, train.texts)
         people = writing.others(dev, range(len(texts)))
         table = writing.compared(
-            measured, texts, written, people=people, nearest=near, freely=[[t for t, _ in each] for each in freely]
+            measured, texts, written, people=people, nearest=near, **({"freely": freely} if freely else {})
         )
         by = "TF-IDF" if settings.teacher is None else settings.teacher
         job.report({"writing": table, "judge": {"tokens": tokens, "order": ORDER, "relevance": by}})
-        rows = list(zip(texts, written, people, near, freely, strict=True))[:EXAMPLES]
+        rows = list(zip(texts, written, people, near, freely or [[] for _ in texts], strict=True))[:EXAMPLES]
         shown = [
-            {"input": t, "output": w[:3], "people": p[:1], "nearest": n, "freely": [each for each, _ in f[:1]]}
-            for t, w, p, n, f in rows
+            {"input": t, "output": w[:3], "people": p[:1], "nearest": n, "freely": f[:1]} for t, w, p, n, f in rows
         ]
         job.examples({"paraphrases": shown})
 

@@ -157,7 +157,7 @@ def loaded(job: runner.Job, tokenizer: Tokenizer, max_length: int) -> Encoders:
         model=similarity.load(STAGE_2).to(device),
         stage_1=similarity.load(STAGE_1).to(device),
         as_trained=similarity.load_as_trained(STAGE_2).to(device),
-        untrained=folder.load(UNTRAINED).to(device),
+        untrained=folder.load(UNTRAINED, fresh_head=True).to(device),
         static=static.load(STATIC),
         tokenizer=tokenizer,
         taught=partial(

@@ -41,8 +41,8 @@ def published(name: str, settings: Narrow, tokenizer: Tokenizer) -> MaskedLangua
     tokenizer.require_same(source)
     model = folder.load(source, dropout=settings.dropout, fresh_head=True)
     if model.fresh:
-        print(f"pretrain: {name} has no vocabulary head; one begins at random ({', '.join(model.fresh)})", flush=True)
-        model.fresh = ()  # from here on it is trained
+        what = f"one begins at random ({', '.join(model.fresh)})" if settings.schedule.steps else "it stays without"
+        print(f"pretrain: {name} has no vocabulary head; {what}", flush=True)
     return model
 
 

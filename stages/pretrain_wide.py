@@ -14,6 +14,7 @@ from rosphere.encoder import folder, hub
 from rosphere.encoder.model import MaskedLanguageModel
 from rosphere.pretraining import training
 from rosphere.pretraining.recipe import Narrow, Wide
+from rosphere.randomness.state import seed_everything
 from rosphere.text.tokenizer import Tokenizer
 from rosphere.training import checkpoint
 from rosphere.training.optimizers import adamw
@@ -67,16 +68,17 @@ def spent(narrow: Narrow, sizes: dict[str, Size], vocabulary: int) -> float:
 
 def main() -> None:
     with runner.stage("pretrain_wide", divides=True) as job:
-        settings, tokenizer = job.section(Wide), Tokenizer(TOKENIZER)
+        settings, seed, tokenizer = job.section(Wide), job.scalar("seed", int), Tokenizer(TOKENIZER)
         narrow = job.section(Narrow, "pretrain")
-        model = folder.load(SOURCE, dropout=settings.dropout)
+        seed_everything(seed)  # a vocabulary head may begin here
+        model = folder.load(SOURCE, dropout=settings.dropout, fresh_head=True)
         tokenizer.require(model.config.vocab_size, model=SOURCE)
         history = training.pretrain(
             model,
             settings,
             CORPUS,
             tokenizer,
-            seed=job.scalar("seed", int),
+            seed=seed,
             precision=job.precision(model.config.hidden_size),
             folder=job.checkpoint,
             progress=job.progress,

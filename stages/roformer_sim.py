@@ -49,7 +49,7 @@ from rosphere.similarity.model import SimilarityModel
 from rosphere.similarity.negatives import Negatives
 from rosphere.similarity.pairs import Groups
 from rosphere.similarity.teacher_vectors import StoredVectors
-from rosphere.similarity.training import dev_batch, dev_losses
+from rosphere.similarity.training import dev_batch, dev_losses, encode, settle_head
 from rosphere.similarity.unlabelled import Unlabelled, of_corpus
 from rosphere.similarity.vectors import Vectors
 from rosphere.text.corpus import Corpus
@@ -64,6 +64,7 @@ SENTENCES = DATA / "corpus" / "sentences-train"
 NEGATIVES = DATA / "pairs" / "negatives.jsonl"
 TARGET = Path("models/roformer_sim")
 LABELLED = DATA / "supervised.jsonl"  # the pairs of supervised.files that are not held out
+WATCHED = ("dev_contrastive", "dev_lm")
 SHOWN = 20000  # that rarity and whitening of the lexical half are worked out on, at most
 
 
@@ -91,6 +92,7 @@ class RoformerSim:
     max_length: int
     noise: float
     mask_rate: float
+    generation: float  # weight of writing the other sentence of a pair; 0: none is written
     dropout: float
     partial_whitening: float
     lexical: LexicalHalf
@@ -101,7 +103,7 @@ class RoformerSim:
     supervised: Supervised
 
     def __post_init__(self) -> None:
-        at_least(self, batch_size=1, chunk=1, max_length=4, weight=0, contrastive=0)
+        at_least(self, batch_size=1, chunk=1, max_length=4, weight=0, contrastive=0, generation=0)
         at_least(self, unlabelled=0, taught=1)
         require_share(self, "general_share")
 
@@ -170,7 +172,7 @@ class Training:
         self.train, self.dev = (
             Groups(DATA / "pairs" / f"{s}.jsonl", tokenizer, max_length=settings.max_length) for s in ("train", "dev")
         )
-        self.held_out = dev_batch(self.dev, self.seed)
+        self.held_out = dev_batch(self.dev, self.seed, targets=settings.generation > 0)
         self.unlabelled = settings.general(self.seed)
         self.negatives = Negatives(NEGATIVES, self.train.texts, tokenizer, max_length=settings.max_length)
         found = self.unlabelled.sentences if self.unlabelled else []
@@ -225,9 +227,14 @@ class Training:
                 return torch.stack(list(parts.values())).sum()
 
             whole, lm = gradient_cache.accumulate(
-                model, batch.split(settings.chunk), loss, backward=backward, processes=group
+                partial(encode, model, generation=settings.generation),
+                batch.split(settings.chunk),
+                loss,
+                backward=backward,
+                processes=group,
             )
-            return {"loss": whole + lm, **{n: part.detach() / group.count for n, part in parts.items()}, "lm": lm}
+            found = {"loss": whole + lm, **{n: part.detach() / group.count for n, part in parts.items()}}
+            return found | {"lm": lm} if settings.generation else found
 
         return loop.fit(
             model,
@@ -242,6 +249,7 @@ class Training:
                 negatives=self.negatives if settings.contrastive else None,
                 meanings=self.meanings,
                 general_share=settings.general_share,
+                targets=settings.generation > 0,
             ),
             objective,
             settings.schedule,
@@ -348,6 +356,7 @@ def main() -> None:
         training = Training(job, settings, tokenizer)
         goal = training.taught(settings.teacher, training.texts)
         training.mine()
+        seed_everything(training.seed)  # a vocabulary head may begin here
         model = similarity.load(Path(settings.init), dropout=settings.dropout)
         tokenizer.require(model.language.config.vocab_size, model=Path(settings.init))
         start = averaged_with(settings.weight_averaging, model, tokenizer)
@@ -362,6 +371,7 @@ def main() -> None:
         if start:
             averaging.average(model, start, settings.weight_averaging.alpha)
             job.report({"averaged": training.watched(model)})
+        settle_head(model, generation=settings.generation, steps=settings.schedule.steps)
         similarity.save_pooler(model, TARGET)
         whitening.whiten_partially(
             model, tokenizer, training.texts, settings.partial_whitening, max_length=training.max_length
@@ -371,7 +381,7 @@ def main() -> None:
         model.counts = counted(settings.ngrams, Corpus(DATA / "corpus" / "train"), training.train, tokenizer)
         similarity.save(model, TARGET, tokenizer=DATA / "tokenizer")
         job.curve(history)
-        job.report({name: history[-1][name] for name in ("dev_contrastive", "dev_lm")})
+        job.report({name: history[-1][name] for name in WATCHED if name in history[-1]})
 
 
 if __name__ == "__main__":

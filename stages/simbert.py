@@ -1,4 +1,7 @@
-"""simbert: stage 1 of RoFormer-Sim. UniLM generation, contrastive learning and BART's noise in one pass."""
+"""simbert: stage 1 of RoFormer-Sim. UniLM generation, contrastive learning and BART's noise in one pass.
+
+With generation: 0 contrastive learning alone, of an encoder that does not write; with no steps the encoder as it was.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ from rosphere.similarity.hard_negatives import HardNegatives
 from rosphere.similarity.model import Pooling, SimilarityModel
 from rosphere.similarity.negatives import Negatives
 from rosphere.similarity.pairs import Groups
-from rosphere.similarity.training import dev_batch, dev_losses
+from rosphere.similarity.training import dev_batch, dev_losses, encode, settle_head
 from rosphere.similarity.unlabelled import Unlabelled, of_corpus
 from rosphere.text.tokenizer import Tokenizer
 from rosphere.training import loop, processes
@@ -41,6 +44,7 @@ class Simbert:
     max_length: int
     noise: float
     mask_rate: float
+    generation: float  # weight of writing the other sentence of a pair; 0: none is written
     pooling: Pooling
     unlabelled: int  # sentences of the corpus a step; 0: none
     deletion: float
@@ -52,7 +56,7 @@ class Simbert:
     schedule: Schedule
 
     def __post_init__(self) -> None:
-        at_least(self, batch_size=1, chunk=1, max_length=4, unlabelled=0)
+        at_least(self, batch_size=1, chunk=1, max_length=4, unlabelled=0, generation=0)
         require_share(self, "general_share")
 
     def sources(self) -> list[str | None]:
@@ -90,7 +94,7 @@ def main() -> None:
             Groups(DATA / "pairs" / f"{s}.jsonl", tokenizer, max_length=settings.max_length) for s in ("train", "dev")
         )
         seed_everything(seed)
-        model = SimilarityModel(folder.load(SOURCE, dropout=settings.dropout), settings.pooling)
+        model = SimilarityModel(folder.load(SOURCE, dropout=settings.dropout, fresh_head=True), settings.pooling)
         tokenizer.require(model.language.config.vocab_size, model=SOURCE)
         general = settings.general(seed)
         negatives = Negatives(NEGATIVES, train.texts, tokenizer, max_length=settings.max_length)
@@ -118,29 +122,33 @@ def main() -> None:
             negatives=negatives,
             meanings=meanings.of_batches(train, general),
             general_share=settings.general_share,
+            targets=settings.generation > 0,
         )
+        encoding = partial(encode, model, generation=settings.generation)
 
         def objective(trained: nn.Module, batch: pairs.Batch, backward: loop.Backward) -> dict[str, Tensor]:
             contrast, lm = gradient_cache.accumulate(
-                model,
+                encoding,
                 batch.split(settings.chunk),
                 partial(loss, anchor_M=batch.anchor_M, meaning_N=batch.meaning_N),
                 backward=backward,
                 processes=processes.join(),
             )
-            return {"loss": contrast + lm, "contrastive": contrast, "lm": lm}
+            return {"loss": contrast + lm, "contrastive": contrast, **({"lm": lm} if settings.generation else {})}
 
         if settings.check:
             seed_everything(seed)
             first = batches(0)
             whole = partial(loss, anchor_M=first.anchor_M, meaning_N=first.meaning_N)
+            model.train()
             error = gradient_cache.gradient_error(
-                model.train(), first.split(settings.chunk), whole, list(model.parameters())
+                encoding, first.split(settings.chunk), whole, list(model.parameters())
             )
             job.report({"gradient_error": error})
             if error > EXACT:
                 raise ArithmeticError(f"the accumulated gradient of batch 0 is off by {error:.1e} of its norm")
-        watched = partial(dev_losses, model, dev_batch(dev, seed), chunk=settings.chunk, contrast=loss)
+        held_out = dev_batch(dev, seed, targets=settings.generation > 0)
+        watched = partial(dev_losses, model, held_out, chunk=settings.chunk, contrast=loss)
         history = loop.fit(
             model,
             batches,
@@ -151,9 +159,10 @@ def main() -> None:
             callbacks=Callbacks(progress=job.progress, stopping=job.stopping, evaluate=watched),
             precision=job.precision(model.language.config.hidden_size),
         )
+        settle_head(model, generation=settings.generation, steps=settings.schedule.steps)
         similarity.save(model, TARGET, tokenizer=DATA / "tokenizer")
         job.curve(history)
-        job.report({name: history[-1][name] for name in WATCHED})
+        job.report({name: history[-1][name] for name in WATCHED if name in history[-1]})
         job.report({"before": {name: history[0][name] for name in WATCHED if name in history[0]}})
         job.report({"unlabelled_sentences": len(general.sentences) if general else 0})
         if negatives.of:

@@ -84,7 +84,7 @@ def train(
     latent = rule(len(splits["train"])) if settings.latent == "rule" else settings.latent
     shape, objective = variant(name, settings.shape(latent), settings.regularizers, settings.fresh_decoder)
     seed_everything(seed)
-    language = encoders.load(SOURCE, dropout=settings.dropout)
+    language = encoders.load(SOURCE, dropout=settings.dropout, fresh_head=shape.fresh_decoder is not None)
     tokenizer.require(language.config.vocab_size, model=SOURCE)
     model = SentenceVAE(language, shape, mask_token=tokenizer.mask)
     history = training.train(

@@ -17,6 +17,7 @@ from rosphere.encoder import folder, masks
 from rosphere.encoder.model import MaskedLanguageModel
 from rosphere.pretraining import masked
 from rosphere.pretraining.packing import PackedRows
+from rosphere.randomness.state import seed_everything
 from rosphere.randomness.streams import Stream
 from rosphere.randomness.streams import generator as stream
 from rosphere.text.corpus import Corpus
@@ -51,7 +52,8 @@ DECLARATION = Declaration(
 
 def grow(settings: Widen, sizes: dict[str, Size], *, seed: int) -> dict[str, Any]:
     """Writes models/widen and its certificate, over real text of the dev split."""
-    model = folder.load(SOURCE)
+    seed_everything(seed)  # what has no vocabulary head is measured through one that the seed draws
+    model = folder.load(SOURCE, fresh_head=True)
     tokenizer = Tokenizer(DATA / "tokenizer")
     tokenizer.require(model.config.vocab_size, model=SOURCE)
     goal = model.config

@@ -18,6 +18,7 @@ from pipeline.cards import training
 from pipeline.cards.training import Figure, Phase
 from rosphere import files
 from rosphere.cli import models
+from rosphere.encoder import config as configs
 from rosphere.encoder import modules
 from rosphere.errors import InputError
 
@@ -77,6 +78,7 @@ KINDS = {
     ),
 }
 STATIC = replace(KINDS["modules.json"], template="static_encoder.md.j2")  # a table instead of a network
+BARE = Kind(template="encoder.md.j2", task="feature-extraction", library="transformers", tags=("feature-extraction",))
 TASKS = {  # pipeline_tag by the kind of a task (rosphere/clue/kinds)
     "classification": "text-classification",
     "entities": "token-classification",
@@ -87,7 +89,10 @@ TASKS = {  # pipeline_tag by the kind of a task (rosphere/clue/kinds)
 
 def kind(folder: Path) -> Kind:
     """Raises InputError where a folder holds no model of ours."""
-    return STATIC if modules.static(folder) else KINDS[models.mark(folder)]
+    if modules.static(folder):
+        return STATIC
+    mark = models.mark(folder)
+    return BARE if mark == "config.json" and configs.is_bare(folder) else KINDS[mark]
 
 
 def describes(folder: Path) -> bool:
@@ -160,6 +165,7 @@ def _of_sentences(folder: Path) -> dict[str, Any]:
         "pooling": similarity.pooling_of(folder),
         "lexical": (folder / similarity.WORDS).is_dir(),
         "writes": (folder / similarity.EDITS).is_file(),
+        "bare": configs.is_bare(folder),
         "length": similarity.LENGTH,
     }
 

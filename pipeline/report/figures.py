@@ -181,7 +181,8 @@ DRAWERS: Mapping[str, tuple[Callable[[RunData, Path], None], Callable[[RunData],
 def draw(run_data: RunData, folder: Path) -> dict[str, Figure]:
     """All figures that there is something for, by name."""
     folder.mkdir(parents=True, exist_ok=True)
-    absent = {name for name, found in (("sphere", run_data.sphere), ("tasks", run_data.tasks)) if not found}
+    needed = (("sphere", run_data.sphere), ("tasks", run_data.tasks), ("pretraining", run_data.pretrained))
+    absent = {name for name, found in needed if not found}
     drawn = {}
     for word, declared in run_data.declared.items():
         for figure in declared.figures:

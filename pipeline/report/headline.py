@@ -12,7 +12,7 @@ from pipeline.report.judged import judged
 from pipeline.report.language import _, amount, ngettext, sentences
 from pipeline.report.run_data import CONTROLS, RunData, savings
 from pipeline.report.wording import known
-from pipeline.workspace.declaration import Metric, Rival, value
+from pipeline.workspace.declaration import Metric, Rival, held, value
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,10 +56,12 @@ def _judged(run_data: RunData) -> Iterator[Comparison]:
 
 
 def compared(run_data: RunData, name: str, metric: Metric, rival: Rival) -> Comparison | None:
-    """None where one of both was switched off, or is another item's rival."""
+    """None where one of both was switched off or not measured, or is another item's rival."""
     item = name.partition("@")[2]
     report, theirs = run_data.found(name), run_data.found(rival.stage or name)
     if report is None or theirs is None or rival.item not in ("", item):
+        return None
+    if not (held(report, metric.key) and held(theirs, rival.key)):
         return None
     said = {key: known(text) if isinstance(text, str) else text for key, text in report.items()} | {"item": item}
     return Comparison(
@@ -75,17 +77,29 @@ def compared(run_data: RunData, name: str, metric: Metric, rival: Rival) -> Comp
 
 def trained(run_data: RunData) -> str:
     """What was made, of what."""
+    count = len(run_data.tasks)
+    made = _pretrained(run_data) if run_data.pretrained else _taken(run_data)
+    tuned = ngettext("The model was fine-tuned on one task.", "The model was fine-tuned on {count} tasks.", count)
+    return sentences([made, tuned.format(count=count)]) if count else made
+
+
+def _taken(run_data: RunData) -> str:
+    start, size = run_data.report("evaluate_similarity")["published"]["start"], run_data.report("widen")["parameters"]
+    return _(
+        "The published encoder {name}, of {parameters} parameters, was taken as it is: nothing was pretrained. From it "
+        "were made a sentence encoder and a text VAE on the sphere."
+    ).format(name=start["name"], parameters=amount(size["after"]))
+
+
+def _pretrained(run_data: RunData) -> str:
     tokens = run_data.report("prepare")["corpus"]["train"]["tokens"]
     widen = run_data.report("widen")
     sizes, gap = widen["parameters"], widen["max_logit_gap"]["float64"]
-    count = len(run_data.tasks)
-    made = _(
+    return _(
         "A masked language model of {before} parameters was trained on a corpus of {tokens} tokens of Chinese text, "
         "widened to {after} parameters, which changed no logit by more than about {gap:.0e}, and trained on. From it "
         "were made a sentence encoder that also writes paraphrases and a text VAE on the sphere."
     ).format(before=amount(sizes["before"]), tokens=amount(tokens), after=amount(sizes["after"]), gap=gap)
-    tuned = ngettext("The model was fine-tuned on one task.", "The model was fine-tuned on {count} tasks.", count)
-    return sentences([made, tuned.format(count=count)]) if count else made
 
 
 def able(run_data: RunData) -> str:
@@ -95,10 +109,17 @@ def able(run_data: RunData) -> str:
         run_data.report("evaluate_similarity"),
         run_data.vae("vmf"),
     )
-    said = _(
-        "On held-out text it guesses {guessed:.0%} of the masked tokens, finds a paraphrase first for {found:.0%} of "
-        "sentences, and gives back {given:.0%} of a sentence's tokens from its point on the sphere."
-    ).format(guessed=wide["dev_accuracy"], found=sim["recall_at_1"], given=vae["token_accuracy"])
+    shares = {"found": sim["recall_at_1"], "given": vae["token_accuracy"]}
+    if run_data.pretrained:
+        said = _(
+            "On held-out text it guesses {guessed:.0%} of the masked tokens, finds a paraphrase first for {found:.0%} "
+            "of sentences, and gives back {given:.0%} of a sentence's tokens from its point on the sphere."
+        ).format(guessed=wide["dev_accuracy"], **shares)
+    else:
+        said = _(
+            "On held-out text it finds a paraphrase first for {found:.0%} of sentences, and gives back {given:.0%} of "
+            "a sentence's tokens from its point on the sphere."
+        ).format(**shares)
     reports = {name: run_data.task(name) for name in run_data.tasks}
     each = _("{score:.3f} {metric} on {name}")
     scores = [each.format(score=r["score"], metric=known(r["metric"]), name=name) for name, r in reports.items()]
@@ -107,20 +128,23 @@ def able(run_data: RunData) -> str:
 
 def tiles(run_data: RunData) -> list[html.Tile]:
     wide, sim = run_data.report("pretrain_wide"), run_data.report("evaluate_similarity")
-    found = [
-        html.Tile(
+    found = []
+    if run_data.pretrained:
+        tile = html.Tile(
             label=_("masked-token loss"),
             value=f"{wide['dev_loss']:.3f}",
             beside=_("narrow {loss:.3f}").format(loss=run_data.report("pretrain")["dev_loss"]),
             stage="pretrain_wide",
-        ),
+        )
+        found.append(tile)
+    found.append(
         html.Tile(
             label=_("paraphrase found first"),
             value=f"{sim['recall_at_1']:.1%}",
             beside=f"TF-IDF {sim['table']['TF-IDF']['recall_at_1']:.1%}",
             stage="evaluate_similarity",
-        ),
-    ]
+        )
+    )
     saved = savings(run_data)
     if saved is not None:
         value = _("none") if saved.share is None else f"{saved.share:.0%}"

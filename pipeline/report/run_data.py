@@ -83,6 +83,11 @@ class RunData:
         return [name for word in self.declared for name in self.names(word)]
 
     @property
+    def pretrained(self) -> bool:
+        """Whether there is a language model: not where a published encoder without one was taken as it is."""
+        return "dev_loss" in self.report("pretrain_wide")
+
+    @property
     def above(self) -> list[str]:
         """Tasks whose score is above both baselines; a draw is not."""
         return [name for name in self.tasks if (r := self.task(name))["score"] > max(r["baseline"], r["majority"])]

@@ -9,6 +9,7 @@ from pipeline.report.judged import judged
 from pipeline.report.language import N_, _
 from pipeline.report.run_data import CONTROLS, RunData, savings
 from pipeline.report.wording import in_words, known
+from pipeline.workspace.declaration import held
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,11 +52,15 @@ def main(run_data: RunData) -> Table:
 
 def _widening(run_data: RunData) -> list[Row]:
     widen, narrow, wide = map(run_data.report, ("widen", "pretrain", "pretrain_wide"))
-    gap, before = widen["max_logit_gap"], f"{narrow['dev_loss']:.4f} / {wide['dev_loss_at_start']:.4f}"
-    after = f"{narrow['dev_loss']:.3f} / {wide['dev_loss']:.3f}"
+    gap = widen["max_logit_gap"]
     change = f"{gap['float64']:.1e} / {gap['float32']:.1e}"
+    grown = ("widen", _("widening"), _("largest logit change, float64 / float32"), change)
+    if not run_data.pretrained:
+        return [grown]
+    before = f"{narrow['dev_loss']:.4f} / {wide['dev_loss_at_start']:.4f}"
+    after = f"{narrow['dev_loss']:.3f} / {wide['dev_loss']:.3f}"
     return [
-        ("widen", _("widening"), _("largest logit change, float64 / float32"), change),
+        grown,
         ("widen", _("widening"), _("dev loss before / after widening"), before),
         ("pretrain_wide", _("pretraining"), _("dev loss narrow / widened and trained on"), after),
     ]
@@ -130,7 +135,7 @@ def _others(run_data: RunData, known: Collection[str]) -> list[Row]:
         for name in run_data.stages
         if (word := name.partition("@")[0]) not in known and (report := run_data.found(name))
         for metric in run_data.declared[word].metrics
-        if metric.headline
+        if metric.headline and held(report, metric.key)
     ]
 
 

@@ -43,7 +43,11 @@ def parts(run_data: RunData, addresses: Mapping[str, str]) -> list[Markup]:
 
 
 def beside_people(report: Mapping[str, Any]) -> Table:
-    rows = [(_(title), *(each.text(report["writing"][name]) for each in MEASURES)) for name, title in ROWS.items()]
+    rows = [
+        (_(title), *(each.text(report["writing"][name]) for each in MEASURES))
+        for name, title in ROWS.items()
+        if name in report["writing"]
+    ]
     return Table(head=(_("written by"), *(_(each.label) for each in MEASURES)), rows=rows, stages=(STAGE,))
 
 

@@ -94,6 +94,8 @@ def check(path: Path, *, everything: bool = True) -> dict[str, Any]:
     sections = {word: config.load(path, word, cls) for word, cls in known.items()}
     _check_names(sections["tasks"], sections["prepare"], sections["evaluate"].tasks)
     initial = _check_initial(sections["pretrain"], sections["prepare"].vocabulary)
+    if sections["vmf_vae"].decoder == "pretrained":
+        model_check.require_language_model(sections["pretrain"], sections["pretrain_wide"].schedule.steps)
     _check_sizes(sections["sizes"], sections["pretrain"], sections["widen"], initial)
     _check_models(sections)
     _check_champions(sections["tracking"])

@@ -44,6 +44,19 @@ def require_initial(narrow: Narrow, vocabulary: str | None, *, lowercase: bool) 
     return shape
 
 
+def require_language_model(narrow: Narrow, steps: int) -> None:
+    """Raises InputError where a text VAE is to begin as a language model and there will be none: a published encoder
+    without a vocabulary head that is not pretrained, not even in the ``steps`` after widening."""
+    path = Path(str(narrow.init))
+    if narrow.init is None or narrow.schedule.steps or steps or not path.is_dir():
+        return
+    if folder.load(path, fresh_head=True).fresh:
+        raise InputError(
+            f"params.yaml: vmf_vae.decoder: pretrained begins as a language model; {narrow.init} has no vocabulary "
+            "head, and pretrain and pretrain_wide have no steps to train one: set vmf_vae.decoder: fresh"
+        )
+
+
 def require_teacher(key: str, name: str) -> None:
     """Raises InputError where a folder or a file of vectors is none that sentences can be taught by."""
     path = Path(name)

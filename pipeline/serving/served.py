@@ -97,7 +97,7 @@ def _ways(loaded: Loaded, given: DataFrame, requested: Requested) -> dict[str, l
 def _encoder(place: Path) -> Any:
     from rosphere.encoder import folder
 
-    return folder.load(place)
+    return folder.load(place, fresh_head=True)  # of which nothing is asked
 
 
 def _means(loaded: Loaded, given: DataFrame, requested: Requested) -> dict[str, list[Any]]:

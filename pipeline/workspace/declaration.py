@@ -109,6 +109,16 @@ def value(report: Mapping[str, Any], key: str) -> Any:
     return reduce(lambda node, word: node[word], key.split("."), report)
 
 
+def held(report: Mapping[str, Any], key: str) -> bool:
+    """Whether something stands in a report under a dotted key."""
+    node: Any = report
+    for word in key.split("."):
+        if not (isinstance(node, Mapping) and word in node):
+            return False
+        node = node[word]
+    return True
+
+
 def read(folder: Path) -> dict[str, Declaration]:
     """The declarations of the scripts in `folder` by the word of the stage, in its order; not all scripts have one.
 

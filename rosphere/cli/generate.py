@@ -62,7 +62,8 @@ def generate(
         sys.stdout.flush()
     if nothing:
         said = "no edit fits" if encoder.edits and not freely else "nothing was written for"
-        print(f"note: {said} {nothing} of {len(sources)} texts; --freely writes by sampling", file=sys.stderr)
+        remedy = "; --freely writes by sampling" if encoder.writes and not freely else ""
+        print(f"note: {said} {nothing} of {len(sources)} texts{remedy}", file=sys.stderr)
 
 
 def _shown(text: str, ranked: Sequence[tuple[str, float]], *, as_json: bool, titled: bool) -> Iterator[str]:

@@ -41,6 +41,8 @@ class Found:
     @classmethod
     def below(cls, folder: Path) -> Found:
         """Raises InputError where there is none."""
+        from rosphere.encoder.config import is_bare
+
         models.there(folder)
         named: dict[str, list[str]] = {mark: [] for mark in models.MARKS}
         for place in sorted({path.parent for mark in models.MARKS for path in folder.rglob(mark)}):
@@ -50,7 +52,7 @@ class Found:
                 named[models.mark(place)].append(within.as_posix())
         found = cls(
             encoders=_first("roformer_sim", named["modules.json"]),
-            languages=_first("pretrain_wide", named["config.json"]),
+            languages=_first("pretrain_wide", [each for each in named["config.json"] if not is_bare(folder / each)]),
             vaes=_first("vmf_vae/vmf", named["vae.json"]),
             tasks=tuple(named["head.safetensors"]),
         )

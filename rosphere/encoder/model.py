@@ -198,8 +198,13 @@ class MaskedLanguageModel(nn.Module):
             self.bias = nn.Parameter(torch.zeros(config.vocab_size))
         self.activation = activation(config.hidden_act) if config.biased else nn.Identity()
         self.pooler = nn.Linear(config.hidden_size, config.hidden_size) if pooler else None
-        self.fresh: tuple[str, ...] = ()  # of a folder without a vocabulary head: the tensors that were drawn for it
+        self.fresh: tuple[str, ...] = ()  # without a vocabulary head that was trained: the tensors that stand for it
         self.apply(self._initialise)
+
+    @property
+    def head(self) -> tuple[str, ...]:
+        """The tensors of the vocabulary head that are not the token embedding's."""
+        return tuple(name for name in self.state_dict() if not name.startswith(("encoder.", "pooler.")))
 
     def _initialise(self, module: nn.Module) -> None:
         """Normal with initializer_range; RoFormerV2, whose norms have no gain, by the width and depth it has."""

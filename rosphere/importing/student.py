@@ -43,7 +43,7 @@ def of(packed: Packed, tokenizer: Tokenizer, *, layers: int) -> Student:
     )
     model = MaskedLanguageModel(config)
     model.load_state_dict(_taken(model, theirs | {WORDS: switched.table_VH}, kept, config), strict=False)
-    model.fresh = tuple(name for name in model.state_dict() if not name.startswith("encoder."))
+    model.fresh = model.head
     return Student(language=model, switched=switched, layers=kept)
 
 

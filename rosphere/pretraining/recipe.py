@@ -57,6 +57,11 @@ class Narrow(Recipe):
     size: str
     init: str | None
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.schedule.steps and not self.init:
+            raise InputError("schedule.steps: 0 trains nothing: expected init to name a model to begin with, got null")
+
     def sources(self) -> list[str | None]:
         """What is read that no stage makes."""
         return [self.init]

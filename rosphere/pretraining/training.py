@@ -42,6 +42,9 @@ def pretrain(
 
     ``first``: batches that another run has had; this one goes on in the same order after them.
 
+    A model without a vocabulary head gets the one that was drawn for it trained; where there are no steps, it stays
+    without, and nothing is measured.
+
     Raises:
         InputError: the model has no position embeddings for rows of ``recipe.sequence`` tokens.
     """
@@ -54,6 +57,8 @@ def pretrain(
     rows, dev_rows = (
         PackedRows(Corpus(corpus / split), tokenizer, length=recipe.sequence, seed=seed) for split in ("train", "dev")
     )
+    if recipe.schedule.steps:
+        model.fresh = ()
     dev = DevSet(
         dev_rows,
         size=recipe.batch_size,
@@ -75,7 +80,7 @@ def pretrain(
         recipe.schedule,
         seed=seed,
         folder=folder,
-        callbacks=Callbacks(progress=progress, stopping=stopping, evaluate=lambda: dev(model)),
+        callbacks=Callbacks(progress=progress, stopping=stopping, evaluate=None if model.fresh else lambda: dev(model)),
         precision=precision,
         optimizer=optimizer,
         divisible=True,
@@ -88,8 +93,8 @@ def summary(history: History, model: MaskedLanguageModel, recipe: Recipe) -> dic
     """What a finished run reports."""
     dev = [row for row in history if "dev_loss" in row]
     return {
-        **{name: value for name, value in dev[-1].items() if name.startswith("dev_")},
-        "dev_loss_at_start": dev[0]["dev_loss"],
+        **({name: value for name, value in dev[-1].items() if name.startswith("dev_")} if dev else {}),
+        **({"dev_loss_at_start": dev[0]["dev_loss"]} if dev else {}),
         "steps": recipe.schedule.steps,
         "tokens": recipe.schedule.steps * recipe.batch_size * recipe.sequence,
         "flops": history[-1]["flops"],

@@ -108,9 +108,10 @@ def weights_of(folder: Path) -> Path:
 
 
 def load(folder: Path, *, dropout: float | None = None) -> SimilarityModel:
-    """The model of a folder that ``save`` wrote, under another dropout rate if one is given."""
+    """The model of a folder that ``save`` wrote, under another dropout rate if one is given. One without a vocabulary
+    head does not write (``SimilarityModel.writes``)."""
     weights = weights_of(folder)
-    model = SimilarityModel(folders.load(folder, dropout=dropout), pooling_of(folder))
+    model = SimilarityModel(folders.load(folder, dropout=dropout, fresh_head=True), pooling_of(folder))
     _fill_pooler(model, weights, "linear.")
     if (folder / COUNTS).is_file():
         model.counts = mixture.load(folder / COUNTS)

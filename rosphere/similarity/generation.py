@@ -73,7 +73,8 @@ def paraphrases_of_each(
     """What ``paraphrases`` gives for each text, computed many at once; ``progress(texts done, texts in all)``.
 
     Raises:
-        InputError: ``keep`` is below 1, or what ``sampling.sample`` refuses.
+        InputError: ``keep`` is below 1, the model has never learnt to write (``SimilarityModel.writes``) and nothing
+            is to be edited, or what ``sampling.sample`` refuses.
     """
     if keep < 1:
         raise InputError(f"keep: expected 1 or more, got {keep}")
@@ -84,6 +85,10 @@ def paraphrases_of_each(
             edited.append(ranked)
             progress(len(edited), len(texts))
         return edited
+    if not model.writes:
+        raise InputError(
+            "this encoder has no vocabulary head and cannot write freely: it was trained with generation: 0"
+        )
     plain = [ids[:max_length] for ids in tokenizer.ids(texts)]
     sources = plain if mask is None else [_masked(*each, tokenizer.mask) for each in zip(plain, mask, strict=True)]
     found: list[Ranked] = [[] for _ in texts]

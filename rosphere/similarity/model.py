@@ -80,6 +80,11 @@ class SimilarityModel(nn.Module):
         return self.lexical.beside(semantic_NH, ids_NL, keep_NL) if self.lexical else semantic_NH
 
     @property
+    def writes(self) -> bool:
+        """Whether it has learnt to: an encoder whose vocabulary head was never trained has not."""
+        return not self.language.fresh
+
+    @property
     def halves(self) -> int:
         """Of H dimensions each."""
         return 2 if self.lexical else 1

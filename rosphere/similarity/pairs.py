@@ -130,11 +130,13 @@ def training_batch(
     negatives: Negatives | None = None,
     meanings: NDArray[np.int64] | None = None,
     general_share: float = 0.0,
+    targets: bool = True,
 ) -> Batch:
     """Batch ``step`` of a run: ``batch_size`` different groups, two sentences of each, of which ``general_share`` in
-    the mean are general ones where there are any; ``noise``: share of the sources that are corrupted. Behind them, if
-    given, two views of each ``unlabelled`` sentence, without targets; these sentences are numbered after those of the
-    groups. Last, if given, the hard ``negatives`` of the pairs that have any.
+    the mean are general ones where there are any; ``noise``: share of the sources that are corrupted; without
+    ``targets`` the rows are sources alone, with nothing to write. Behind them, if given, two views of each
+    ``unlabelled`` sentence, without targets; these sentences are numbered after those of the groups. Last, if given,
+    the hard ``negatives`` of the pairs that have any.
     ``meanings``: of every sentence by its number, as ``meanings.of_batches`` has them.
 
     Of questions and sentences in general as many groups each, as far as there are (kexue.fm/archives/8454) and no group
@@ -145,6 +147,8 @@ def training_batch(
     rows = [pair for one, other in chosen for pair in ((one, other), (other, one))]
     rows.sort(key=lambda row: sum(len(groups.tokens[number][0]) for number in row))  # chunks of like lengths; stable
     written = written_rows(groups, rows, noise=noise, rate=rate, generator=generator)
+    if not targets:
+        written = [replace(row, target=NOTHING) for row in written]
     if unlabelled is not None:
         first = len(groups.tokens)
         views = unlabelled.draw(generator)

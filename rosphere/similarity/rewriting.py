@@ -3,8 +3,9 @@
     score = relevance x exp(min(0, change) / MILD) x difference x certainty^(1/2)
 
 relevance and difference are ranking.py's. ``change``: how much less likely than the source the sentence is, in nats,
-the mean of what counted n-grams say of both and of what the model says of both as targets of the source. More likely
-is no merit: common words would win. A sentence that is LEAST less likely is none.
+the mean of what counted n-grams say of both and of what the model says of both as targets of the source; of a model
+that does not write, what is counted alone. More likely is no merit: common words would win. A sentence that is LEAST
+less likely is none.
 """
 
 from __future__ import annotations
@@ -82,8 +83,10 @@ def _ranked(
     vectors = encoding.encode(model, tokenizer, [text, *sentences], max_length=max(64, len(source) + 2))
     cosines = vectors[1:] @ vectors[0]
     counted = np.array([each.sum() for each in counts.log_probabilities([source, *written])])
-    likely = log_likelihoods(model, tokenizer, source, [source, *written])
-    change = ((counted[1:] - counted[0]) + (likely[1:] - likely[0])) / 2
+    change = counted[1:] - counted[0]
+    if model.writes:
+        likely = log_likelihoods(model, tokenizer, source, [source, *written])
+        change = (change + (likely[1:] - likely[0])) / 2
     certain = np.array([each for _, each in candidates])
     scores = ranking.likeness(counts, source, written, cosines) * np.exp(np.minimum(0.0, change) / MILD)
     scores *= np.sqrt(certain)

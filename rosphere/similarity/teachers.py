@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import get_args
 
 from rosphere import files
+from rosphere.encoder import config as configs
 from rosphere.encoder import modules
 from rosphere.encoder.config import Kind
 from rosphere.errors import InputError
@@ -80,8 +81,8 @@ class _Teacher:
 
 
 def like_ours(teacher: Path) -> bool:
-    """Whether ``similarity.load`` reads the folder as it is meant: [CLS] or mean of a whole language model,
-    and a linear layer.
+    """Whether ``similarity.load`` reads the folder as it is meant: [CLS] or mean of a language model, whole or without
+    its head, and a linear layer.
     """
     settings = [teacher / name / "config.json" for name in ("", "1_Pooling", similarity.DENSE)]
     needed = (*settings, teacher / similarity.DENSE / "model.safetensors", teacher / "tokenizer.json")
@@ -90,7 +91,10 @@ def like_ours(teacher: Path) -> bool:
     config, pooling, dense = map(files.json_object, settings)
     return (
         config.get("model_type") in list(get_args(Kind))
-        and all(str(name).endswith("ForMaskedLM") for name in config.get("architectures") or [""])
+        and (
+            configs.is_bare(teacher)
+            or all(str(name).endswith("ForMaskedLM") for name in config.get("architectures") or [""])
+        )
         and [key for key, value in pooling.items() if value is True and key.startswith("pooling_mode_")]
         in (["pooling_mode_cls_token"], ["pooling_mode_mean_tokens"])
         and str(dense.get("activation_function", "")).endswith("Identity")

@@ -59,7 +59,8 @@ def fit(
     optimizer: torch.optim.AdamW | None = None,
     divisible: bool = False,
 ) -> History:
-    """Trains ``model`` in place and returns its history: one row of mean metrics per ``log_every`` steps.
+    """Trains ``model`` in place and returns its history: one row of mean metrics per ``log_every`` steps; of a run of
+    no steps one row with what is evaluated.
 
     ``precision`` is that of the training steps; what ``callbacks.evaluate`` measures is computed in float32.
 
@@ -128,7 +129,7 @@ class _Run(Generic[Batch]):
         self.history: History = saved.history if saved else []
         self.window: list[Mapping[str, Tensor | float]] = [*saved.window] if saved else []
         self.shares: list[Mapping[str, Tensor | float]] = []  # of the steps since the window was last filled
-        if not saved and callbacks.evaluate and schedule.evaluate_every:
+        if not saved and (not schedule.steps or (callbacks.evaluate and schedule.evaluate_every)):
             self.history.append({"step": 0, **self._evaluated()})
 
     def advance(self, step: int, batch: Batch) -> None:
@@ -207,7 +208,8 @@ class _Run(Generic[Batch]):
         self.processes.meet(done)  # the others may be about to leave, and whoever started us would then end process 0
 
     def _evaluated(self) -> Mapping[str, float]:
-        assert self.callbacks.evaluate is not None
+        if self.callbacks.evaluate is None:
+            return {}
         self.model.eval()
         with torch.no_grad():
             return self.callbacks.evaluate()

@@ -13,7 +13,7 @@ from rosphere.errors import InputError
 class Schedule:
     """Length and learning rate of a run. The learning rate rises over ``warmup`` (share of steps), then decays."""
 
-    steps: int
+    steps: int  # 0: nothing is trained
     learning_rate: float
     warmup: float = 0.1
     decay: Literal["linear", "cosine", "constant"] = "linear"
@@ -25,7 +25,7 @@ class Schedule:
     checkpoint_every: int = 200  # 0: only when stopped
 
     def __post_init__(self) -> None:
-        for name, least in (("steps", 1), ("log_every", 1), ("evaluate_every", 0), ("checkpoint_every", 0)):
+        for name, least in (("steps", 0), ("log_every", 1), ("evaluate_every", 0), ("checkpoint_every", 0)):
             if getattr(self, name) < least:
                 raise InputError(f"{name}: expected {least} or more, got {getattr(self, name)}")
         if not 0 <= self.beta2 < 1:

@@ -104,13 +104,23 @@ def test_the_rate_stays_in_bounds_and_has_one_peak(steps: int, warmup: float, de
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"steps": 0}, "steps: expected 1 or more, got 0"),
+        ({"steps": -1}, "steps: expected 0 or more, got -1"),
         ({"warmup": 1.0}, r"warmup: .* in \[0, 1\), got 1.0"),
     ],
 )
 def test_refuses_a_schedule_without_steps_or_without_decay(wrong: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         schedule(**wrong)
+
+
+@pytest.mark.parametrize("every", [0, 2])
+def test_a_run_of_no_steps_measures_and_changes_nothing(tmp_path: Path, every: int) -> None:
+    found, before = network(), network()
+    evaluate = {"callbacks": loop.Callbacks(evaluate=lambda: {"dev": 2.5})}
+    asked = schedule(steps=0, evaluate_every=every)
+    assert train(found, asked, folder=tmp_path, **evaluate) == [{"step": 0, "dev": 2.5}]
+    assert train(found, asked) == [{"step": 0}], "where nothing is evaluated there is nothing to say"
+    assert same_weights(found, before)
 
 
 def test_without_checkpoints_every_so_often_a_stop_still_saves(tmp_path: Path) -> None:

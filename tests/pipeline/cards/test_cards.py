@@ -65,6 +65,10 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     static.save(StaticEncoder(backend=pieces.tokenizer(known), table_PD=table), place / "static")
     language = similarity.load(place / "own").language
     folders.save(language, place / "language", tokenizer=place / "pieces")
+    encoder = similarity.load(place / "own")
+    encoder.language.fresh = encoder.language.head
+    folders.save(encoder.language, place / "bare", tokenizer=place / "pieces")
+    similarity.save(encoder, place / "bare-sentences", tokenizer=place / "pieces")
     own = Declared(kind="classification", labels=("退款", "物流"))
     for name, means in (("task", True), ("classifier", False)):
         model = TaskModel(tiny.encoder(35, seed=2), own.task("tickets"), means=means)
@@ -77,6 +81,8 @@ KINDS = {
     "static": ("sentence-similarity", "sentence-transformers"),
     "vae": ("text-generation", "rosphere"),
     "language": ("fill-mask", "transformers"),
+    "bare": ("feature-extraction", "transformers"),
+    "bare-sentences": ("sentence-similarity", "sentence-transformers"),
     "task": ("text-classification", "rosphere"),
     "classifier": ("text-classification", "rosphere"),
 }

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.report import headline
+from pipeline.report import figures, headline, tables
 from pipeline.report.headline import Comparison
 from pipeline.report.run_data import CONTROLS, RunData
 from tests.pipeline.report import toy_reports
@@ -53,6 +53,25 @@ def test_rivals_that_were_switched_off_are_not_spoken_of(run_data: RunData) -> N
     page = "".join(headline.section(toy_reports.run_data(run_data.folder, tasks=[], variants=["vmf"]), {}))
     assert "random weights" not in page and "Gaussian" not in page and "task" not in page.lower().replace("tasks:", "")
     assert "saved against" not in page
+
+
+def test_where_nothing_was_pretrained_nothing_is_said_of_a_language_model(run_data: RunData) -> None:
+    for name in CONTROLS:
+        put(run_data.folder / f"{name}.json", {"enabled": False})
+    for name in ("pretrain", "pretrain_wide"):
+        kept = {key: value for key, value in run_data.report(name).items() if not key.startswith("dev_")}
+        put(run_data.folder / f"{name}.json", kept)
+    published = {"start": {"name": "org/base", "own": {}, "general": {}}}
+    similarity = {**run_data.report("evaluate_similarity"), "published": published}
+    put(run_data.folder / "evaluate_similarity.json", similarity)
+    assert not run_data.pretrained
+    assert "The published encoder org/base, of 4 thousand parameters, was taken as it is" in headline.trained(run_data)
+    assert "masked" not in headline.able(run_data)
+    assert [tile.label for tile in headline.tiles(run_data)] == ["paraphrase found first", "tasks above both baselines"]
+    assert not any("masked" in each.what for each in headline.comparisons(run_data))
+    rows = [row[1] for row in tables.main(run_data).rows]
+    assert not any("dev loss" in measure or "masked" in measure for measure in rows)
+    assert "pretraining" not in figures.draw(run_data, run_data.folder / "figures")
 
 
 def test_the_words_of_the_lead(run_data: RunData) -> None:

@@ -10,7 +10,9 @@ import pytest
 
 from pipeline.run import check, preset
 from pipeline.workspace import yaml_file
+from rosphere.encoder import folder
 from rosphere.errors import InputError
+from tests import tiny
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -29,11 +31,35 @@ def own(params: Path) -> list[str]:
     return [f"prepare.local.text=[{params.parent}/texts.jsonl]", "tasks=[]"]
 
 
+def beginning(params: Path) -> list[str]:
+    """An encoder without a vocabulary head, to begin with."""
+    place = params.with_name("published")
+    if not place.is_dir():
+        pieces = tiny.tokenizer(params.with_name("pieces"), ["第一天的天气不错"])
+        language = tiny.language(len(pieces), model_type="bert")
+        language.fresh = language.head
+        folder.save(language, place, tokenizer=pieces.folder)
+    return [f"pretrain.init={place}", f"prepare.vocabulary.path={place}", f"roformer_sim.teacher={place}"]
+
+
 @pytest.mark.parametrize("name", preset.names())
 def test_every_preset_makes_a_configuration_that_passes(params: Path, name: str) -> None:
-    preset.apply(name, own(params), params)
+    settings = [*own(params), *(beginning(params) if name == "published" else [])]
+    preset.apply(name, settings, params)
     check.check(params, everything=False)
-    assert preset.apply(name, own(params), params) == [], "a second time nothing changes"
+    assert preset.apply(name, settings, params) == [], "a second time nothing changes"
+
+
+def test_a_published_encoder_is_asked_for_and_no_text_vae_begins_as_what_is_not_there(params: Path) -> None:
+    with pytest.raises(InputError, match="schedule.steps: 0 trains nothing: expected init"):
+        preset.apply("published", own(params), params)
+    with pytest.raises(InputError, match="vmf_vae.decoder: pretrained begins as a language model; .*published has no"):
+        preset.apply("published", [*own(params), *beginning(params), "vmf_vae.decoder=pretrained"], params)
+    preset.apply(
+        "published",
+        [*own(params), *beginning(params), "vmf_vae.decoder=pretrained", "pretrain_wide.schedule.steps=1"],
+        params,
+    )
 
 
 def test_only_what_is_named_changes_and_comments_stay(params: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from pipeline.run import preset, schema, typed
 from pipeline.run import settings as config
+from tests.pipeline.run.test_preset import beginning, own
 from tests.shrink import shrink
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -60,7 +61,7 @@ def test_params_are_valid(params: Path) -> None:
 
 @pytest.mark.parametrize("name", preset.names())
 def test_a_preset_is_valid_and_keeps_the_first_line(params: Path, name: str) -> None:
-    preset.apply(name, [f"prepare.local.text=[{params.parent}/texts.jsonl]", "tasks=[]"], params)
+    preset.apply(name, [*own(params), *(beginning(params) if name == "published" else [])], params)
     assert faults(config.read(params)) == []
     assert params.read_text(encoding="utf-8").startswith(FIRST)
 
