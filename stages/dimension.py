@@ -28,7 +28,7 @@ from rosphere.text.corpus import Corpus
 from rosphere.text.tokenizer import Tokenizer
 from rosphere.training import loop
 from rosphere.training.loop import Callbacks
-from rosphere.training.schedule import Schedule
+from rosphere.training.schedule import Schedule, require_steps
 
 DATA = Path("data")
 MASK_RATE = 0.3
@@ -48,6 +48,7 @@ class Heads:
 
     def __post_init__(self) -> None:
         at_least(self, counts=1, sequence=8, batch_size=1, dev_rows=1)
+        require_steps(self.schedule)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +64,7 @@ class Dimension:
 
     def __post_init__(self) -> None:
         at_least(self, dimensions=1, vocabularies=1, negatives=0, tokens=1, window=1, batch_size=1)
+        require_steps(self.schedule)
 
 
 DECLARATION = Declaration(title="The dimension rule", settings=Dimension, figures=("vectors", "heads"))

@@ -8,9 +8,8 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
@@ -30,7 +29,6 @@ from rosphere.similarity import (
     labelled_pairs,
     lexical,
     lexical_training,
-    losses,
     meanings,
     pairs,
     pooler_fit,
@@ -47,8 +45,9 @@ from rosphere.similarity.lexical import Lexical
 from rosphere.similarity.lexical_training import LexicalHalf
 from rosphere.similarity.model import SimilarityModel
 from rosphere.similarity.negatives import Negatives
+from rosphere.similarity.objective import Objective
 from rosphere.similarity.pairs import Groups
-from rosphere.similarity.teacher_vectors import StoredVectors
+from rosphere.similarity.teacher_vectors import StoredVectors, in_memory
 from rosphere.similarity.training import dev_batch, dev_losses, encode, settle_head
 from rosphere.similarity.unlabelled import Unlabelled, of_corpus
 from rosphere.similarity.vectors import Vectors
@@ -57,7 +56,7 @@ from rosphere.text.tokenizer import Tokenizer
 from rosphere.training import loop, processes
 from rosphere.training.checkpoint import History
 from rosphere.training.loop import Callbacks
-from rosphere.training.schedule import Schedule
+from rosphere.training.schedule import Schedule, require_steps
 
 DATA = Path("data")
 SENTENCES = DATA / "corpus" / "sentences-train"
@@ -74,19 +73,18 @@ class Supervised:
     batch_size: int
     schedule: Schedule
 
+    def __post_init__(self) -> None:
+        require_steps(self.schedule)
+
 
 @dataclass(frozen=True, kw_only=True)
-class RoformerSim:
+class RoformerSim(Objective):
     teacher: str
     init: str
-    distillation: Literal["neighbours", "cosines", "vectors"]
-    weight: float
-    contrastive: float
     unlabelled: int
     taught: int  # sentences of the corpus that the teacher encodes, at most
     deletion: float
     hard_negatives: HardNegatives
-    temperature: float
     batch_size: int
     chunk: int
     max_length: int
@@ -103,7 +101,8 @@ class RoformerSim:
     supervised: Supervised
 
     def __post_init__(self) -> None:
-        at_least(self, batch_size=1, chunk=1, max_length=4, weight=0, contrastive=0, generation=0)
+        super().__post_init__()
+        at_least(self, batch_size=1, chunk=1, max_length=4, generation=0)
         at_least(self, unlabelled=0, taught=1)
         require_share(self, "general_share")
 
@@ -121,35 +120,6 @@ class RoformerSim:
     def sources(self) -> list[str]:
         """What is read that no stage makes."""
         return self.supervised.files  # by `prepare`, which writes LABELLED
-
-    def losses(
-        self,
-        vectors_ND: Tensor,
-        teacher_NE: Tensor,
-        anchor_M: Tensor | None = None,
-        meaning_N: Tensor | None = None,
-    ) -> dict[str, Tensor]:
-        """Of the student's vectors, rows 2i and 2i + 1 similar, and the teacher's of the same sentences, which for
-        ``vectors`` has the student's dimensions; weighted. The rows behind those are the hard negatives of
-        ``anchor_M``."""
-        every_ND, vectors_ND = vectors_ND, vectors_ND[: len(teacher_NE)]
-        if self.distillation == "cosines":
-            distilled = distillation.similarity_distillation(vectors_ND, teacher_NE, weight=self.weight)
-        elif self.distillation == "vectors":
-            distilled = distillation.vector_distillation(vectors_ND, teacher_NE, weight=self.weight)
-        else:
-            distilled = distillation.neighbour_distillation(
-                vectors_ND, teacher_NE, weight=self.weight, temperature=self.temperature
-            )
-        if not self.contrastive:
-            return {"distillation": distilled}
-        return {
-            "distillation": distilled,
-            "contrastive": self.contrastive * self.contrast(every_ND, anchor_M, meaning_N),
-        }
-
-    def contrast(self, vectors_ND: Tensor, anchor_M: Tensor | None = None, meaning_N: Tensor | None = None) -> Tensor:
-        return losses.info_nce(vectors_ND, temperature=self.temperature, anchor_M=anchor_M, meaning_N=meaning_N)
 
 
 DECLARATION = Declaration(
@@ -179,6 +149,25 @@ class Training:
         self.meanings = meanings.of_batches(self.train, self.unlabelled)
         self.texts = [*self.train.texts, *(tokenizer.decode(list(ids)) for ids in found)]  # as a batch numbers them
 
+    @cached_property
+    def shown(self) -> NDArray[np.int64]:
+        """The sentences that a goal is asked for, by number: those that training will show, or, where that saves less
+        than half of what a teacher reads, all of them, which other stages have of it too."""
+        settings, every = self.settings, np.arange(len(self.texts))
+        drawn = pairs.sentences(
+            self.train,
+            settings.schedule.steps,
+            batch_size=settings.batch_size,
+            general_share=settings.general_share,
+            seed=self.seed,
+        )
+        numbers = np.union1d(drawn, every[len(self.train.texts) :])
+        return every if settings.hard_negatives.teacher or 2 * len(numbers) > len(every) else numbers
+
+    def goal(self, encode: Callable[[list[str]], StoredVectors]) -> StoredVectors:
+        """What ``encode`` says of the sentences shown, by their numbers."""
+        return encode([self.texts[number] for number in self.shown]).spread(self.shown, len(self.texts))
+
     @property
     def max_length(self) -> int:
         """Tokens of a sentence, [CLS] and [SEP] included."""
@@ -206,11 +195,11 @@ class Training:
     def encode(self, model: SimilarityModel, texts: Sequence[str]) -> Vectors:
         return encoding.encode(model, self.tokenizer, texts, max_length=self.max_length)
 
-    def distil(self, model: SimilarityModel, goal: Vectors | StoredVectors, phase: str) -> History:
-        """Trains ``model`` in place to see what ``goal``, the vectors of the training sentences, holds for alike."""
+    def distil(self, model: SimilarityModel, goal: StoredVectors, phase: str) -> History:
+        """Trains ``model`` in place to see what ``goal``, the vectors of the sentences shown, holds for alike."""
         settings = self.settings
         width = model.language.config.hidden_size
-        reduced = distillation.axes(goal, width) if settings.distillation == "vectors" else None
+        reduced = distillation.axes(goal.selected(self.shown), width) if settings.distillation == "vectors" else None
         if reduced:
             self.fit_pooler(model, lambda numbers: reduced(torch.from_numpy(goal[numbers])).numpy(), phase)
 
@@ -262,7 +251,10 @@ class Training:
     def fit_pooler(self, model: SimilarityModel, goal: Callable[[NDArray[np.int64]], Vectors], phase: str) -> None:
         """Before the phase, also before one that goes on: the student's space turned into that of the vectors."""
         model.to(processes.device())  # where training will have it: twenty thousand sentences are encoded
-        found = pooler_fit.fit(model, self.tokenizer, self.texts, goal, max_length=self.max_length)
+        texts = [self.texts[number] for number in self.shown]
+        found = pooler_fit.fit(
+            model, self.tokenizer, texts, lambda numbers: goal(self.shown[numbers]), max_length=self.max_length
+        )
         self.job.report({f"pooler_fit_{phase}" if phase else "pooler_fit": found})
 
     def lexical(self, width: int) -> Lexical | None:
@@ -354,7 +346,7 @@ def main() -> None:
         settings = job.section(RoformerSim)
         tokenizer = Tokenizer(DATA / "tokenizer")
         training = Training(job, settings, tokenizer)
-        goal = training.taught(settings.teacher, training.texts)
+        goal = training.goal(partial(training.taught, settings.teacher))
         training.mine()
         seed_everything(training.seed)  # a vocabulary head may begin here
         model = similarity.load(Path(settings.init), dropout=settings.dropout)
@@ -365,7 +357,8 @@ def main() -> None:
             before = training.watched(model)
             classifier, learnt = training.supervise(model)
             labelled = training.watched(classifier)
-            history = training.distil(model, training.encode(classifier, training.texts), "distilled_back")
+            seen = training.goal(lambda texts: in_memory(training.encode(classifier, texts)))
+            history = training.distil(model, seen, "distilled_back")
             found = {"before": before, "classifier": labelled, "accuracy": learnt[-1]["accuracy"]}
             job.report({"supervised": found})
         if start:

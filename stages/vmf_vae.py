@@ -15,7 +15,7 @@ from rosphere.errors import InputError
 from rosphere.randomness.state import seed_everything
 from rosphere.text.tokenizer import Tokenizer
 from rosphere.training.checkpoint import History
-from rosphere.training.schedule import Schedule
+from rosphere.training.schedule import Schedule, require_steps
 from rosphere.vae import folder, training
 from rosphere.vae.decoder import FreshDecoder, LatentAt
 from rosphere.vae.heads import Kappa
@@ -43,6 +43,7 @@ class VmfVae:
     schedule: Schedule
 
     def __post_init__(self) -> None:
+        require_steps(self.schedule)
         twice = [name for name in self.variants if self.variants.count(name) > 1]
         if twice:
             raise InputError(f"variants: expected each once, got {twice[0]} {self.variants.count(twice[0])} times")

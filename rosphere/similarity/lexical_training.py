@@ -103,13 +103,14 @@ def learn(
     folder: Path | None = None,
     callbacks: Callbacks | None = None,
 ) -> History:
-    """Replaces the token vectors of ``half`` by learnt ones; the loss by step, of nothing where there is no schedule.
+    """Replaces the token vectors of ``half`` by learnt ones; the loss by step, nothing where there is no schedule, or
+    one of no steps.
 
     Cross entropy of finding each sentence's partner by cosine among all others of the batch, ``losses.info_nce``;
     ``meaning_N``: of every sentence by its number, as ``meanings.of_batches`` has them. Lengths are not learnt;
     ``lexical.rescale`` makes them what they were.
     """
-    if settings.schedule is None:
+    if settings.schedule is None or not settings.schedule.steps:
         return []
     learner = _Learner(half)
 

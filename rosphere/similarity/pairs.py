@@ -192,6 +192,16 @@ def drawn(groups: Groups, count: int, *, general_share: float, generator: np.ran
     return found
 
 
+def sentences(groups: Groups, steps: int, *, batch_size: int, general_share: float, seed: int) -> NDArray[np.int64]:
+    """The numbers of all sentences that ``training_batch`` draws in so many steps, ascending."""
+    found: set[int] = set()
+    for step in range(steps):
+        generator = stream(seed, Stream.PAIRS, step)
+        for pair in drawn(groups, batch_size, general_share=general_share, generator=generator):
+            found.update(pair)
+    return np.array(sorted(found), np.int64)
+
+
 def _mixed(groups: Groups, mean: float, generator: np.random.Generator) -> list[int]:
     """As many general groups, or where that is no whole number one more as often as it takes."""
     if not groups.general:

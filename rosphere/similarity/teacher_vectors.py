@@ -65,6 +65,12 @@ class StoredVectors:
         """Some of the rows, in this order, where they lie."""
         return type(self)(self.parts, self.part_N[numbers], self.row_N[numbers])
 
+    def spread(self, numbers: NDArray[np.int64], count: int) -> Self:
+        """``count`` rows, of which these are those of ``numbers`` and the others are not there: IndexError."""
+        part_N, row_N = (np.full(count, len(self.parts), np.int32) for _ in range(2))
+        part_N[numbers], row_N[numbers] = self.part_N, self.row_N
+        return type(self)(self.parts, part_N, row_N)
+
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         return self[:].astype(dtype or np.float32, copy=False)
 

@@ -45,3 +45,9 @@ class Schedule:
         left = (self.steps - step) / (self.steps - rise + 1)
         shape = {"linear": left, "cosine": 0.5 - 0.5 * math.cos(math.pi * left), "constant": 1.0}[self.decay]
         return self.learning_rate * shape
+
+
+def require_steps(schedule: Schedule) -> None:
+    """Refuses a schedule of no steps, where what is trained begins at random."""
+    if not schedule.steps:
+        raise InputError("schedule.steps: expected 1 or more, got 0")

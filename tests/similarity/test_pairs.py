@@ -276,3 +276,10 @@ def test_without_general_groups_a_share_of_them_changes_nothing(groups: Groups) 
         for share in (0.0, 0.5)
     )
     assert torch.equal(one.ids_NL, two.ids_NL) and torch.equal(one.sentence_N, two.sentence_N)
+
+
+@pytest.mark.parametrize("steps", [0, 1, 5])
+def test_the_sentences_of_a_run_are_those_of_its_batches(groups: Groups, steps: int) -> None:
+    found = pairs.sentences(groups, steps, batch_size=2, general_share=0.0, seed=1)
+    batches = [training(groups, step, noise=0.5) for step in range(steps)]
+    assert found.tolist() == sorted({int(number) for batch in batches for number in batch.sentence_N})

@@ -202,3 +202,12 @@ def test_a_file_is_mapped_not_read(tmp_path: Path) -> None:
 def test_no_text_needs_no_encoder(tmp_path: Path) -> None:
     encoder = Encoder()
     assert len(teacher_vectors.stored(tmp_path / "none", [], encoder)) == 0 and encoder.calls == []
+
+
+def test_rows_that_were_not_asked_for_are_not_there() -> None:
+    found = teacher_vectors.in_memory(expected(TEXTS[:3])).spread(np.array([4, 0, 7]), 9)
+    assert found.shape == (9, WIDTH)
+    assert np.array_equal(found[np.array([7, 4, 0, 4])], expected([TEXTS[2], TEXTS[0], TEXTS[1], TEXTS[0]]))
+    assert np.array_equal(np.asarray(found.selected(np.array([0, 4, 7]))), expected([TEXTS[1], TEXTS[0], TEXTS[2]]))
+    with pytest.raises(IndexError):
+        found[np.array([4, 5])]

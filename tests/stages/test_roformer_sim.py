@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from pipeline.run import settings as config
 from rosphere.errors import InputError
+from rosphere.similarity import pairs
 from rosphere.similarity.distillation import neighbour_distillation, similarity_distillation, vector_distillation
+from rosphere.similarity.hard_negatives import HardNegatives
 from rosphere.similarity.losses import info_nce
-from stages.roformer_sim import RoformerSim
+from rosphere.similarity.pairs import Groups
+from rosphere.similarity.teacher_vectors import StoredVectors, in_memory
+from stages.roformer_sim import RoformerSim, Training
+from tests import tiny
 
 ROOT = Path(__file__).parents[2]
 
@@ -60,6 +67,51 @@ def test_rows_that_say_the_same_are_no_wrong_answers() -> None:
     assert torch.equal(found["distillation"], without["distillation"])
     masked = info_nce(student, temperature=settings.temperature, meaning_N=meaning)
     assert float(found["contrastive"]) == pytest.approx(float(masked)) and masked < without["contrastive"]
+
+
+def training(tmp_path: Path, groups: int, corpus: int, **changes: Any) -> Training:
+    """Of so many groups of two sentences each; ``changes``: of the settings."""
+    pieces = tiny.of_characters(tmp_path / "pieces", 40)
+    rows = [{"text": f"一丁{n}", "synonyms": [f"丁一{n}"]} for n in range(groups)]
+    path = tmp_path / "train.jsonl"
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    found = object.__new__(Training)
+    default = config.load(ROOT / "params.yaml", "roformer_sim", RoformerSim)
+    schedule = dataclasses.replace(default.schedule, steps=2)
+    found.settings = dataclasses.replace(default, batch_size=3, schedule=schedule, **changes)
+    found.seed, found.train = 5, Groups(path, pieces, max_length=8)
+    found.texts = [*found.train.texts, *(f"七{n}" for n in range(corpus))]
+    return found
+
+
+def test_a_teacher_reads_what_will_be_shown_where_that_is_far_less(tmp_path: Path) -> None:
+    few = training(tmp_path, 40, 5)
+    drawn = {n for n in few.shown.tolist() if n < 80}
+    assert set(few.shown.tolist()) - drawn == set(range(80, 85)), "the corpus's sentences, all of them"
+    assert 0 < len(drawn) <= 12
+    read: list[list[str]] = []
+
+    def encode(texts: list[str]) -> StoredVectors:
+        read.append(texts)
+        return in_memory(np.array([[float(len(text)), few.texts.index(text)] for text in texts], np.float32))
+
+    goal = few.goal(encode)
+    assert read == [[few.texts[n] for n in few.shown]]
+    assert goal[few.shown][:, 1].tolist() == few.shown.tolist()
+    for step in range(2):
+        batch = pairs.training_batch(few.train, step, batch_size=3, noise=0.5, rate=0.15, seed=5)
+        assert set(batch.sentence_N.tolist()) <= drawn
+
+
+@pytest.mark.parametrize(
+    ("groups", "changes"),
+    [(6, {}), (40, {"hard_negatives": HardNegatives(teacher="x", per_sentence=1, nearest=2, below=0.9)})],
+)
+def test_where_that_saves_little_or_others_ask_too_all_is_read(
+    tmp_path: Path, groups: int, changes: dict[str, Any]
+) -> None:
+    found = training(tmp_path, groups, 3, **changes)
+    assert found.shown.tolist() == list(range(2 * groups + 3))
 
 
 def test_refuses_another_distillation(tmp_path: Path) -> None:
