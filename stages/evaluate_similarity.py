@@ -55,6 +55,7 @@ DECLARATION = Declaration(
             rivals=(
                 Rival(key="table.untrained mean.recall_at_1", name="the encoder before this training"),
                 Rival(key="table.TF-IDF.recall_at_1", name="TF-IDF"),
+                Rival(key="table.static.recall_at_1", name="the static encoder"),
             ),
         ),
         Metric(key="recall_at_5", label="recall@5", better="higher", format=".3f", listed=False),
@@ -69,6 +70,7 @@ DECLARATION = Declaration(
             rivals=(
                 Rival(key="table.untrained mean.spearman", name="the encoder before this training"),
                 Rival(key="table.TF-IDF.spearman", name="TF-IDF"),
+                Rival(key="table.static.spearman", name="the static encoder"),
             ),
         ),
         Metric(key="alignment", label="alignment", format=".3f"),

@@ -64,7 +64,7 @@ def spearman(run_data: RunData) -> Caption:
 
 def _encoders(run_data: RunData, key: str, title: str) -> Caption:
     table = run_data.report("evaluate_similarity")["table"]
-    names = ("roformer_sim", "teacher", "untrained mean", "untrained [CLS]", "TF-IDF")
+    names = ("roformer_sim", "static", "teacher", "untrained mean", "untrained [CLS]", "TF-IDF")
     ours, best = table["roformer_sim"][key], max(names[1:], key=lambda name: float(table[name][key]))
     theirs = table[best][key]
     if ours > theirs:

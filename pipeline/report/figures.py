@@ -83,12 +83,13 @@ def _encoders(run_data: RunData, path: Path, key: str, label: str) -> None:
     table = run_data.report("evaluate_similarity")["table"]
     colours = {
         "roformer_sim": BLUE,
+        "static": GREEN,
         "teacher": SKY,
         "untrained mean": GREY,
         "untrained [CLS]": GREY,
         "TF-IDF": VERMILION,
     }
-    with drawing(path, height=2.4) as axis:
+    with drawing(path, height=2.7) as axis:
         names = list(colours)[::-1]
         values = [table[name][key] for name in names]
         bars = axis.barh([*map(wording.known, names)], values, color=[colours[name] for name in names])

@@ -13,7 +13,7 @@ from pipeline.workspace import declaration, paths
 
 TASKS = ["sentiment", "cluener"]
 VARIANTS = ["vmf", "gaussian"]
-ENCODERS = ["roformer_sim", "teacher", "untrained [CLS]", "untrained mean", "TF-IDF"]
+ENCODERS = ["roformer_sim", "teacher", "untrained [CLS]", "untrained mean", "TF-IDF", "static"]
 RUN = "0123456789abcdef"
 DECLARED = declaration.read(Path(__file__).resolve().parents[3] / "stages")
 
