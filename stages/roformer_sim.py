@@ -51,7 +51,7 @@ from rosphere.similarity.teacher_vectors import StoredVectors, in_memory
 from rosphere.similarity.training import dev_batch, dev_losses, encode, settle_head
 from rosphere.similarity.unlabelled import Unlabelled, of_corpus
 from rosphere.similarity.vectors import Vectors
-from rosphere.text.corpus import Corpus
+from rosphere.text.corpus import Corpus, of_sentences
 from rosphere.text.tokenizer import Tokenizer
 from rosphere.training import loop, processes
 from rosphere.training.checkpoint import History
@@ -262,7 +262,7 @@ class Training:
         settings = self.settings.lexical
         if not settings.share:
             return None
-        corpus, t = Corpus(SENTENCES), self.tokenizer
+        corpus, t = of_sentences(SENTENCES), self.tokenizer
         shown = [corpus.document(number)[0].astype(np.int64) for number in range(min(len(corpus), SHOWN))]
         half = lexical.fitted(
             shown,

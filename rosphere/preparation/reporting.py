@@ -21,8 +21,8 @@ def warnings(report: Mapping[str, Any], settings: Prepare) -> list[str]:
         if each["unknown_share"] > MUCH_UNKNOWN
     ]
     found += [
-        f"data/corpus/{name}: no sentence has {settings.sentence_characters} characters: vmf_vae has nothing to learn "
-        "from: params.yaml: prepare.sentence_characters"
+        f"data/corpus/{name}: no sentence has {settings.sentence_characters} characters: vmf_vae, static and the "
+        "contrastive batches have none to learn from: params.yaml: prepare.sentence_characters"
         for name, each in report["corpus"].items()
         if not each["tokens"]
     ]

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from rosphere.errors import InputError
 from rosphere.randomness.streams import Stream
 from rosphere.randomness.streams import generator as stream
-from rosphere.text.corpus import Corpus
+from rosphere.text.corpus import of_sentences
 
 Ids = NDArray[np.int64]
 SHORTEST = 6  # tokens: of a shorter sentence too little would be left
@@ -80,12 +80,14 @@ def of_corpus(
 ) -> Unlabelled | None:
     """At most ``most`` sentences of a prepared split, drawn by the seed, cut at ``max_length`` tokens.
 
-    Fewer than ``batch_size`` a step where there are no more; None where there are none, or none are asked for.
+    Fewer than ``batch_size`` a step where there are no more; None where none is long enough, or none are asked for.
     """
-    corpus = Corpus(folder)
+    if not batch_size:
+        return None
+    corpus = of_sentences(folder)
     lengths = corpus.lengths
     long_enough = np.flatnonzero(lengths >= SHORTEST)
-    chosen = stream(seed, Stream.UNLABELLED).permutation(long_enough)[: most if batch_size else 0]
+    chosen = stream(seed, Stream.UNLABELLED).permutation(long_enough)[:most]
     if not len(chosen):
         return None
     found = Flat((corpus.document(int(n))[0][:max_length] for n in chosen), lengths[chosen].clip(max=max_length))

@@ -13,7 +13,7 @@ from rosphere.randomness.streams import Stream
 from rosphere.randomness.streams import generator as stream
 from rosphere.similarity.unlabelled import SHORTEST
 from rosphere.text import reading
-from rosphere.text.corpus import Corpus
+from rosphere.text.corpus import of_sentences
 from rosphere.text.tokenizer import Tokenizer
 
 
@@ -50,7 +50,7 @@ def _of_corpus(
     folder: Path, tokenizer: Tokenizer, *, most: int, max_length: int, seed: int
 ) -> Iterator[tuple[str, bool]]:
     """Texts, and whether all tokens are known: what the others say, nobody knows."""
-    corpus = Corpus(folder)
+    corpus = of_sentences(folder)
     long_enough = np.flatnonzero(corpus.lengths >= SHORTEST)
     for number in stream(seed, Stream.UNLABELLED).permutation(long_enough)[:most]:
         ids = corpus.document(int(number))[0][:max_length]

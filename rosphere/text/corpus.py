@@ -44,6 +44,17 @@ def _write_shard(shard: list[Document], stem: Path, kind: type[np.unsignedintege
     np.save(f"{stem}.offsets.npy", offsets)
 
 
+def of_sentences(folder: Path) -> Corpus:
+    """The split of sentences of a prepared corpus (``data/corpus/sentences-train``), each a document.
+
+    Raises:
+        InputError: there are none.
+    """
+    if not any(folder.glob("*.tokens.npy")):
+        raise InputError(f"{folder}: no sentence is in it: see prepare.sentence_characters in params.yaml")
+    return Corpus(folder)
+
+
 class Corpus:
     """One split, by document number."""
 

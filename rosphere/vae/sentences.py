@@ -14,7 +14,7 @@ from rosphere.errors import InputError
 from rosphere.randomness.streams import Stream
 from rosphere.randomness.streams import generator as stream
 from rosphere.text import batching
-from rosphere.text.corpus import Corpus
+from rosphere.text.corpus import of_sentences
 from rosphere.text.tokenizer import Tokenizer
 
 
@@ -57,9 +57,7 @@ class Sentences:
     @classmethod
     def read(cls, folder: Path, tokenizer: Tokenizer, max_length: int) -> Sentences:
         """The sentences of a prepared split (``data/corpus/sentences-train``) that fit into ``max_length`` tokens."""
-        if not any(folder.glob("*.tokens.npy")):
-            raise InputError(f"{folder}: no sentence is in it: see prepare.sentence_characters in params.yaml")
-        corpus = Corpus(folder)
+        corpus = of_sentences(folder)
         short = np.flatnonzero(corpus.lengths <= max_length - 2)
         if not len(short):
             raise InputError(f"{folder}: expected sentences of at most {max_length - 2} tokens, there are none")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from rosphere.errors import InputError
 from rosphere.preparation import splitting
 from rosphere.preparation.mining import Mining
 from rosphere.preparation.settings import Hub, Local, Prepare, Sample, Vocabulary
+from rosphere.similarity import unlabelled
 from rosphere.text import sentences
 from rosphere.text.cleaning import fingerprint
 from rosphere.text.corpus import Corpus
@@ -290,6 +292,11 @@ def test_sentences_of_no_use_to_the_vae_stop_nothing_else(source: Path, tmp_path
     pieces = Tokenizer(tmp_path / "data" / "tokenizer")
     with pytest.raises(InputError, match=r"sentences-train: no sentence is in it: see prepare\.sentence_characters"):
         Sentences.read(tmp_path / "data" / "corpus" / "sentences-train", pieces, 26)
+    asked: dict[str, Any] = {"deletion": 0.3, "max_length": 26, "most": 9, "seed": 1}
+    none = partial(unlabelled.of_corpus, tmp_path / "data" / "corpus" / "sentences-train", **asked)
+    with pytest.raises(InputError, match=r"sentences-train: no sentence is in it: see prepare\.sentence_characters"):
+        none(batch_size=1)
+    assert none(batch_size=0) is None
 
 
 def test_what_the_vocabulary_does_not_know_is_counted(source: Path, tmp_path: Path) -> None:
