@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rosphere.cli import models
+from rosphere.encoder import modules
 from rosphere.errors import InputError
 from rosphere.similarity.defaults import KEEP, SAMPLES, TOP_P
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from mlflow.models import ModelSignature
 
 MODEL, TARGET = Path("models/roformer_sim"), Path("models/served")
+STATIC = "static"  # in place of a mark: of sentence encoders those that are a table
 REQUIRED = ("mlflow", "numpy", "pandas", "safetensors", "tokenizers", "torch")
 
 
@@ -32,7 +34,8 @@ def described(model: Path, certificates: Sequence[Path] = ()) -> dict[str, Any]:
     """The arguments of pyfunc.save_model for one of our model folders, as it is or with certificates beside it.
 
     Input: a column "text" and, where two are compared, a column "other". Output: "vector" (task "encode"); of a
-    sentence encoder also "cosine" ("similar"), "paraphrases" and their "cosines" ("generate"); of a text VAE "way",
+    sentence encoder also "cosine" ("similar"), "paraphrases" and their "cosines" ("generate"), which a static one does
+    not write; of a text VAE "way",
     sentences from the one to the other ("interpolate"). Other parameters: "samples", "count", "top_p", "seed"; "steps".
 
     Of a model that was fine-tuned on a task: "answer", as `rosphere predict` has it (what is no text as JSON), and
@@ -41,13 +44,15 @@ def described(model: Path, certificates: Sequence[Path] = ()) -> dict[str, Any]:
     """
     import pandas
 
-    mark = models.mark(model)
+    static = modules.static(model)
+    mark = STATIC if static else models.mark(model)
+    required = (*REQUIRED, "scipy") if static else REQUIRED
     return {
         "python_model": str(Path(__file__).with_name("served.py")),
         "artifacts": {"model": str(model), **{path.name.replace(".", "_"): str(path) for path in certificates}},
         "signature": _signature(mark),
         "input_example": pandas.DataFrame(_example(model, mark)),
-        "pip_requirements": [f"{name}=={version(name).partition('+')[0]}" for name in REQUIRED],
+        "pip_requirements": [f"{name}=={version(name).partition('+')[0]}" for name in required],
         "code_paths": [_package()],
     }
 
@@ -89,6 +94,7 @@ def _signature(mark: str) -> ModelSignature:
             "seed": 0,
             "freely": False,
         },
+        STATIC: {"task": "similar"},
         "vae.json": {"task": "encode", "steps": 7},
         "head.safetensors": {"task": "predict"},
         "config.json": {"task": "encode"},
@@ -102,9 +108,10 @@ def _signature(mark: str) -> ModelSignature:
         ]
     elif mark != "config.json":
         inputs.append(ColSpec(text, "other", required=False))
+    if mark in (STATIC, "modules.json"):
+        outputs.append(ColSpec(number, "cosine", required=False))
     if mark == "modules.json":
         outputs += [
-            ColSpec(number, "cosine", required=False),
             ColSpec(Array(text), "paraphrases", required=False),
             ColSpec(Array(number), "cosines", required=False),
         ]

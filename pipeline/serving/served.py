@@ -25,10 +25,10 @@ Answer = Callable[["Loaded", "DataFrame", Requested], dict[str, list[Any]]]  # c
 
 @dataclass(frozen=True, kw_only=True)
 class Loaded:
-    """A model of one of the kinds and its tokenizer."""
+    """A model of one of the kinds and its tokenizer, which a static encoder has inside."""
 
     model: Any
-    tokenizer: Any
+    tokenizer: Any = None
 
 
 def _others(given: DataFrame, said: str) -> list[str]:
@@ -43,19 +43,28 @@ def _sentence_encoder(place: Path) -> Any:
     return folder.load(place)
 
 
-def _sentence_vectors(loaded: Loaded, given: DataFrame, requested: Requested) -> dict[str, list[Any]]:
+def _static_encoder(place: Path) -> Any:
+    from rosphere.static import folder
+
+    return folder.load(place)
+
+
+def _encoded(loaded: Loaded, texts: list[str]) -> Any:
     from rosphere.similarity import encoding
 
-    return {"vector": encoding.encode(loaded.model, loaded.tokenizer, list(given["text"])).astype(float).tolist()}
+    if loaded.tokenizer is None:
+        return loaded.model.encode(texts)
+    return encoding.encode(loaded.model, loaded.tokenizer, texts)
+
+
+def _sentence_vectors(loaded: Loaded, given: DataFrame, requested: Requested) -> dict[str, list[Any]]:
+    return {"vector": _encoded(loaded, list(given["text"])).astype(float).tolist()}
 
 
 def _cosines(loaded: Loaded, given: DataFrame, requested: Requested) -> dict[str, list[Any]]:
-    from rosphere.similarity import encoding
-
-    others = _others(
-        given, "to compare with in every row; for vectors say task: encode, for paraphrases task: generate"
-    )
-    vectors = encoding.encode(loaded.model, loaded.tokenizer, [*given["text"], *others])
+    written = "" if loaded.tokenizer is None else ", for paraphrases task: generate"
+    others = _others(given, f"to compare with in every row; for vectors say task: encode{written}")
+    vectors = _encoded(loaded, [*given["text"], *others])
     return {"cosine": (vectors[: len(others)] * vectors[len(others) :]).sum(1).astype(float).tolist()}
 
 
@@ -155,6 +164,12 @@ class Kind:
     default: str  # the task if none is named
 
 
+STATIC = Kind(  # modules.json lists a StaticEmbedding in it
+    mark="modules.json",
+    load=_static_encoder,
+    answers={"encode": _sentence_vectors, "similar": _cosines},
+    default="similar",
+)
 KINDS = (
     Kind(
         mark="modules.json",
@@ -172,10 +187,14 @@ class Served(PythonModel):
     """Texts in; out what the folder's kind of model makes of them in the task that is asked for."""
 
     def load_context(self, context: PythonModelContext) -> None:
+        from rosphere.encoder import modules
         from rosphere.text.tokenizer import Tokenizer
         from rosphere.training import processes
 
         place = Path(context.artifacts["model"])
+        if modules.static(place):
+            self.kind, self.loaded = STATIC, Loaded(model=STATIC.load(place))
+            return
         self.kind = next(kind for kind in KINDS if (place / kind.mark).is_file())
         self.loaded = Loaded(model=self.kind.load(place).to(processes.device()), tokenizer=Tokenizer(place))
 

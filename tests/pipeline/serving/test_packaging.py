@@ -21,6 +21,9 @@ from rosphere.errors import InputError
 from rosphere.similarity import encoding, generation
 from rosphere.similarity import folder as similarity
 from rosphere.similarity.model import SimilarityModel
+from rosphere.static import folder as static_folder
+from rosphere.static import pieces as static_pieces
+from rosphere.static.folder import StaticEncoder
 from rosphere.text.tokenizer import Tokenizer
 from rosphere.vae import folder, latents
 from rosphere.vae.decoder import FreshDecoder
@@ -92,6 +95,26 @@ def test_refusals(encoder: Path, target: Path, tmp_path: Path) -> None:
         packaging.save(encoder, target)
     with pytest.raises(InputError, match="expected one of modules.json, vae.json, .*, found none"):
         packaging.save(tmp_path, tmp_path / "new")
+
+
+def test_a_static_encoder_is_served(tmp_path: Path) -> None:
+    from mlflow import pyfunc
+
+    known = static_pieces.chosen([*TEXTS, *OTHERS], 30)
+    table = np.random.default_rng(0).standard_normal((len(known), 6)).astype(np.float32)
+    model = StaticEncoder(backend=static_pieces.tokenizer(known), table_PD=table)
+    static_folder.save(model, tmp_path / "model")
+    packaging.save(tmp_path / "model", tmp_path / "served")
+    served = pyfunc.load_model(str(tmp_path / "served"))
+    one, two = map(model.encode, (TEXTS, OTHERS))
+    found = served.predict(pandas.DataFrame({"text": TEXTS, "other": OTHERS}))
+    np.testing.assert_allclose(found["cosine"], (one * two).sum(1), atol=1e-6)
+    vectors = served.predict(pandas.DataFrame({"text": TEXTS}), params={"task": "encode"})["vector"]
+    np.testing.assert_allclose(np.stack(vectors.tolist()), one, atol=1e-6)
+    with pytest.raises(InputError, match="task: expected one of encode, similar, got 'generate'"):
+        served.predict(pandas.DataFrame({"text": TEXTS}), params={"task": "generate"})
+    with pytest.raises(InputError, match="in every row; for vectors say task: encode$"):
+        served.predict(pandas.DataFrame({"text": TEXTS}))
 
 
 def test_a_pretrained_encoder_is_served(pieces: Path, language: MaskedLanguageModel, tmp_path: Path) -> None:
