@@ -40,8 +40,12 @@ def published(name: str, settings: Narrow, tokenizer: Tokenizer) -> MaskedLangua
     source = hub.located(name)
     tokenizer.require_same(source)
     model = folder.load(source, dropout=settings.dropout, fresh_head=True)
-    if model.fresh:
-        what = f"one begins at random ({', '.join(model.fresh)})" if settings.schedule.steps else "it stays without"
+    if model.bare:
+        what = (
+            f"one begins at random ({', '.join(model.head) or 'its token embedding'})"
+            if settings.schedule.steps
+            else "it stays without"
+        )
         print(f"pretrain: {name} has no vocabulary head; {what}", flush=True)
     return model
 

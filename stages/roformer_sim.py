@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from pipeline.run import runner
 from pipeline.run.settings import at_least, require_share
 from pipeline.workspace.declaration import Declaration, Metric
+from rosphere.errors import InputError
 from rosphere.randomness.state import seed_everything
 from rosphere.similarity import (
     averaging,
@@ -64,6 +65,7 @@ NEGATIVES = DATA / "pairs" / "negatives.jsonl"
 TARGET = Path("models/roformer_sim")
 LABELLED = DATA / "supervised.jsonl"  # the pairs of supervised.files that are not held out
 WATCHED = ("dev_contrastive", "dev_lm")
+FITTED = 4096  # sentences, at least, that axes and pooler are worked out on
 SHOWN = 20000  # that rarity and whitening of the lexical half are worked out on, at most
 
 
@@ -103,6 +105,10 @@ class RoformerSim(Objective):
     def __post_init__(self) -> None:
         super().__post_init__()
         at_least(self, batch_size=1, chunk=1, max_length=4, generation=0)
+        if self.supervised.files and not self.schedule.steps:
+            raise InputError(
+                "supervised.files: what is learnt of them is distilled back in schedule.steps; got 0 steps"
+            )
         at_least(self, unlabelled=0, taught=1)
         require_share(self, "general_share")
 
@@ -142,7 +148,6 @@ class Training:
         self.train, self.dev = (
             Groups(DATA / "pairs" / f"{s}.jsonl", tokenizer, max_length=settings.max_length) for s in ("train", "dev")
         )
-        self.held_out = dev_batch(self.dev, self.seed, targets=settings.generation > 0)
         self.unlabelled = settings.general(self.seed)
         self.negatives = Negatives(NEGATIVES, self.train.texts, tokenizer, max_length=settings.max_length)
         found = self.unlabelled.sentences if self.unlabelled else []
@@ -154,15 +159,23 @@ class Training:
         """The sentences that a goal is asked for, by number: those that training will show, or, where that saves less
         than half of what a teacher reads, all of them, which other stages have of it too."""
         settings, every = self.settings, np.arange(len(self.texts))
+        corpus = every[len(self.train.texts) :]
+        if settings.hard_negatives.teacher == settings.teacher:
+            return every
         drawn = pairs.sentences(
             self.train,
             settings.schedule.steps,
             batch_size=settings.batch_size,
             general_share=settings.general_share,
             seed=self.seed,
+            most=len(every) // 2 - len(corpus),
         )
-        numbers = np.union1d(drawn, every[len(self.train.texts) :])
-        return every if settings.hard_negatives.teacher or 2 * len(numbers) > len(every) else numbers
+        if drawn is None:
+            return every
+        numbers = np.union1d(drawn, corpus)
+        if settings.distillation == "vectors" and len(numbers) < FITTED:
+            numbers = np.union1d(numbers, np.linspace(0, len(every) - 1, min(FITTED, len(every))).astype(np.int64))
+        return numbers
 
     def goal(self, encode: Callable[[list[str]], StoredVectors]) -> StoredVectors:
         """What ``encode`` says of the sentences shown, by their numbers."""
@@ -199,7 +212,8 @@ class Training:
         """Trains ``model`` in place to see what ``goal``, the vectors of the sentences shown, holds for alike."""
         settings = self.settings
         width = model.language.config.hidden_size
-        reduced = distillation.axes(goal.selected(self.shown), width) if settings.distillation == "vectors" else None
+        vectors = settings.distillation == "vectors" and settings.schedule.steps
+        reduced = distillation.axes(goal.selected(self.shown), width) if vectors else None
         if reduced:
             self.fit_pooler(model, lambda numbers: reduced(torch.from_numpy(goal[numbers])).numpy(), phase)
 
@@ -329,6 +343,12 @@ class Training:
             evaluate=partial(self.watched, model),
         )
 
+    def watch(self, model: SimilarityModel) -> None:
+        """Held-out pairs from now on: with targets where ``model`` has learnt to write them, or will."""
+        settings = self.settings
+        targets = settings.generation > 0 and (model.writes or settings.schedule.steps > 0)
+        self.held_out = dev_batch(self.dev, self.seed, targets=targets)
+
     def watched(self, model: SimilarityModel) -> dict[str, float]:
         return dev_losses(model, self.held_out, chunk=self.settings.chunk, contrast=self.settings.contrast)
 
@@ -350,6 +370,7 @@ def main() -> None:
         training.mine()
         seed_everything(training.seed)  # a vocabulary head may begin here
         model = similarity.load(Path(settings.init), dropout=settings.dropout)
+        training.watch(model)
         tokenizer.require(model.language.config.vocab_size, model=Path(settings.init))
         start = averaged_with(settings.weight_averaging, model, tokenizer)
         history = training.distil(model, goal, "")

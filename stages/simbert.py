@@ -147,7 +147,8 @@ def main() -> None:
             job.report({"gradient_error": error})
             if error > EXACT:
                 raise ArithmeticError(f"the accumulated gradient of batch 0 is off by {error:.1e} of its norm")
-        held_out = dev_batch(dev, seed, targets=settings.generation > 0)
+        written = settings.generation > 0 and (model.writes or settings.schedule.steps > 0)
+        held_out = dev_batch(dev, seed, targets=written)
         watched = partial(dev_losses, model, held_out, chunk=settings.chunk, contrast=loss)
         history = loop.fit(
             model,

@@ -85,7 +85,12 @@ def train(
     latent = rule(len(splits["train"])) if settings.latent == "rule" else settings.latent
     shape, objective = variant(name, settings.shape(latent), settings.regularizers, settings.fresh_decoder)
     seed_everything(seed)
-    language = encoders.load(SOURCE, dropout=settings.dropout, fresh_head=shape.fresh_decoder is not None)
+    language = encoders.load(SOURCE, dropout=settings.dropout, fresh_head=True)
+    if language.bare and shape.fresh_decoder is None:
+        raise InputError(
+            f"vmf_vae.decoder: pretrained begins as a language model, and {SOURCE} has no vocabulary head; set "
+            "decoder: fresh"
+        )
     tokenizer.require(language.config.vocab_size, model=SOURCE)
     model = SentenceVAE(language, shape, mask_token=tokenizer.mask)
     history = training.train(

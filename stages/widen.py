@@ -73,6 +73,8 @@ def grow(settings: Widen, sizes: dict[str, Size], *, seed: int) -> dict[str, Any
     grown = grow_moments(state, model.config, wide.config, seed=seed)
     checkpoint.write_moments(TARGET / checkpoint.MOMENTS_FILE, grown, steps)
     proof = certified(model, wide, tokenizer, seed)
+    if model.bare:
+        proof["measured_through"] = "a vocabulary head drawn by the seed, and not written: the model has none"
     (TARGET / "widening.json").write_text(json.dumps(proof, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     return proof
 

@@ -53,7 +53,10 @@ def pretraining(run_data: RunData, path: Path) -> None:
     names += [(name, _(CONTROLS[name]).removeprefix("the "), colours[name]) for name in run_data.controls]
     with drawing(path) as axis:
         for (name, label, colour), marker in zip(names, MARKERS, strict=False):
-            curve = run_data.curve(name).dropna(subset=["dev_loss"])
+            curve = run_data.curve(name)
+            if "dev_loss" not in curve:  # of a model without a vocabulary head
+                continue
+            curve = curve.dropna(subset=["dev_loss"])
             curve = curve[curve["flops"] > 0]  # an untrained model's loss would press all others together
             axis.plot(curve["flops"] / 1e12, curve["dev_loss"], marker=marker, label=label, color=colour)
         axis.set_xlabel(_("training compute, TFLOP"))
@@ -182,7 +185,7 @@ DRAWERS: Mapping[str, tuple[Callable[[RunData, Path], None], Callable[[RunData],
 def draw(run_data: RunData, folder: Path) -> dict[str, Figure]:
     """All figures that there is something for, by name."""
     folder.mkdir(parents=True, exist_ok=True)
-    needed = (("sphere", run_data.sphere), ("tasks", run_data.tasks), ("pretraining", run_data.pretrained))
+    needed = (("sphere", run_data.sphere), ("tasks", run_data.tasks), ("pretraining", run_data.language_model))
     absent = {name for name, found in needed if not found}
     drawn = {}
     for word, declared in run_data.declared.items():

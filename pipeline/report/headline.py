@@ -78,17 +78,22 @@ def compared(run_data: RunData, name: str, metric: Metric, rival: Rival) -> Comp
 def trained(run_data: RunData) -> str:
     """What was made, of what."""
     count = len(run_data.tasks)
-    made = _pretrained(run_data) if run_data.pretrained else _taken(run_data)
+    begun = _pretrained(run_data) if run_data.pretrained else _taken(run_data)
+    writing = _("From it were made a sentence encoder that also writes paraphrases and a text VAE on the sphere.")
+    comparing = _("From it were made a sentence encoder and a text VAE on the sphere.")
+    made = sentences([begun, writing if run_data.writes else comparing])
     tuned = ngettext("The model was fine-tuned on one task.", "The model was fine-tuned on {count} tasks.", count)
     return sentences([made, tuned.format(count=count)]) if count else made
 
 
 def _taken(run_data: RunData) -> str:
-    start, size = run_data.report("evaluate_similarity")["published"]["start"], run_data.report("widen")["parameters"]
-    return _(
-        "The published encoder {name}, of {parameters} parameters, was taken as it is: nothing was pretrained. From it "
-        "were made a sentence encoder and a text VAE on the sphere."
-    ).format(name=start["name"], parameters=amount(size["after"]))
+    start, sizes = run_data.report("evaluate_similarity")["published"]["start"], run_data.report("widen")["parameters"]
+    said = {"name": start["name"], "before": amount(sizes["before"]), "after": amount(sizes["after"])}
+    if sizes["before"] == sizes["after"]:
+        return _("The published model {name}, of {after} parameters, was taken as it is.").format(**said)
+    return _("The published model {name}, of {before} parameters, was widened to {after} and not trained on.").format(
+        **said
+    )
 
 
 def _pretrained(run_data: RunData) -> str:
@@ -97,8 +102,7 @@ def _pretrained(run_data: RunData) -> str:
     sizes, gap = widen["parameters"], widen["max_logit_gap"]["float64"]
     return _(
         "A masked language model of {before} parameters was trained on a corpus of {tokens} tokens of Chinese text, "
-        "widened to {after} parameters, which changed no logit by more than about {gap:.0e}, and trained on. From it "
-        "were made a sentence encoder that also writes paraphrases and a text VAE on the sphere."
+        "widened to {after} parameters, which changed no logit by more than about {gap:.0e}, and trained on."
     ).format(before=amount(sizes["before"]), tokens=amount(tokens), after=amount(sizes["after"]), gap=gap)
 
 
@@ -110,7 +114,7 @@ def able(run_data: RunData) -> str:
         run_data.vae("vmf"),
     )
     shares = {"found": sim["recall_at_1"], "given": vae["token_accuracy"]}
-    if run_data.pretrained:
+    if run_data.language_model:
         said = _(
             "On held-out text it guesses {guessed:.0%} of the masked tokens, finds a paraphrase first for {found:.0%} "
             "of sentences, and gives back {given:.0%} of a sentence's tokens from its point on the sphere."
@@ -129,11 +133,12 @@ def able(run_data: RunData) -> str:
 def tiles(run_data: RunData) -> list[html.Tile]:
     wide, sim = run_data.report("pretrain_wide"), run_data.report("evaluate_similarity")
     found = []
-    if run_data.pretrained:
+    if run_data.language_model:
+        narrow = run_data.report("pretrain").get("dev_loss")
         tile = html.Tile(
             label=_("masked-token loss"),
             value=f"{wide['dev_loss']:.3f}",
-            beside=_("narrow {loss:.3f}").format(loss=run_data.report("pretrain")["dev_loss"]),
+            beside="" if narrow is None else _("narrow {loss:.3f}").format(loss=narrow),
             stage="pretrain_wide",
         )
         found.append(tile)

@@ -83,9 +83,19 @@ class RunData:
         return [name for word in self.declared for name in self.names(word)]
 
     @property
-    def pretrained(self) -> bool:
-        """Whether there is a language model: not where a published encoder without one was taken as it is."""
+    def language_model(self) -> bool:
+        """Whether there is one: not where a published encoder without a vocabulary head was taken as it is."""
         return "dev_loss" in self.report("pretrain_wide")
+
+    @property
+    def pretrained(self) -> bool:
+        """Whether anything was: a published model may be taken as it is."""
+        return any(self.report(name).get("steps", 1) for name in ("pretrain", "pretrain_wide"))
+
+    @property
+    def writes(self) -> bool:
+        """Whether the sentence encoder has learnt to."""
+        return "dev_lm" in self.report("roformer_sim")
 
     @property
     def above(self) -> list[str]:

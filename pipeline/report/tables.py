@@ -55,8 +55,10 @@ def _widening(run_data: RunData) -> list[Row]:
     gap = widen["max_logit_gap"]
     change = f"{gap['float64']:.1e} / {gap['float32']:.1e}"
     grown = ("widen", _("widening"), _("largest logit change, float64 / float32"), change)
-    if not run_data.pretrained:
+    if not run_data.language_model:
         return [grown]
+    if "dev_loss" not in narrow:  # its vocabulary head begins in pretrain_wide
+        return [grown, ("pretrain_wide", _("pretraining"), _("dev loss"), f"{wide['dev_loss']:.3f}")]
     before = f"{narrow['dev_loss']:.4f} / {wide['dev_loss_at_start']:.4f}"
     after = f"{narrow['dev_loss']:.3f} / {wide['dev_loss']:.3f}"
     return [

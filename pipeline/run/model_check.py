@@ -50,7 +50,7 @@ def require_language_model(narrow: Narrow, steps: int) -> None:
     path = Path(str(narrow.init))
     if narrow.init is None or narrow.schedule.steps or steps or not path.is_dir():
         return
-    if folder.load(path, fresh_head=True).fresh:
+    if folder.load(path, fresh_head=True).bare:
         raise InputError(
             f"params.yaml: vmf_vae.decoder: pretrained begins as a language model; {narrow.init} has no vocabulary "
             "head, and pretrain and pretrain_wide have no steps to train one: set vmf_vae.decoder: fresh"

@@ -140,13 +140,18 @@ def text_vae(folder: Path) -> tuple[SentenceVAE, Tokenizer]:
     return model.to(processes.device()), tokenizer
 
 
-def language_model(folder: Path) -> tuple[MaskedLanguageModel, Tokenizer]:
+def encoder_of_tokens(folder: Path) -> tuple[MaskedLanguageModel, Tokenizer]:
+    """A model whose states are asked for, with a vocabulary head or without one."""
+    return language_model(folder, fresh_head=True)
+
+
+def language_model(folder: Path, *, fresh_head: bool = False) -> tuple[MaskedLanguageModel, Tokenizer]:
     """A masked language model, on the GPU if there is one, and its tokenizer."""
     from rosphere.encoder import folder as folders
     from rosphere.text.tokenizer import Tokenizer
     from rosphere.training import processes
 
-    model, tokenizer = folders.load(there(folder)), Tokenizer(folder)
+    model, tokenizer = folders.load(there(folder), fresh_head=fresh_head), Tokenizer(folder)
     tokenizer.require(model.config.vocab_size, model=folder)
     return model.to(processes.device()).eval(), tokenizer
 

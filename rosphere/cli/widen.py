@@ -108,11 +108,11 @@ def _written(
     folder.save(wide, beside, tokenizer=inner)
     left = growing.carry(source, place, old=model.config, new=wide.config, noise=noise, seed=seed)
     found = certificate(model, wide, ids, masks.padded(keep), dropped=[*folder.not_taken(inner), *left])
-    if model.fresh:
+    if model.bare:
         found["measured_through"] = "a vocabulary head drawn by the seed, and not written: the folder has none"
     if independent.readable(model.config):
         found["transformers"] = independent.transformers_gap(
-            inner, beside, model.config, wide.config, ids, keep, bare=bool(model.fresh), seed=seed
+            inner, beside, model.config, wide.config, ids, keep, bare=model.bare, seed=seed
         )
         if (place / modules.LISTED).is_file():
             found["sentence_transformers"] = independent.cosine_gap(source, place, lines or SENTENCES)

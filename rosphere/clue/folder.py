@@ -28,7 +28,7 @@ def save(model: TaskModel, folder: Path, *, tokenizer: Path, own: Declared | Non
     """
     with torch.device("meta"):
         language = MaskedLanguageModel(model.encoder.config)
-    language.fresh = language.head
+    language.bare = True
     language.encoder = model.encoder
     folders.save(language, folder, tokenizer=tokenizer)
     if sequence_classification.fits(model):

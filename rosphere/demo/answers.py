@@ -33,16 +33,16 @@ class Found:
     languages: tuple[str, ...]  # masked language models
     vaes: tuple[str, ...]
     tasks: tuple[str, ...]  # fine-tuned on one
+    bare: tuple[str, ...] = ()  # encoders of tokens without a vocabulary head
+    writers: tuple[str, ...] = ()  # of the encoders those that have learnt to write
 
     @property
     def all(self) -> tuple[str, ...]:
-        return (*self.encoders, *self.languages, *self.vaes, *self.tasks)
+        return (*self.encoders, *self.languages, *self.vaes, *self.tasks, *self.bare)
 
     @classmethod
     def below(cls, folder: Path) -> Found:
         """Raises InputError where there is none."""
-        from rosphere.encoder.config import is_bare
-
         models.there(folder)
         named: dict[str, list[str]] = {mark: [] for mark in models.MARKS}
         for place in sorted({path.parent for mark in models.MARKS for path in folder.rglob(mark)}):
@@ -52,13 +52,29 @@ class Found:
                 named[models.mark(place)].append(within.as_posix())
         found = cls(
             encoders=_first("roformer_sim", named["modules.json"]),
-            languages=_first("pretrain_wide", [each for each in named["config.json"] if not is_bare(folder / each)]),
+            languages=_first("pretrain_wide", [each for each in named["config.json"] if not _bare(folder / each)]),
             vaes=_first("vmf_vae/vmf", named["vae.json"]),
             tasks=tuple(named["head.safetensors"]),
+            bare=_first("pretrain_wide", [each for each in named["config.json"] if _bare(folder / each)]),
+            writers=tuple(
+                each
+                for each in named["modules.json"]
+                if (folder / each / "config.json").is_file() and not _bare(folder / each)
+            ),
         )
-        if not (found.encoders or found.languages or found.vaes or found.tasks):
+        if not found.all:
             raise InputError(f"{folder}: no finished model in it; `make repro` makes some")
         return found
+
+
+def _bare(folder: Path) -> bool:
+    """Whether it has no vocabulary head; of a folder that cannot be read, whoever is asked about it says so."""
+    from rosphere.encoder.config import is_bare
+
+    try:
+        return is_bare(folder)
+    except InputError:
+        return False
 
 
 def _first(name: str, names: list[str]) -> tuple[str, ...]:
@@ -148,7 +164,7 @@ class Answers:
             for name in self.found.encoders:
                 one, other = self._sentences(name).encode([first, second])
                 found.append({"name": name, "kind": "encoder", "cosine": round(float(one @ other), 4)})
-            for name in self.found.languages:
+            for name in (*self.found.languages, *self.found.bare):
                 one, other = self._means(name, [first, second])
                 found.append({"name": name, "kind": "means", "cosine": round(float(one @ other), 4)})
         return found
@@ -205,7 +221,7 @@ class Answers:
     def _means(self, name: str, texts: Sequence[str]) -> Vectors:
         from rosphere.similarity import encoding
 
-        model, tokenizer = self._once("language", name, models.language_model)
+        model, tokenizer = self._once("means", name, models.encoder_of_tokens)
         return encoding.mean_pooled(model, tokenizer, texts)
 
     def _once(self, use: str, name: str, load: Callable[[Path], Any]) -> Any:

@@ -91,6 +91,7 @@ def _answers(app: FastAPI, answers: Answers) -> None:
         return {
             "folder": str(answers.folder),
             "encoders": found.encoders,
+            "writers": found.writers,
             "languages": found.languages,
             "vaes": found.vaes,
             "tasks": found.tasks,

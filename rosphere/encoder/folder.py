@@ -97,11 +97,11 @@ def _names(name: str, config: EncoderConfig) -> list[str]:
 
 
 def save(model: MaskedLanguageModel, folder: Path, *, tokenizer: Path) -> None:
-    """Writes config, weights and a copy of the tokenizer's files; no head that is fresh (``load``)."""
+    """Writes config, weights and a copy of the tokenizer's files; no head of a model that is ``bare`` (``load``)."""
     folder.mkdir(parents=True, exist_ok=True)
-    files.write_json(folder / "config.json", configs.to_json(model.config, bare=bool(model.fresh)))
+    files.write_json(folder / "config.json", configs.to_json(model.config, bare=model.bare))
     named = to_hugging_face(model.state_dict(), model.config) | _table(model.config)
-    if model.fresh:
+    if model.bare:
         named = {name.removeprefix(prefix(model.config)): t for name, t in named.items() if not name.startswith("cls.")}
     tensors.save(folder / tensors.NAMES[0], named)
     copy_tokenizer(tokenizer, folder)
@@ -126,8 +126,8 @@ def load(folder: Path, *, dropout: float | None = None, fresh_head: bool = False
 
     Weights are read from safetensors or from a torch file without unpickling code, whole or in shards. A folder
     without a vocabulary head, of a bare encoder or under a head of another kind, is refused, or with ``fresh_head`` its
-    model gets a head that torch's generator draws: ``fresh`` names its tensors, and ``save`` leaves them out until they
-    are trained and ``fresh`` is emptied. The model has a pooler if the folder has one. ``not_taken`` names the tensors
+    model gets a head that torch's generator draws, and is ``bare``: ``save`` leaves the head out until it is trained
+    and ``bare`` is false. The model has a pooler if the folder has one. ``not_taken`` names the tensors
     that have no place in it.
 
     Raises:
@@ -142,7 +142,7 @@ def load(folder: Path, *, dropout: float | None = None, fresh_head: bool = False
     ours = from_hugging_face(theirs, _wanted(config, theirs, pooler, fresh_head), config, origin=str(origin))
     model = MaskedLanguageModel(config, pooler=pooler)
     missing, _ = model.load_state_dict(ours, strict=False)
-    model.fresh = tuple(missing)
+    model.bare = bool(missing) or (not model.head and configs.is_bare(folder))
     return model
 
 

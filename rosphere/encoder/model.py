@@ -198,12 +198,12 @@ class MaskedLanguageModel(nn.Module):
             self.bias = nn.Parameter(torch.zeros(config.vocab_size))
         self.activation = activation(config.hidden_act) if config.biased else nn.Identity()
         self.pooler = nn.Linear(config.hidden_size, config.hidden_size) if pooler else None
-        self.fresh: tuple[str, ...] = ()  # without a vocabulary head that was trained: the tensors that stand for it
+        self.bare = False  # without a vocabulary head: what stands for it is random, or of another encoder
         self.apply(self._initialise)
 
     @property
     def head(self) -> tuple[str, ...]:
-        """The tensors of the vocabulary head that are not the token embedding's."""
+        """The tensors of the vocabulary head that are not the token embedding's: none where it is that alone."""
         return tuple(name for name in self.state_dict() if not name.startswith(("encoder.", "pooler.")))
 
     def _initialise(self, module: nn.Module) -> None:

@@ -43,7 +43,7 @@ def of(packed: Packed, tokenizer: Tokenizer, *, layers: int) -> Student:
     )
     model = MaskedLanguageModel(config)
     model.load_state_dict(_taken(model, theirs | {WORDS: switched.table_VH}, kept, config), strict=False)
-    model.fresh = model.head
+    model.bare = True
     return Student(language=model, switched=switched, layers=kept)
 
 

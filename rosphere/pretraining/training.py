@@ -58,7 +58,7 @@ def pretrain(
         PackedRows(Corpus(corpus / split), tokenizer, length=recipe.sequence, seed=seed) for split in ("train", "dev")
     )
     if recipe.schedule.steps:
-        model.fresh = ()
+        model.bare = False
     dev = DevSet(
         dev_rows,
         size=recipe.batch_size,
@@ -80,7 +80,7 @@ def pretrain(
         recipe.schedule,
         seed=seed,
         folder=folder,
-        callbacks=Callbacks(progress=progress, stopping=stopping, evaluate=None if model.fresh else lambda: dev(model)),
+        callbacks=Callbacks(progress=progress, stopping=stopping, evaluate=None if model.bare else lambda: dev(model)),
         precision=precision,
         optimizer=optimizer,
         divisible=True,

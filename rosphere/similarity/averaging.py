@@ -62,7 +62,7 @@ def average(model: SimilarityModel, start: SimilarityModel, alpha: float) -> Non
     What ``start`` lacks, a vocabulary head that was drawn for it, stays as trained.
     """
     theirs = dict(start.named_parameters())
-    fresh = {f"language.{name}" for name in start.language.fresh}
+    fresh = {f"language.{name}" for name in (start.language.head if start.language.bare else ())}
     for name, weight in model.named_parameters():
         if alpha < 1 and name not in fresh and name in theirs:
             other = theirs[name].to(weight.device)

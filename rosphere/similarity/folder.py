@@ -14,7 +14,7 @@ import torch
 from rosphere import files
 from rosphere.encoder import folder as folders
 from rosphere.encoder import modules, tensors
-from rosphere.encoder.config import EncoderConfig
+from rosphere.encoder.config import EncoderConfig, is_bare
 from rosphere.errors import InputError
 from rosphere.similarity import edits
 from rosphere.similarity.lexical import Lexical
@@ -28,6 +28,7 @@ WORDS, WEIGHTS, PLACED, JOINED = "4_WordEmbeddings", "5_WordWeights", "6_Dense",
 COUNTS, EDITS = "ngrams.safetensors", "edits.json"  # in a folder that writes by them too
 AS_TRAINED = "pooler_as_trained.safetensors"  # in a folder whose saved pooler was whitened
 WEIGHT = "model.safetensors"
+ENCODER = ["Transformer", "Pooling", "Dense", "Normalize"]  # modules, before those of a lexical half
 IDENTITY = "torch.nn.modules.linear.Identity"
 
 
@@ -41,7 +42,7 @@ def save(model: SimilarityModel, folder: Path, *, tokenizer: Path) -> None:
         "pooling_mode_mean_tokens": model.pooling == "mean",
     }
     dense = {"in_features": width, "out_features": width, "bias": True, "activation_function": IDENTITY}
-    kinds = {"": "Transformer", "1_Pooling": "Pooling", DENSE: "Dense", "3_Normalize": "Normalize"}
+    kinds = dict(zip(("", "1_Pooling", DENSE, "3_Normalize"), ENCODER, strict=True))
     files.write_json(folder / "sentence_bert_config.json", {"max_seq_length": LENGTH, "do_lower_case": False})
     files.write_json(folder / "config_sentence_transformers.json", {"similarity_fn_name": "cosine"})
     files.write_json(folder / "1_Pooling" / "config.json", pooling)
@@ -108,10 +109,10 @@ def weights_of(folder: Path) -> Path:
 
 
 def load(folder: Path, *, dropout: float | None = None) -> SimilarityModel:
-    """The model of a folder that ``save`` wrote, under another dropout rate if one is given. One without a vocabulary
-    head does not write (``SimilarityModel.writes``)."""
+    """The model of a folder that ``save`` wrote, under another dropout rate if one is given. One whose
+    config.json says that it has no vocabulary head does not write (``SimilarityModel.writes``)."""
     weights = weights_of(folder)
-    model = SimilarityModel(folders.load(folder, dropout=dropout, fresh_head=True), pooling_of(folder))
+    model = SimilarityModel(folders.load(folder, dropout=dropout, fresh_head=is_bare(folder)), pooling_of(folder))
     _fill_pooler(model, weights, "linear.")
     if (folder / COUNTS).is_file():
         model.counts = mixture.load(folder / COUNTS)

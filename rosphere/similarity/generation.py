@@ -87,7 +87,8 @@ def paraphrases_of_each(
         return edited
     if not model.writes:
         raise InputError(
-            "this encoder has no vocabulary head and cannot write freely: it was trained with generation: 0"
+            "this encoder has no vocabulary head and cannot write freely: none was trained with it (generation: 0, or "
+            "a published encoder and no steps)"
         )
     plain = [ids[:max_length] for ids in tokenizer.ids(texts)]
     sources = plain if mask is None else [_masked(*each, tokenizer.mask) for each in zip(plain, mask, strict=True)]

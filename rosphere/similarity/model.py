@@ -82,7 +82,7 @@ class SimilarityModel(nn.Module):
     @property
     def writes(self) -> bool:
         """Whether it has learnt to: an encoder whose vocabulary head was never trained has not."""
-        return not self.language.fresh
+        return not self.language.bare
 
     @property
     def halves(self) -> int:

@@ -192,14 +192,19 @@ def drawn(groups: Groups, count: int, *, general_share: float, generator: np.ran
     return found
 
 
-def sentences(groups: Groups, steps: int, *, batch_size: int, general_share: float, seed: int) -> NDArray[np.int64]:
-    """The numbers of all sentences that ``training_batch`` draws in so many steps, ascending."""
+def sentences(
+    groups: Groups, steps: int, *, batch_size: int, general_share: float, seed: int, most: int
+) -> NDArray[np.int64] | None:
+    """The numbers of all sentences that ``training_batch`` draws in so many steps, ascending; None if more than
+    ``most``."""
     found: set[int] = set()
     for step in range(steps):
+        if len(found) > most:
+            return None
         generator = stream(seed, Stream.PAIRS, step)
         for pair in drawn(groups, batch_size, general_share=general_share, generator=generator):
             found.update(pair)
-    return np.array(sorted(found), np.int64)
+    return np.array(sorted(found), np.int64) if len(found) <= most else None
 
 
 def _mixed(groups: Groups, mean: float, generator: np.random.Generator) -> list[int]:

@@ -92,7 +92,7 @@ def like_ours(teacher: Path) -> bool:
     return (
         config.get("model_type") in list(get_args(Kind))
         and (
-            configs.is_bare(teacher)
+            (configs.is_bare(teacher) and _plain(teacher))
             or all(str(name).endswith("ForMaskedLM") for name in config.get("architectures") or [""])
         )
         and [key for key, value in pooling.items() if value is True and key.startswith("pooling_mode_")]
@@ -100,6 +100,14 @@ def like_ours(teacher: Path) -> bool:
         and str(dense.get("activation_function", "")).endswith("Identity")
         and dense.get("in_features") == dense.get("out_features") == config.get("hidden_size")
     )
+
+
+def _plain(teacher: Path) -> bool:
+    """Whether a folder of sentence-transformers is nothing but our modules, and texts are given to it as they are."""
+    path = teacher / "config_sentence_transformers.json"
+    said = files.json_object(path) if path.is_file() else {}
+    kinds = [each.kind for each in modules.listed(teacher)]
+    return not (said.get("prompts") or said.get("default_prompt_name")) and kinds[:4] == similarity.ENCODER
 
 
 def _content(teacher: Path, max_length: int) -> str:

@@ -29,7 +29,7 @@ def encode(model: SimilarityModel, batch: Batch, *, generation: float) -> Tensor
 def settle_head(model: SimilarityModel, *, generation: float, steps: int) -> None:
     """What became of the vocabulary head in a run: trained, or left behind by the encoder, and then not to be saved."""
     if steps:
-        model.language.fresh = () if generation else model.language.head
+        model.language.bare = not generation
 
 
 def dev_batch(groups: Groups, seed: int, *, targets: bool = True) -> Batch:

@@ -72,5 +72,5 @@ def widen(
     with torch.device("meta"):  # no weights are drawn only to be overwritten
         wide = MaskedLanguageModel(new, pooler=model.pooler is not None)
     wide.load_state_dict(grown, assign=True)
-    wide.fresh = model.fresh
+    wide.bare = model.bare
     return wide.to(model.encoder.words.weight.device).train(model.training)

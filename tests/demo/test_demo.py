@@ -73,9 +73,23 @@ def client(known: Answers) -> Iterator[TestClient]:
         yield found
 
 
+def test_an_encoder_without_a_head_is_compared_and_asked_for_no_gaps(folder: Path, tmp_path: Path) -> None:
+    place = tmp_path / "models"
+    language = folders.load(folder / "pretrain_wide")
+    language.bare = True
+    folders.save(language, place / "pretrain_wide", tokenizer=folder / "pretrain_wide")
+    found = Answers.of(place)
+    assert (found.found.bare, found.found.languages, found.found.all) == (("pretrain_wide",), (), ("pretrain_wide",))
+    [row] = found.similarity("一", "一")
+    assert (row["name"], row["cosine"]) == ("pretrain_wide", 1.0)
+    with pytest.raises(InputError, match="language: there is none here"):
+        found.guesses("一[MASK]", "pretrain_wide", 3)
+
+
 def test_models_are_found_by_what_they_are(client: TestClient, folder: Path) -> None:
     found = client.get("/api/models").json()
     assert (found["encoders"], found["languages"]) == (["roformer_sim"], ["pretrain_wide"])
+    assert found["writers"] == ["roformer_sim"]
     assert (found["vaes"], found["folder"]) == (["vmf_vae/vmf"], str(folder))
     assert found["fields"] == {"evaluate/same": ["sentence1", "sentence2"], "evaluate/tickets": ["sentence"]}
 

@@ -89,15 +89,15 @@ def test_a_language_model_begins_with_the_identity_for_a_pooler(tmp_path: Path, 
 def test_a_head_that_the_start_has_not_stays_as_trained(tmp_path: Path, pieces: Tokenizer) -> None:
     """A published encoder without a vocabulary head: nothing drawn at random is mixed in."""
     language = tiny.language(len(pieces), seed=3, **tiny.ONE_BLOCK)
-    language.fresh = tuple(name for name, _ in language.named_parameters() if not name.startswith("encoder"))
+    language.bare = True
     folder.save(language, tmp_path / "start", tokenizer=pieces.folder)
     trained = similarity.load(saved(tmp_path / "trained", pieces, 2))
     before = {name: weight.detach().clone() for name, weight in trained.language.named_parameters()}
     start = averaging.load_start(tmp_path / "start", trained)
-    assert start.language.fresh == language.fresh != ()
+    assert start.language.bare and start.language.head
     averaging.average(trained, start, 0.5)
     kept = {name for name, weight in trained.language.named_parameters() if torch.equal(weight, before[name])}
-    assert kept == set(language.fresh)
+    assert kept == set(language.head)
 
 
 @pytest.mark.parametrize(

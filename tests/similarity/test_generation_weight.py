@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -105,7 +106,7 @@ def test_a_head_is_kept_that_was_trained_with_the_encoder(
     pieces: Tokenizer, before: bool, weight: float, steps: int, writes: bool
 ) -> None:
     found = model(pieces)
-    found.language.fresh = () if before else found.language.head
+    found.language.bare = not before
     settle_head(found, generation=weight, steps=steps)
     assert found.writes is writes
 
@@ -113,7 +114,7 @@ def test_a_head_is_kept_that_was_trained_with_the_encoder(
 @pytest.fixture
 def bare(tmp_path: Path, pieces: Tokenizer) -> Path:
     found = model(pieces)
-    found.language.fresh = found.language.head
+    found.language.bare = True
     similarity.save(found, tmp_path / "bare", tokenizer=pieces.folder)
     return tmp_path / "bare"
 
@@ -128,6 +129,34 @@ def test_a_folder_without_a_head_is_an_encoder_everywhere(bare: Path, pieces: To
     assert np.allclose(vectors, encoding.encode(model(pieces), pieces, TEXTS), atol=1e-6)
     theirs = pytest.importorskip("sentence_transformers").SentenceTransformer(str(bare), device="cpu").encode(TEXTS)
     assert np.allclose(theirs, vectors, atol=1e-5)
+
+
+def test_a_head_that_is_the_token_embedding_alone_is_left_behind_too(tmp_path: Path, pieces: Tokenizer) -> None:
+    shape: dict[str, Any] = {"model_type": "roformer_v2", "embedding_size": 24, "hidden_size": 24}
+    found = SimilarityModel(tiny.language(len(pieces), **shape), "mean")
+    assert found.language.head == ()
+    for bare in (False, True):
+        found.language.bare = bare
+        similarity.save(found, tmp_path / str(bare), tokenizer=pieces.folder)
+        assert similarity.load(tmp_path / str(bare)).writes is not bare
+
+
+def test_a_folder_that_has_lost_its_head_is_refused(tmp_path: Path, pieces: Tokenizer) -> None:
+    similarity.save(model(pieces), tmp_path / "whole", tokenizer=pieces.folder)
+    weights = tmp_path / "whole" / "model.safetensors"
+    tensors.save(weights, {name: each for name, each in tensors.read(weights).items() if not name.startswith("cls.")})
+    with pytest.raises(InputError, match=r"tensor cls\.predictions\.\S+ is missing"):
+        similarity.load(tmp_path / "whole")
+
+
+@pytest.mark.parametrize(
+    "said", [{"prompts": {"query": "查询："}}, {"prompts": {"query": "查询："}, "default_prompt_name": "query"}]
+)
+def test_an_encoder_of_others_that_gives_texts_a_prompt_is_read_by_their_library(
+    bare: Path, said: dict[str, Any]
+) -> None:
+    (bare / "config_sentence_transformers.json").write_text(json.dumps(said), encoding="utf-8")
+    assert not teachers.like_ours(bare)
 
 
 def test_it_refuses_to_write_freely_and_edits_by_counts_alone(

@@ -280,6 +280,10 @@ def test_without_general_groups_a_share_of_them_changes_nothing(groups: Groups) 
 
 @pytest.mark.parametrize("steps", [0, 1, 5])
 def test_the_sentences_of_a_run_are_those_of_its_batches(groups: Groups, steps: int) -> None:
-    found = pairs.sentences(groups, steps, batch_size=2, general_share=0.0, seed=1)
+    asked = {"batch_size": 2, "general_share": 0.0, "seed": 1}
+    found = pairs.sentences(groups, steps, most=9, **asked)  # type: ignore[arg-type]  # a mixed dictionary
+    assert found is not None
     batches = [training(groups, step, noise=0.5) for step in range(steps)]
     assert found.tolist() == sorted({int(number) for batch in batches for number in batch.sentence_N})
+    if steps:
+        assert pairs.sentences(groups, steps, most=len(found) - 1, **asked) is None  # type: ignore[arg-type]

@@ -23,7 +23,7 @@ def published(workspace: Path) -> None:
     texts = (path.read_text(encoding="utf-8") for path in sorted((workspace / "data/sample/faq").glob("*.jsonl")))
     pieces = tiny.tokenizer(workspace / "pieces", ["".join(texts)])
     language = tiny.language(len(pieces), model_type="bert", hidden_size=32, num_attention_heads=2)
-    language.fresh = language.head
+    language.bare = True
     folder.save(language, workspace / "published", tokenizer=pieces.folder)
 
 

@@ -105,13 +105,27 @@ def test_a_teacher_reads_what_will_be_shown_where_that_is_far_less(tmp_path: Pat
 
 @pytest.mark.parametrize(
     ("groups", "changes"),
-    [(6, {}), (40, {"hard_negatives": HardNegatives(teacher="x", per_sentence=1, nearest=2, below=0.9)})],
+    [(6, {}), (40, {"hard_negatives": HardNegatives(teacher="models/simbert", per_sentence=1, nearest=2, below=0.9)})],
 )
 def test_where_that_saves_little_or_others_ask_too_all_is_read(
     tmp_path: Path, groups: int, changes: dict[str, Any]
 ) -> None:
     found = training(tmp_path, groups, 3, **changes)
     assert found.shown.tolist() == list(range(2 * groups + 3))
+
+
+def test_what_is_learnt_of_labelled_pairs_needs_steps_to_be_distilled_back() -> None:
+    default = config.load(ROOT / "params.yaml", "roformer_sim", RoformerSim)
+    labelled = dataclasses.replace(default.supervised, files=["a.jsonl"])
+    none = dataclasses.replace(default.schedule, steps=0)
+    with pytest.raises(InputError, match=r"supervised.files: .* distilled back in schedule.steps; got 0 steps"):
+        dataclasses.replace(default, supervised=labelled, schedule=none)
+    assert dataclasses.replace(default, schedule=none).schedule.steps == 0
+
+
+def test_axes_and_pooler_are_worked_out_on_more_than_a_few_sentences(tmp_path: Path) -> None:
+    few = training(tmp_path, 40, 5, distillation="vectors")
+    assert few.shown.tolist() == list(range(85))
 
 
 def test_refuses_another_distillation(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ const WORDS = {
     task_model: "Task", text: "Text", judge: "Ask", no_entity: "Nothing found.",
     card: "Cards", card_lead: "What each model is, what it was trained on, how good it is, and how it is used.",
     model: "Model", show: "Show", rows_only: "This task reads rows with other fields: rosphere predict takes them from a file.",
-    working: "Working …", none: "Nothing.", no_edit: "No edit fits this sentence; try it written freely.",
+    working: "Working …", none: "Nothing.", no_edit: "No edit fits this sentence; try it written freely.", only_edits: "No edit fits this sentence.",
     none_far: "None is so different.", no_model: "No model of this kind is here.", cosine: "cosine",
     far: "different", line: "line", means: "means of tokens", blank: "Please write something.",
     too_many: (most, got) => `At most ${most} lines, there are ${got}.`,
@@ -45,7 +45,7 @@ const WORDS = {
     task_model: "任务", text: "文本", judge: "预测", no_entity: "没有找到。",
     card: "模型卡片", card_lead: "每个模型是什么、用什么数据训练、效果如何、怎样使用（英文）。",
     model: "模型", show: "显示", rows_only: "该任务的输入另有字段：请用 rosphere predict 从文件读取。",
-    working: "计算中……", none: "没有结果。", no_edit: "没有适用的改写；可以试试自由生成。",
+    working: "计算中……", none: "没有结果。", no_edit: "没有适用的改写；可以试试自由生成。", only_edits: "没有适用的改写。",
     none_far: "没有差异这么大的。", no_model: "这里没有这类模型。", cosine: "余弦",
     far: "差异", line: "第", means: "词向量平均", blank: "请先输入内容。",
     too_many: (most, got) => `最多 ${most} 行，现有 ${got} 行。`,
@@ -59,7 +59,7 @@ const $ = (query, within = document) => within.querySelector(query);
 const all = (query, within = document) => [...within.querySelectorAll(query)];
 const made = (name, text = "", kind = "") => Object.assign(document.createElement(name), { textContent: text, className: kind });
 let tongue = navigator.language.startsWith("zh") ? "zh" : "en";
-let here = { encoders: [], languages: [], vaes: [], tasks: [], fields: {}, lines: 0, characters: 0 };
+let here = { encoders: [], writers: [], languages: [], vaes: [], tasks: [], fields: {}, lines: 0, characters: 0 };
 let paraphrases = null, way = [], indexed = { of: "", name: "" };
 const say = (key, ...given) => (typeof WORDS[tongue][key] === "function" ? WORDS[tongue][key](...given) : WORDS[tongue][key]);
 
@@ -126,7 +126,7 @@ const FORMS = {
     return indexed.note ? [made("p", indexed.note, "note"), listed(rows)] : [listed(rows)];
   },
   async paraphrase({ text, encoder, freely }) {
-    paraphrases = { freely, results: (await ask("paraphrase", { text, encoder, freely, count: 30 })).results };
+    paraphrases = { freely, writes: here.writers.includes(encoder), results: (await ask("paraphrase", { text, encoder, freely, count: 30 })).results };
     showParaphrases();
     return null;
   },
@@ -207,7 +207,7 @@ function showParaphrases() {
   $("#distance-shown").textContent = least.toFixed(2);
   if (!paraphrases) return;
   const rows = paraphrases.results.filter(({ distance }) => distance >= least);
-  const nothing = paraphrases.results.length ? "none_far" : paraphrases.freely ? "none" : "no_edit";
+  const nothing = paraphrases.results.length ? "none_far" : paraphrases.freely ? "none" : paraphrases.writes ? "no_edit" : "only_edits";
   $("#paraphrase .answer").replaceChildren(rows.length ? listed(rows.map(({ text, cosine, distance }) => ({
     text, aside: `${say("cosine")} ${shown(cosine)}, ${say("far")} ${distance.toFixed(2)}`, share: cosine }))) : made("p", say(nothing), "note"));
 }

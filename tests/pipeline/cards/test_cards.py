@@ -66,7 +66,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     language = similarity.load(place / "own").language
     folders.save(language, place / "language", tokenizer=place / "pieces")
     encoder = similarity.load(place / "own")
-    encoder.language.fresh = encoder.language.head
+    encoder.language.bare = True
     folders.save(encoder.language, place / "bare", tokenizer=place / "pieces")
     similarity.save(encoder, place / "bare-sentences", tokenizer=place / "pieces")
     own = Declared(kind="classification", labels=("退款", "物流"))

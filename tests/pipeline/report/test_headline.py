@@ -56,23 +56,52 @@ def test_rivals_that_were_switched_off_are_not_spoken_of(run_data: RunData) -> N
     assert "saved against" not in page
 
 
-def test_where_nothing_was_pretrained_nothing_is_said_of_a_language_model(run_data: RunData) -> None:
+def taken(run_data: RunData, *, head: bool, steps: int) -> None:
+    """A published start: with a vocabulary head or without one, trained on in so many steps after widening."""
     for name in CONTROLS:
         put(run_data.folder / f"{name}.json", {"enabled": False})
-    for name in ("pretrain", "pretrain_wide"):
-        kept = {key: value for key, value in run_data.report(name).items() if not key.startswith("dev_")}
-        put(run_data.folder / f"{name}.json", kept)
+    for name, trained in (("pretrain", 0), ("pretrain_wide", steps)):
+        known = {key: value for key, value in run_data.report(name).items() if not key.startswith("dev_")}
+        kept = run_data.report(name) if head or trained else known
+        put(run_data.folder / f"{name}.json", {**kept, "steps": trained})
+        path, curve = run_data.folder / "curves" / f"{name}.csv", run_data.curve(name)
+        (curve if head or trained else curve.drop(columns="dev_loss")).to_csv(path, index=False)
     published = {"start": {"name": "org/base", "own": {}, "general": {}}}
     similarity = {**run_data.report("evaluate_similarity"), "published": published}
     put(run_data.folder / "evaluate_similarity.json", similarity)
-    assert not run_data.pretrained
-    assert "The published encoder org/base, of 4 thousand parameters, was taken as it is" in headline.trained(run_data)
+    put(run_data.folder / "roformer_sim.json", {})
+
+
+def test_where_nothing_was_pretrained_nothing_is_said_of_a_language_model(run_data: RunData) -> None:
+    taken(run_data, head=False, steps=0)
+    assert headline.trained(run_data) == (
+        "The published model org/base, of 1 thousand parameters, was widened to 4 thousand and not trained on. From it "
+        "were made a sentence encoder and a text VAE on the sphere. The model was fine-tuned on 2 tasks."
+    )
     assert "masked" not in headline.able(run_data)
     assert [tile.label for tile in headline.tiles(run_data)] == ["paraphrase found first", "tasks above both baselines"]
     assert not any("masked" in each.what for each in headline.comparisons(run_data))
     rows = [row[1] for row in tables.main(run_data).rows]
     assert not any("dev loss" in measure or "masked" in measure for measure in rows)
     assert "pretraining" not in figures.draw(run_data, run_data.folder / "figures")
+
+
+def test_a_published_language_model_taken_as_it_is_was_not_trained_here(run_data: RunData) -> None:
+    taken(run_data, head=True, steps=0)
+    widen = run_data.report("widen")
+    put(run_data.folder / "widen.json", {**widen, "parameters": {"before": 4000, "after": 4000}})
+    assert "The published model org/base, of 4 thousand parameters, was taken as it is." in headline.trained(run_data)
+    assert "masked-token loss" in [tile.label for tile in headline.tiles(run_data)]
+
+
+def test_a_vocabulary_head_that_begins_after_widening(run_data: RunData) -> None:
+    taken(run_data, head=False, steps=9)
+    assert "A masked language model" in headline.trained(run_data)
+    [tile] = [tile for tile in headline.tiles(run_data) if tile.label == "masked-token loss"]
+    assert (tile.value, tile.beside) == ("3.500", "")
+    assert ("pretraining", "dev loss", "3.500") in [tuple(row) for row in tables.main(run_data).rows]
+    caption = figures.draw(run_data, run_data.folder / "figures")["pretraining"].caption
+    assert "the narrow model" not in caption.description and "The widened model trained on" in caption.description
 
 
 def test_the_words_of_the_lead(run_data: RunData) -> None:

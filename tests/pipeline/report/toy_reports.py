@@ -115,7 +115,7 @@ def write(folder: Path) -> RunData:
         "pretrain_longer": trained(4.25, 10e12),
         "pretrain_scratch": trained(4.0, 10e12),
         "simbert": {},
-        "roformer_sim": {},
+        "roformer_sim": {"dev_lm": 4.5},
         "static": {"sentences": 100, "pieces": 50, "variance_kept": 0.9},
         "evaluate_similarity": {
             **table["roformer_sim"],

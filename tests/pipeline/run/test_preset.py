@@ -37,7 +37,7 @@ def beginning(params: Path) -> list[str]:
     if not place.is_dir():
         pieces = tiny.tokenizer(params.with_name("pieces"), ["第一天的天气不错"])
         language = tiny.language(len(pieces), model_type="bert")
-        language.fresh = language.head
+        language.bare = True
         folder.save(language, place, tokenizer=pieces.folder)
     return [f"pretrain.init={place}", f"prepare.vocabulary.path={place}", f"roformer_sim.teacher={place}"]
 
