@@ -19,7 +19,11 @@ SIZES = {
 
 
 def section(run_data: RunData, addresses: Mapping[str, str]) -> list[Markup]:
-    return [html.note(savings_sentence(run_data)), html.table(certificate(run_data), addresses)]
+    parts = [html.note(savings_sentence(run_data)), html.table(certificate(run_data), addresses)]
+    if "measured_through" in run_data.report("widen"):
+        said = _("The model has no vocabulary head: its logits are those of one that was drawn for this measure.")
+        parts.append(html.note(said))
+    return parts
 
 
 def certificate(run_data: RunData) -> Table:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.report import figures, headline, tables
+from pipeline.report import figures, headline, pretraining, tables
 from pipeline.report.headline import Comparison
 from pipeline.report.run_data import CONTROLS, RunData
 from tests.pipeline.report import toy_reports
@@ -78,6 +78,9 @@ def test_where_nothing_was_pretrained_nothing_is_said_of_a_language_model(run_da
         "The published model org/base, of 1 thousand parameters, was widened to 4 thousand and not trained on. From it "
         "were made a sentence encoder and a text VAE on the sphere. The model was fine-tuned on 2 tasks."
     )
+    assert not any("drawn for this measure" in part for part in pretraining.section(run_data, {}))
+    put(run_data.folder / "widen.json", {**run_data.report("widen"), "measured_through": "a head"})
+    assert any("drawn for this measure" in part for part in pretraining.section(run_data, {}))
     assert "masked" not in headline.able(run_data)
     assert [tile.label for tile in headline.tiles(run_data)] == ["paraphrase found first", "tasks above both baselines"]
     assert not any("masked" in each.what for each in headline.comparisons(run_data))
