@@ -49,7 +49,7 @@ from rosphere.similarity.negatives import Negatives
 from rosphere.similarity.objective import Objective
 from rosphere.similarity.pairs import Groups
 from rosphere.similarity.teacher_vectors import StoredVectors, in_memory
-from rosphere.similarity.training import dev_batch, dev_losses, encode, settle_head
+from rosphere.similarity.training import dev_batch, dev_losses, encode, settle_head, will_write
 from rosphere.similarity.unlabelled import Unlabelled, of_corpus
 from rosphere.similarity.vectors import Vectors
 from rosphere.text.corpus import Corpus, of_sentences
@@ -346,8 +346,8 @@ class Training:
     def watch(self, model: SimilarityModel) -> None:
         """Held-out pairs from now on: with targets where ``model`` has learnt to write them, or will."""
         settings = self.settings
-        targets = settings.generation > 0 and (model.writes or settings.schedule.steps > 0)
-        self.held_out = dev_batch(self.dev, self.seed, targets=targets)
+        will = will_write(model, generation=settings.generation, steps=settings.schedule.steps)
+        self.held_out = dev_batch(self.dev, self.seed, targets=settings.generation > 0 and will)
 
     def watched(self, model: SimilarityModel) -> dict[str, float]:
         return dev_losses(model, self.held_out, chunk=self.settings.chunk, contrast=self.settings.contrast)

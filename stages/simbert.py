@@ -22,7 +22,7 @@ from rosphere.similarity.hard_negatives import HardNegatives
 from rosphere.similarity.model import Pooling, SimilarityModel
 from rosphere.similarity.negatives import Negatives
 from rosphere.similarity.pairs import Groups
-from rosphere.similarity.training import dev_batch, dev_losses, encode, settle_head
+from rosphere.similarity.training import dev_batch, dev_losses, encode, settle_head, will_write
 from rosphere.similarity.unlabelled import Unlabelled, of_corpus
 from rosphere.text.tokenizer import Tokenizer
 from rosphere.training import loop, processes
@@ -147,8 +147,8 @@ def main() -> None:
             job.report({"gradient_error": error})
             if error > EXACT:
                 raise ArithmeticError(f"the accumulated gradient of batch 0 is off by {error:.1e} of its norm")
-        written = settings.generation > 0 and (model.writes or settings.schedule.steps > 0)
-        held_out = dev_batch(dev, seed, targets=written)
+        will = will_write(model, generation=settings.generation, steps=settings.schedule.steps)
+        held_out = dev_batch(dev, seed, targets=settings.generation > 0 and will)
         watched = partial(dev_losses, model, held_out, chunk=settings.chunk, contrast=loss)
         history = loop.fit(
             model,

@@ -40,10 +40,10 @@ def pretraining(run_data: RunData) -> Caption:
     names |= {name: _(CONTROLS[name]) for name in run_data.controls}
     ends = []
     for stage, name in names.items():
-        curve = run_data.curve(stage)
-        if "dev_loss" not in curve:  # of a model without a vocabulary head
+        curve = run_data.measured(stage, "dev_loss")
+        if curve.empty:  # of a model without a vocabulary head
             continue
-        last = curve.dropna(subset=["dev_loss"]).iloc[-1]
+        last = curve.iloc[-1]
         end = _("{name} ends at {loss:.3f} nats after {compute:.3g} TFLOP")
         ends.append(end.format(name=name, loss=last["dev_loss"], compute=last["flops"] / 1e12))
     said = _("; ").join(ends)

@@ -53,10 +53,9 @@ def pretraining(run_data: RunData, path: Path) -> None:
     names += [(name, _(CONTROLS[name]).removeprefix("the "), colours[name]) for name in run_data.controls]
     with drawing(path) as axis:
         for (name, label, colour), marker in zip(names, MARKERS, strict=False):
-            curve = run_data.curve(name)
-            if "dev_loss" not in curve:  # of a model without a vocabulary head
+            curve = run_data.measured(name, "dev_loss")
+            if curve.empty:  # of a model without a vocabulary head
                 continue
-            curve = curve.dropna(subset=["dev_loss"])
             curve = curve[curve["flops"] > 0]  # an untrained model's loss would press all others together
             axis.plot(curve["flops"] / 1e12, curve["dev_loss"], marker=marker, label=label, color=colour)
         axis.set_xlabel(_("training compute, TFLOP"))

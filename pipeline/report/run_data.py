@@ -77,6 +77,11 @@ class RunData:
     def curve(self, name: str) -> pd.DataFrame:
         return pd.read_csv(self.folder / "curves" / f"{_file(name)}.csv")
 
+    def measured(self, name: str, key: str) -> pd.DataFrame:
+        """The rows of a curve at which something was measured; none where it never was."""
+        curve = self.curve(name)
+        return curve.dropna(subset=[key]) if key in curve else curve.iloc[:0]
+
     @property
     def stages(self) -> list[str]:
         """All of them."""

@@ -50,16 +50,16 @@ class Found:
             whole = any((place / name).is_file() for name in ("tokenizer.json", "vocab.txt"))
             if whole and len(within.parts) <= DEEPEST and any(place.glob("*.safetensors")):
                 named[models.mark(place)].append(within.as_posix())
+        encoders = (*named["config.json"], *named["modules.json"])
+        bare = {each for each in encoders if (folder / each / "config.json").is_file() and _bare(folder / each)}
         found = cls(
             encoders=_first("roformer_sim", named["modules.json"]),
-            languages=_first("pretrain_wide", [each for each in named["config.json"] if not _bare(folder / each)]),
+            languages=_first("pretrain_wide", [each for each in named["config.json"] if each not in bare]),
             vaes=_first("vmf_vae/vmf", named["vae.json"]),
             tasks=tuple(named["head.safetensors"]),
-            bare=_first("pretrain_wide", [each for each in named["config.json"] if _bare(folder / each)]),
+            bare=_first("pretrain_wide", [each for each in named["config.json"] if each in bare]),
             writers=tuple(
-                each
-                for each in named["modules.json"]
-                if (folder / each / "config.json").is_file() and not _bare(folder / each)
+                each for each in named["modules.json"] if (folder / each / "config.json").is_file() and each not in bare
             ),
         )
         if not found.all:

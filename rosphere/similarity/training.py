@@ -26,10 +26,14 @@ def encode(model: SimilarityModel, batch: Batch, *, generation: float) -> Tensor
     return (vectors_ND, lambda: generation * lm()) if batch.tokens else vectors_ND
 
 
+def will_write(model: SimilarityModel, *, generation: float, steps: int) -> bool:
+    """Whether ``model`` can write after a run of so many steps, in which writing has this weight."""
+    return generation > 0 if steps else model.writes
+
+
 def settle_head(model: SimilarityModel, *, generation: float, steps: int) -> None:
     """What became of the vocabulary head in a run: trained, or left behind by the encoder, and then not to be saved."""
-    if steps:
-        model.language.bare = not generation
+    model.language.bare = not will_write(model, generation=generation, steps=steps)
 
 
 def dev_batch(groups: Groups, seed: int, *, targets: bool = True) -> Batch:
