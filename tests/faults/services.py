@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import random
 import signal
 import socket
 import time
-import urllib.error
-import urllib.request
 from typing import Any
 
-from flows.leftovers import ATTEMPTS, BUSY
+from tests.asking import ask
 from tests.faults.case import Ending, case
 from tests.faults.ground import Place, hang, stale
 from tests.faults.processes import Command, send, until
@@ -116,23 +113,9 @@ class Stack:
         return self.command
 
     def ask(self, method: str, path: str, body: object = None) -> Any:
-        """Once more while the server says that it is busy: its database is locked now and then."""
-        for _ in range(ATTEMPTS):
-            try:
-                return self._answer(method, path, body)
-            except urllib.error.HTTPError as error:
-                if error.code != BUSY:
-                    raise
-                time.sleep(1.0)
-        return self._answer(method, path, body)
-
-    def _answer(self, method: str, path: str, body: object) -> Any:
-        address = f"http://127.0.0.1:{self.ports[0]}/api{path}"
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(address, data, {"Content-Type": "application/json"}, method=method)
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            text = answer.read()
-        return json.loads(text) if text else None
+        status, answer = ask(f"http://127.0.0.1:{self.ports[0]}/api", method, path, body)
+        assert status < 300, f"{method} {path}: {status} {str(answer)[:300]}"
+        return answer
 
     def submit(self, **parameters: object) -> str:
         deployment = self.ask("GET", "/deployments/name/pipeline/pipeline")["id"]

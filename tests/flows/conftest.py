@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import http.client
-import json
 import os
+import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,8 +20,10 @@ import pytest
 from flows import environment
 from flows.process import Commands
 from pipeline.workspace.environment import for_commands, settings
+from tests.asking import ask
 
 HOUSE = Path(__file__).resolve().parents[2]
+PATIENCE = 30.0  # seconds that a command is given to end
 
 DVC_YAML = """
 stages:
@@ -81,17 +82,30 @@ print(f"::progress {name} 2/2")
 """
 
 
+class Started(subprocess.Popen[str]):
+    """A command that ends with the block it was started for, so that what failed there is what is reported."""
+
+    def __exit__(self, kind: Any, *more: Any) -> None:
+        if kind is not None and self.poll() is None:
+            self.terminate()  # a run ends its stages
+            with suppress(subprocess.TimeoutExpired):
+                self.communicate(timeout=PATIENCE)
+            if self.poll() is None:
+                os.killpg(self.pid, signal.SIGKILL)
+        super().__exit__(kind, *more)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Toy:
     """A repository of five small stages: prepare -> left, score@a, score@b -> total."""
 
     root: Path
 
-    def start(self, *arguments: str, module: str = "flows.pipeline", by: Sequence[str] = ()) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, module: str = "flows.pipeline", by: Sequence[str] = ()) -> Started:
         """Start `python -m MODULE` here, `by` a command that takes it. What the tests' own shell configured is not
         passed on."""
         mine = {key: value for key, value in os.environ.items() if not key.startswith(("PREFECT_", "ROSPHERE_"))}
-        return subprocess.Popen(
+        return Started(
             [*by, sys.executable, "-m", module, *arguments],
             cwd=self.root,
             env={**mine, "PYTHONPATH": str(HOUSE), "ROSPHERE_WORKERS": "2"},
@@ -130,15 +144,16 @@ class PrefectServer:
     def api(self) -> str:
         return f"http://127.0.0.1:{self.port}/api"
 
+    def ask(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
+        """Status and answer; asked once more while the server's database is locked."""
+        return ask(self.api, method, path, body)
+
     def post(self, path: str, body: dict[str, Any]) -> list[dict[str, Any]]:
         """The answer to a filter, such as `/task_runs/filter`."""
-        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)) as connection:
-            connection.request("POST", f"/api{path}", json.dumps(body), {"Content-Type": "application/json"})
-            response = connection.getresponse()
-            text = response.read().decode()
-        assert response.status == 200, f"{path}: {response.status} {text[:500]}"
-        answer: list[dict[str, Any]] = json.loads(text)
-        return answer
+        status, answer = self.ask("POST", path, body)
+        assert status == 200, f"{path}: {status} {str(answer)[:500]}"
+        found: list[dict[str, Any]] = answer
+        return found
 
 
 def eventually(condition: Callable[[], bool], what: str, seconds: float = 60.0) -> None:

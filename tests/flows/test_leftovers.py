@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from flows import leftovers
 from flows.deployments import POOL
-from tests.flows.test_deployments import ask
 
 pytestmark = pytest.mark.integration
 
 
 def made(server, path: str, body: object) -> dict:
-    for _ in range(30):
-        status, found = ask(server, "POST", path, body)
-        if status != 503:  # its database was locked: Prefect's own client tries again too
-            break
-        time.sleep(1)
+    status, found = server.ask("POST", path, body)
     assert status in (200, 201), found
     return found
 
@@ -43,7 +36,7 @@ def task_of(server, run: str, state: str) -> str:
 
 
 def state(server, kind: str, number: str) -> str:
-    return ask(server, "GET", f"/{kind}/{number}")[1]["state"]["type"]
+    return server.ask("GET", f"/{kind}/{number}")[1]["state"]["type"]
 
 
 def test_tasks_of_ended_runs_end_and_others_go_on(prefect_server, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,7 +54,7 @@ def test_tasks_of_ended_runs_end_and_others_go_on(prefect_server, monkeypatch: p
 
 def test_what_a_worker_was_about_to_start_is_scheduled_again(prefect_server) -> None:
     for name in (POOL, "another"):
-        ask(prefect_server, "POST", "/work_pools/", {"name": name, "type": "process"})
+        prefect_server.ask("POST", "/work_pools/", {"name": name, "type": "process"})
     mine, others = begun(prefect_server, "PENDING", POOL), begun(prefect_server, "PENDING", "another")
     running, by_hand = begun(prefect_server, "RUNNING", POOL), begun(prefect_server, "PENDING")
     assert leftovers.requeue(prefect_server.api, POOL) == 1

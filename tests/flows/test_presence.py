@@ -9,7 +9,6 @@ import sys
 import psutil
 import pytest
 
-from tests.flows.test_deployments import ask
 from tests.flows.test_leftovers import begun
 
 pytestmark = pytest.mark.integration
@@ -21,7 +20,7 @@ def test_a_run_that_was_deleted_is_stopped(served_toy, prefect_server, eventuall
         eventually((served_toy.root / "pid-left").exists, "its stage runs", 120)
         stage = psutil.Process(int((served_toy.root / "pid-left").read_text()))
         newest = prefect_server.post("/flow_runs/filter", {"sort": "START_TIME_DESC", "limit": 1})[0]["id"]
-        assert ask(prefect_server, "DELETE", f"/flow_runs/{newest}")[0] == 204
+        assert prefect_server.ask("DELETE", f"/flow_runs/{newest}")[0] == 204
         output, _ = run.communicate(timeout=120)
     assert "this flow run has been deleted: stopping" in output
     assert run.returncode != 0 and not stage.is_running()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
@@ -11,7 +10,6 @@ import sqlite3
 import subprocess
 import sys
 import threading
-import urllib.request
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -24,6 +22,7 @@ from flows.process import Commands
 from flows.services import Service, StartError, require_free
 from flows.ui import Post, create_store, emptied, mlflow_server, prefect_server, worker
 from pipeline.workspace import links
+from tests.asking import ask
 
 pytestmark = pytest.mark.integration
 
@@ -126,19 +125,12 @@ def running_ui(root: Path) -> Iterator[tuple[str, subprocess.Popen[str], list[ps
     assert (rest, ui.returncode) == ("stopped\n", 0)
 
 
-def post(url: str, body: object) -> dict[str, str]:
-    request = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=30) as answer:
-        found: dict[str, str] = json.load(answer)
-        return found
-
-
 def start_run(api: str, targets: list[str]) -> str:
     """What the button Run does."""
-    with urllib.request.urlopen(f"{api}/deployments/name/pipeline/pipeline", timeout=30) as answer:
-        deployment = json.load(answer)["id"]
+    deployment = ask(api, "GET", "/deployments/name/pipeline/pipeline")[1]["id"]
     body = {"parameters": {"targets": targets}, "state": {"type": "SCHEDULED"}}
-    return post(f"{api}/deployments/{deployment}/create_flow_run", body)["id"]
+    run: str = ask(api, "POST", f"/deployments/{deployment}/create_flow_run", body)[1]["id"]
+    return run
 
 
 def state_of(root: Path, run: str) -> str:
