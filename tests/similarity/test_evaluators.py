@@ -18,9 +18,6 @@ from rosphere.text import reading
 from rosphere.text.tokenizer import Tokenizer
 from tests import tiny
 
-# jieba's own source, where it is compiled for the first time.
-pytestmark = pytest.mark.filterwarnings("ignore:invalid escape sequence")
-
 TRAIN = [("怎么退货", ["如何退货", "想退货"]), ("天气如何", ["今天天气"])]
 DEV = [("办信用卡", ["信用卡办理"]), ("退款多久", ["多久退款", "几天退款"])]
 GOLD = [("怎么退货", "如何退货", 5.0), ("办信用卡", "天气如何", 0.0), ("退款多久", "怎么退货", 2.5)]

@@ -19,9 +19,6 @@ from rosphere.similarity.vectors import unit
 from rosphere.text.tokenizer import Tokenizer
 from tests import tiny
 
-# jieba's own source, where it is compiled for the first time.
-pytestmark = pytest.mark.filterwarnings("ignore:invalid escape sequence")
-
 TEXTS = ["怎么退货", "如何退货？", "今天天气不错", "卡"]
 
 

@@ -148,7 +148,10 @@ def test_the_same_words_cut_otherwise_are_another_tokenizer(
         ({"tokenizer.json": "version https://git-lfs.github.com/spec/v1\n"}, "pointer of Git LFS"),
         ({"tokenizer.json": ""}, "tokenizer.json: not JSON .* it is empty"),
         ({"vocab.txt": ENTRIES, "config.json": "[]"}, "config.json: expected a JSON object, got list"),
-        ({"vocab.txt": ENTRIES, "config.json": {"model_type": "roformer"}}, "rjieba.*name its vocab.txt itself"),
+        (
+            {"vocab.txt": ENTRIES, "config.json": {"model_type": "roformer"}},
+            "by code of its own.*name its vocab.txt",
+        ),
         ({"vocab.txt": ENTRIES + "怎\n"}, "'怎' stands in it more than once"),
         ({}, "neither tokenizer.json nor vocab.txt"),
     ],
@@ -158,7 +161,7 @@ def test_what_is_no_tokenizer_is_one_line(tmp_path: Path, files: dict[str, Any],
         Tokenizer(written(tmp_path / "published", files))
 
 
-def test_of_a_tokenizer_that_needs_a_package_which_is_not_here_the_entries_are_compared(tmp_path: Path) -> None:
+def test_of_a_tokenizer_that_cuts_words_by_code_the_entries_are_compared(tmp_path: Path) -> None:
     model = written(tmp_path / "roformer", {"vocab.txt": ENTRIES, "config.json": {"model_type": "roformer"}})
     taken = vocabulary.take(model / "vocab.txt", tmp_path / "taken", lowercase=True)
     taken.require_same(model)

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
+import json
+import logging
+import os
+import warnings
+from pathlib import Path
+from typing import Any
+
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from rosphere.text import tokenising
 from rosphere.text.tokenizer import Tokenizer
-from rosphere.text.words import word_starts
+from rosphere.text.words import cut, word_starts
 from tests import tiny
 
 TEXT = "北京大学的学生用iPhone打电话，ありがとう。"
@@ -33,19 +41,43 @@ def test_no_tokens_no_starts() -> None:
     assert word_starts("北京", []).dtype == bool
 
 
-@given(st.text(alphabet="北京大学的生产力abc12。， の\U00020000", max_size=30))
+@pytest.fixture(scope="module")
+def jieba(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The original, in Python."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # at its first import Python complains of the escapes in its source
+        import jieba
+    jieba.setLogLevel(logging.WARNING)
+    jieba.dt.tmp_dir = str(tmp_path_factory.mktemp("jieba"))  # where it caches its dictionary
+    return jieba
+
+
+@given(st.text(alphabet="北京大学的生产力abcR12。，.-_%+#& の\U00020000", max_size=30))
 @settings(deadline=None)
-def test_over_characters_the_starts_are_jiebas_words(text: str) -> None:
+@example("用apt-get装C++和3.16.2版的R&D工具，占99.5%，AT&T、node.js_v2")
+def test_over_characters_the_starts_are_jiebas_words(jieba, text: str) -> None:
     words, word = [], ""
     found = word_starts(text, characters(text))
-    import jieba  # only now: its first import warns, and word_starts sees to that
-
     for char, start in zip(text, found, strict=True):
         if start and word:
             words.append(word)
             word = ""
         word += char
     assert [*words, *([word] if word else [])] == list(jieba.cut(text))
+
+
+@pytest.mark.skipif("ROSPHERE_DATA" not in os.environ, reason="no real text at hand: ROSPHERE_DATA")
+def test_of_real_text_the_words_are_jiebas(jieba) -> None:
+    """But where two cuts are equally likely: fewer than one boundary in 100,000."""
+    texts = []
+    for name in ("text_general", "text_web"):
+        with (Path(os.environ["ROSPHERE_DATA"]) / f"{name}.jsonl").open(encoding="utf-8") as file:
+            texts += [json.loads(line)["text"][:2000] for line in itertools.islice(file, 0, 30_000, 100)]
+    count = differ = 0
+    for text in texts:
+        theirs, ours = ({*itertools.accumulate(map(len, words))} for words in (jieba.cut(text), cut(text)))
+        count, differ = count + len(theirs), differ + len(theirs ^ ours)
+    assert count > 50_000 and differ < 1e-5 * count
 
 
 def test_a_piece_inside_a_word_begins_none(pieces: Tokenizer) -> None:
