@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import MappingProxyType
 from typing import Any
 
@@ -16,10 +18,15 @@ from rosphere.clue.reading import named
 from rosphere.clue.tasks import Task
 from rosphere.encoder import hub
 from rosphere.errors import InputError
-from rosphere.preparation import filtering, graded, held_out, pairing, splitting, vocabulary, writing
+from rosphere.preparation import graded, held_out, pairing, splitting, vocabulary, writing
 from rosphere.preparation.choosing import read_source
 from rosphere.preparation.components import Components
 from rosphere.preparation.contamination import HeldOut
+from rosphere.preparation.documents import counting, tokenising
+from rosphere.preparation.documents.following import SILENT, Following
+from rosphere.preparation.documents.parts import Documents
+from rosphere.preparation.documents.screening import Screening, screened
+from rosphere.preparation.documents.workers import Workers
 from rosphere.preparation.filtering import Filter
 from rosphere.preparation.reporting import messages, warnings
 from rosphere.preparation.settings import Prepare, Vocabulary, require_bounds, two
@@ -31,9 +38,13 @@ DECLARATION = Declaration(title="Data and time", settings=Prepare)
 Rows = Mapping[str, Sequence[Row]]  # by split
 
 
-def make_tokenizer(settings: Vocabulary, documents: list[str], folder: Path) -> tokenizer.Tokenizer:
+def make_tokenizer(
+    settings: Vocabulary, documents: Documents, folder: Path, work: Path, workers: Workers
+) -> tokenizer.Tokenizer:
     if settings.path is None:
-        entries = tokenizer.train(documents, size=settings.size, minimum=settings.minimum, lowercase=settings.lowercase)
+        entries = counting.vocabulary(
+            documents, work, workers, size=settings.size, minimum=settings.minimum, lowercase=settings.lowercase
+        )
         tokenizer.save(entries, folder, lowercase=settings.lowercase)
         return tokenizer.Tokenizer(folder)
     path = Path(settings.path)
@@ -49,38 +60,72 @@ def prepare(
     data: Path,
     overrides: Mapping[str, Overrides] = MappingProxyType({}),
     supervised: Sequence[str] = (),
+    work: Path | None = None,
+    following: Following = SILENT,
 ) -> dict[str, Any]:
     """Writes data/{tokenizer,corpus,pairs,tasks,labelled,unseen.jsonl,supervised.jsonl}; returns the counts of the
     report, and where bad groups are.
 
-    ``overrides`` are the tasks' own settings, ``supervised`` files of labelled pairs.
+    ``overrides`` are the tasks' own settings, ``supervised`` files of labelled pairs. ``work`` is a folder in which a
+    run that was killed finds what it had finished; without one nothing is kept.
     """
     require_bounds(settings)
+    with ExitStack() as stack:
+        folder = work or Path(stack.enter_context(TemporaryDirectory()))
+        workers = stack.enter_context(Workers(settings.engine, settings.workers, stopping=following.stopping))
+        return _prepare(settings, tasks, seed, data, overrides, supervised, folder.resolve(), workers, following)
+
+
+def _prepare(
+    settings: Prepare,
+    tasks: list[str],
+    seed: int,
+    data: Path,
+    overrides: Mapping[str, Overrides],
+    supervised: Sequence[str],
+    work: Path,
+    workers: Workers,
+    following: Following,
+) -> dict[str, Any]:
     source = read_source(settings, tasks, seed)
     connected = Components(source.groups)
     groups = pairing.split(connected, source.negatives, share=settings.held_out, seed=seed)
     chosen = list(asked_for(source, tasks, settings))
-    documents, counts, found = filtering.documents(
+    held = held_out.sentences(groups.dev, source.graded, source.tasks, groups.dev_negatives, known=source.known)
+    asked = Screening(minimum=settings.minimum_characters, held_out=held, least=settings.held_out_letters)
+    found = screened(
         source.documents(),
-        minimum=settings.minimum_characters,
-        held_out=held_out.sentences(groups.dev, source.graded, source.tasks, groups.dev_negatives, known=source.known),
+        asked,
+        work / "documents",
+        workers,
+        reached=lambda parts: following.read(source.progress.done, source.progress.size),
     )
-    if not documents:
-        raise InputError(f"the source has no usable text: {counts}")
-    train, dev = splitting.split_documents(settings, documents)
-    passed: dict[str, Any] = {"text": found}
+    if not len(found.documents):
+        raise InputError(f"the source has no usable text: {found.counts}")
+    train, dev = splitting.split_documents(settings, found.documents)
+    passed: dict[str, Any] = {"text": found.held_out}
     general, general_counts = pairing.general(source, connected)
     mined, mined_counts = pairing.mine(settings.mining, train, source, connected, seed=seed, general=general)
     if settings.mining.enabled and not connected.groups:
-        groups, (train, dev), passed["text_mined"] = splitting.hold_out_mined(settings, mined, (train, dev), seed)
+        groups, (train, dev), passed["text_mined"] = splitting.hold_out_mined(
+            settings, mined, (train, dev), seed, work / "without_mined", workers
+        )
         mined = []
     if settings.mining.enabled or settings.source == "hub":  # what the check could not see
         pairing.require_measurable(groups, share=settings.held_out, seed=seed)
     sets = held_out.pairs(groups.dev, source.graded, source.tasks, groups.dev_negatives, seed=seed, known=source.known)
     filter_ = Filter(HeldOut(sets))
-    pieces = make_tokenizer(settings.vocabulary, train, data / "tokenizer")
-    report: dict[str, Any] = {"source": dict(source.origin), "text": counts, "vocabulary": len(pieces)}
-    report["corpus"] = write_corpora({"train": train, "dev": dev}, data / "corpus", pieces, settings)
+    pieces = make_tokenizer(settings.vocabulary, train, data / "tokenizer", work / "vocabulary", workers)
+    report: dict[str, Any] = {"source": dict(source.origin), "text": found.counts, "vocabulary": len(pieces)}
+    report["corpus"] = write_corpora(
+        {"train": train, "dev": dev},
+        data / "corpus",
+        pieces,
+        settings,
+        work,
+        workers,
+        reached=lambda done, total: following.tokenised(done, total, source.progress.size),
+    )
     written = pairing.write(source, groups, filter_, mined, folder=data / "pairs", seed=seed, general=general)
     report["pairs"] = {**connected.counts, **general_counts, **mined_counts, **written}
     if connected.places:
@@ -114,15 +159,31 @@ def asked_for(source: Source, tasks: Sequence[str], settings: Prepare) -> Iterat
 
 
 def write_corpora(
-    splits: Mapping[str, list[str]], folder: Path, pieces: tokenizer.Tokenizer, settings: Prepare
+    splits: Mapping[str, Documents],
+    folder: Path,
+    pieces: tokenizer.Tokenizer,
+    settings: Prepare,
+    work: Path,
+    workers: Workers,
+    reached: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict[str, Any]:
     """<split> with whole documents and sentences-<split> with their short sentences; the counts of each."""
-    shortest, longest = two(settings.sentence_characters, "sentence_characters")
     found: dict[str, Any] = {}
+    total = sum(len(texts.parts) for texts in splits.values())
+    begin = 0
     for split, texts in splits.items():
-        found[split] = writing.write_corpus(texts, folder / split, pieces, whole_words=settings.whole_words)
-        name, short = f"sentences-{split}", writing.short_sentences(texts, shortest, longest)
-        found[name] = writing.write_corpus(short, folder / name, pieces, whole_words=False, needed=False)
+        found |= tokenising.write(
+            texts,
+            folder,
+            pieces,
+            work / f"tokens-{split}",
+            workers,
+            whole_words=settings.whole_words,
+            sentence_characters=two(settings.sentence_characters, "sentence_characters"),
+            split=split,
+            reached=lambda done, before=begin: reached(before + done, total),  # type: ignore[misc]
+        )
+        begin += len(texts.parts)
     return found
 
 
@@ -196,6 +257,10 @@ def main() -> None:
             data=Path("data"),
             overrides=job.scalar("evaluate.tasks", dict[str, Overrides]),
             supervised=job.scalar("roformer_sim.supervised.files", list[str]),
+            work=job.checkpoint,
+            following=Following(
+                progress=lambda done, total: job.progress(done, total, {}, unit="MB"), stopping=job.stopping
+            ),
         )
         for line in report.get("warnings", ()):
             print(f"prepare: {line}", flush=True)

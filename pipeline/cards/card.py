@@ -18,8 +18,8 @@ from pipeline.cards import training
 from pipeline.cards.training import Figure, Phase
 from rosphere import files
 from rosphere.cli import models
-from rosphere.encoder import config as configs
 from rosphere.encoder import modules
+from rosphere.encoder.bare import is_bare
 from rosphere.errors import InputError
 
 FILE = "README.md"
@@ -92,7 +92,7 @@ def kind(folder: Path) -> Kind:
     if modules.static(folder):
         return STATIC
     mark = models.mark(folder)
-    return BARE if mark == "config.json" and configs.is_bare(folder) else KINDS[mark]
+    return BARE if mark == "config.json" and is_bare(folder) else KINDS[mark]
 
 
 def describes(folder: Path) -> bool:
@@ -165,7 +165,7 @@ def _of_sentences(folder: Path) -> dict[str, Any]:
         "pooling": similarity.pooling_of(folder),
         "lexical": (folder / similarity.WORDS).is_dir(),
         "writes": (folder / similarity.EDITS).is_file(),
-        "bare": configs.is_bare(folder),
+        "bare": is_bare(folder),
         "length": similarity.LENGTH,
     }
 

@@ -80,13 +80,14 @@ class Job:
         """Whether SIGINT, SIGTERM or SIGHUP came: the loop then saves to `checkpoint` and raises Stopped."""
         return self._requests.pending()
 
-    def progress(self, step: int, total: int, metrics: Mapping[str, float]) -> None:
+    def progress(self, step: int, total: int, metrics: Mapping[str, float], *, unit: str = "step") -> None:
         """Show that `step` of `total` steps are done, and track `metrics` at that step."""
         if not self.main:
             return
-        self._speed.reached(step)
-        self._tracker.metrics(step, metrics)
-        self._progress.show(step, total, metrics)
+        if unit == "step":
+            self._speed.reached(step)
+            self._tracker.metrics(step, metrics)
+        self._progress.show(step, total, metrics, unit=unit)
 
     def encoded(self, done: int, total: int) -> None:
         """Show that a teacher has encoded `done` of `total` texts."""

@@ -30,7 +30,7 @@ class Progress:
         self._last_step = -1
         self._printed = 0.0
 
-    def show(self, step: int, total: int, metrics: Mapping[str, float]) -> None:
+    def show(self, step: int, total: int, metrics: Mapping[str, float], *, unit: str = "step") -> None:
         """Display that `step` of `total` steps are done. A smaller step than before is a new loop."""
         now = time.monotonic()
         if self._first is None or step < self._last_step:
@@ -38,10 +38,10 @@ class Progress:
             self._first = (step, now)
         self._last_step = step
         if sys.stderr.isatty():
-            self._draw(step, total, metrics)
+            self._draw(step, total, metrics, unit)
         elif step >= total or now - self._printed >= LINE_SECONDS:
             self._printed = now
-            print(self._line(step, total, metrics, now), flush=True)
+            print(self._line(step, total, metrics, now, unit), flush=True)
 
     def aside(self, what: str, done: int, total: int) -> None:
         """Say how far something is that comes before the steps of the stage and is none of them: no share of the run.
@@ -65,11 +65,11 @@ class Progress:
                 bar.close()
         self._bar, self._run_bar, self._first, self._printed = None, None, None, 0.0
 
-    def _draw(self, step: int, total: int, metrics: Mapping[str, float]) -> None:
+    def _draw(self, step: int, total: int, metrics: Mapping[str, float], unit: str) -> None:
         from tqdm import tqdm
 
         if self._bar is None:
-            self._bar = tqdm(total=total, initial=step, desc=self._name, unit="step", file=sys.stderr)
+            self._bar = tqdm(total=total, initial=step, desc=self._name, unit=unit, file=sys.stderr)
             if self._run:
                 form = "{desc} |{bar}|"
                 self._run_bar = tqdm(total=1.0, bar_format=form, position=1, leave=False, file=sys.stderr)
@@ -82,12 +82,12 @@ class Progress:
         if step >= total:
             self.close()
 
-    def _line(self, step: int, total: int, metrics: Mapping[str, float], now: float) -> str:
+    def _line(self, step: int, total: int, metrics: Mapping[str, float], now: float, unit: str) -> str:
         parts = [f"::progress {self._name} {step}/{total}", _values(metrics)]
         first_step, start = self._first or (step, now)
         if step > first_step and now > start:  # a resumed loop's rate counts its own steps only
             rate = (step - first_step) / (now - start)
-            parts.append(f"{rate:.3g} step/s eta {_clock((total - step) / rate)}")
+            parts.append(f"{rate:.3g} {unit}/s eta {_clock((total - step) / rate)}")
         if self._run:
             parts.append(f"| {self._whole(step / max(1, total))}")
         return " ".join(part for part in parts if part)

@@ -9,14 +9,17 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from pipeline.run import labelled_check, task_check, vocabulary_check
 from rosphere.clue.declared import Known, named
 from rosphere.errors import InputError
-from rosphere.preparation import filtering, graded, held_out, local, pairing, sample, writing
+from rosphere.preparation import graded, held_out, local, pairing, sample, writing
 from rosphere.preparation.choosing import read_source
 from rosphere.preparation.components import Components
 from rosphere.preparation.contamination import HeldOut, Pair
+from rosphere.preparation.documents.screening import Screening, screened
+from rosphere.preparation.documents.workers import Workers
 from rosphere.preparation.filtering import Filter
 from rosphere.preparation.own_tasks import joining
 from rosphere.preparation.reporting import messages
@@ -120,10 +123,12 @@ def _require_text(settings: Prepare) -> None:
     """The first documents of every file can be read; of a small text, something is left and can be split."""
     documents, whole = local.probe(settings.local.text)
     if whole:
-        kept, counts, _ = filtering.documents(documents, minimum=settings.minimum_characters, held_out={})
-        if not kept:
-            raise InputError(f"params.yaml: prepare.local.text: no usable text: {counts}")
-        split_documents(settings, kept)
+        asked = Screening(minimum=settings.minimum_characters, held_out={})
+        with TemporaryDirectory() as folder, Workers(count=1) as workers:
+            found = screened(documents, asked, Path(folder), workers)
+            if not len(found.documents):
+                raise InputError(f"params.yaml: prepare.local.text: no usable text: {found.counts}")
+            split_documents(settings, found.documents)
 
 
 def _require_pairs(settings: Prepare, source: Source, seed: int, *, everything: bool) -> Seen:

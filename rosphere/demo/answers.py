@@ -69,7 +69,7 @@ class Found:
 
 def _bare(folder: Path) -> bool:
     """Whether it has no vocabulary head; of a folder that cannot be read, whoever is asked about it says so."""
-    from rosphere.encoder.config import is_bare
+    from rosphere.encoder.bare import is_bare
 
     try:
         return is_bare(folder)

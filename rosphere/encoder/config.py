@@ -121,12 +121,6 @@ def to_json(config: EncoderConfig, *, bare: bool = False) -> dict[str, Any]:
     return {"architectures": [f"RoFormer{head}"], "rotary_value": False, "tie_word_embeddings": True, **values}
 
 
-def is_bare(folder: Path) -> bool:
-    """Whether the ``config.json`` of a folder says that its model has no head (``to_json``)."""
-    names = files.json_object(folder / "config.json").get("architectures") or [""]
-    return isinstance(names, list) and all(str(name).endswith("Model") for name in names)
-
-
 def from_json(values: Mapping[str, Any], *, origin: str) -> EncoderConfig:
     """Reads the ``config.json`` of a RoFormer, RoFormerV2 or BERT; ``origin`` names it in errors."""
     if not isinstance(values, dict):

@@ -15,6 +15,7 @@ from torch import Tensor
 from rosphere import files
 from rosphere.encoder import config as configs
 from rosphere.encoder import rotary, tensors
+from rosphere.encoder.bare import is_bare
 from rosphere.encoder.config import EncoderConfig
 from rosphere.encoder.model import MaskedLanguageModel
 from rosphere.errors import InputError
@@ -142,7 +143,7 @@ def load(folder: Path, *, dropout: float | None = None, fresh_head: bool = False
     ours = from_hugging_face(theirs, _wanted(config, theirs, pooler, fresh_head), config, origin=str(origin))
     model = MaskedLanguageModel(config, pooler=pooler)
     missing, _ = model.load_state_dict(ours, strict=False)
-    model.bare = bool(missing) or (not model.head and configs.is_bare(folder))
+    model.bare = bool(missing) or (not model.head and is_bare(folder))
     return model
 
 

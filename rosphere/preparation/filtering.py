@@ -5,23 +5,22 @@
 | given groups and pairs, mined and general pairs           | sentences, until no held-out pair is left           |
 | labelled negatives, graded pairs for training,            | the pair, where it is or nearly is a held-out one   |
 | labelled pairs of roformer_sim, rows of tasks on pairs    | (contamination.py)                                  |
-| documents, and with them the unlabelled and the teacher's | the document with a held-out sentence, known by its |
-| sentences, the text VAE's, and counted n-grams            | letters                                             |
+| documents, and with them the unlabelled and the teacher's | the sentence that is held out, known by its letters |
+| sentences, the text VAE's, and counted n-grams            | (rosphere/text/screening.py)                        |
 
-So a sentence of a held-out pair may stand in other pairs, but in no text of the corpus.
+So a sentence of a held-out pair may stand in other pairs, but in no text of the corpus, unless it is of few letters.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from typing import Any, TypeVar
 
 from rosphere.preparation.contamination import HeldOut, Overlap, Pair
 from rosphere.preparation.source import Group
-from rosphere.text.cleaning import DuplicateFilter
 
 T = TypeVar("T")
 
@@ -91,15 +90,3 @@ def _fewest(pairs: set[tuple[int, int]]) -> set[int]:
         out.add(worst)
         pairs = {pair for pair in pairs if worst not in pair}
     return out
-
-
-def documents(
-    texts: Iterable[str], *, minimum: int, held_out: Mapping[str, Iterable[str]]
-) -> tuple[list[str], dict[str, int], dict[str, Any]]:
-    """Clean documents without duplicates and without held-out sentences, by the name of their set; the counts of all
-    reasons; and of the held-out ones as in ``Filter.report``."""
-    filter_ = DuplicateFilter(minimum=minimum, held_out=held_out)
-    kept = list(filter_(texts))
-    found = {name: {"exact": count} for name, count in sorted(filter_.found.items())}
-    seen = {"read": filter_.counts["read"], "dropped": filter_.counts["dropped_held_out"]}
-    return kept, dict(filter_.counts), {**seen, "found": found}

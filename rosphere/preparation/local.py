@@ -4,6 +4,7 @@ layout."""
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from rosphere.preparation.labelled import Labelled, PairFiles
 from rosphere.preparation.naming import NamedFiles, Naming, named_records, naming_of, place_of
 from rosphere.preparation.source import Group, Source
 from rosphere.text import reading
+from rosphere.text.reading import Meter
 
 NamedPaths = tuple[Found, Naming | None]
 
@@ -47,10 +49,15 @@ def load(
     if not texts:
         raise InputError("params.yaml: prepare.local.text: expected files, folders or globs with text, got none")
 
+    meter = Meter(size=sum(path.stat().st_size for each, _ in texts for path in each.read))
+
     def documents() -> Iterator[str]:
+        meter.done = 0
         for each, naming in texts:
             for path in each.read:
-                yield from read_documents(path, naming)
+                before = path.stat()
+                yield from read_documents(path, naming, meter)
+                require_unchanged(path, before)
 
     found = read_pairs(paired, positive_from=positive_from)
     others = read_pairs(mixed, positive_from=positive_from, key="general")
@@ -74,8 +81,22 @@ def load(
             **({"general": others.counts} if general else {}),
             **{f"graded_{name}": each.counts for name, each in sets.items()},
         },
+        progress=meter,
         unread=sorted({str(path) for paths in unread for path in paths}),
     )
+
+
+def require_unchanged(path: Path, before: os.stat_result) -> None:
+    """Raises InputError where a file that was read has grown meanwhile, has shrunk, or is gone."""
+    try:
+        now = path.stat()
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: removed while it was read; run again with a copy that stays as it is") from error
+    if (now.st_size, now.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
+        raise InputError(
+            f"{path}: changed while it was read, from {before.st_size} to {now.st_size} bytes; run again with a copy"
+            " that stays as it is"
+        )
 
 
 def _named(given: Sequence[str | NamedFiles], key: str) -> list[NamedPaths]:
@@ -98,12 +119,13 @@ def probe(text: Sequence[str | TextFiles], documents: int = 1000) -> tuple[list[
     return first, all(len(each) <= documents for each in found)
 
 
-def read_documents(path: Path, naming: Naming | None = None) -> Iterator[str]:
+def read_documents(path: Path, naming: Naming | None = None, meter: Meter | None = None) -> Iterator[str]:
     """A line of a .txt file, or the "text" of any other record, is a document."""
     if records.require_kind(path) == ".txt" and naming is None:
-        yield from (line for _, line in reading.lines(path))
+        yield from (line for _, line in reading.lines(path, meter))
     else:
-        yield from (records.text(record, where) for where, record in named_records(path, naming))
+        found = named_records(path, naming, meter, ["text"])
+        yield from (records.text(record, where) for where, record in found)
 
 
 def read_pairs(paths: Sequence[NamedPaths], *, positive_from: float | None, key: str = "pairs") -> Labelled:

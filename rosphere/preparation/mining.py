@@ -69,7 +69,7 @@ def unlike(one: str, other: str) -> bool:
 
 
 def mine(
-    settings: Mining, documents: Sequence[str], answers: Iterable[Sequence[str]], *, seed: int
+    settings: Mining, documents: Iterable[str], answers: Iterable[Sequence[str]], *, seed: int
 ) -> tuple[list[Group], dict[str, int]]:
     """Groups of two, and how many were found and dropped, by origin.
 

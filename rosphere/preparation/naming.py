@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from rosphere.errors import InputError
 from rosphere.preparation import records
 from rosphere.preparation.records import LABELS, PAIRS, Fields, Record
+from rosphere.text.reading import Meter
 
 KNOWN = {name for pair in PAIRS for name in pair} | set(LABELS)
 
@@ -62,6 +63,11 @@ class Naming:
         if len(fields) != len(self.columns):
             raise InputError(f"{where}: expected {len(self.columns)} fields as columns names, got {len(fields)} fields")
 
+    def theirs(self, ours: str) -> list[str]:
+        """What a field is called in the files."""
+        given = self.fields.get(ours, ours)
+        return [given] if isinstance(given, str) else given
+
     def by_name(self, record: Record, where: str) -> Mapping[str, Any]:
         """A record whose fields have names: those of ``columns``, where it has none itself."""
         if isinstance(record, Mapping):
@@ -108,10 +114,13 @@ def naming_of(given: str | NamedFiles) -> Naming | None:
     return Naming(fields=given.fields, columns=given.columns)
 
 
-def named_records(path: Path, naming: Naming | None) -> Iterator[tuple[str, Record]]:
-    """(file:line, the record under our names)."""
+def named_records(
+    path: Path, naming: Naming | None, meter: Meter | None = None, columns: Sequence[str] = ()
+) -> Iterator[tuple[str, Record]]:
+    """(file:line, the record under our names); ``meter`` and ``columns``: ``records.records``."""
     if naming is None:
-        yield from records.records(path)
+        yield from records.records(path, meter=meter, columns=columns)
         return
-    for where, record in records.records(path, header=naming.header):
+    theirs = [name for each in columns for name in naming.theirs(each)]
+    for where, record in records.records(path, header=naming.header, meter=meter, columns=theirs):
         yield where, naming.ours(record, where)

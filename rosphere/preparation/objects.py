@@ -12,16 +12,17 @@ from typing import Any
 
 from rosphere.errors import InputError
 from rosphere.text import reading
+from rosphere.text.reading import Meter
 
 NOT_BLANK = re.compile(r"\S")
 MOST_LINES = 1000  # of one object
 Lines = Iterator[tuple[int, str]]
 
 
-def objects(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+def objects(path: Path, meter: Meter | None = None) -> Iterator[tuple[str, dict[str, Any]]]:
     """(file:line, the object); from the second object of a line on (file:line, object N; the object); of an array
     (file, item N; the object)."""
-    lines = reading.lines(path)
+    lines = reading.lines(path, meter)
     for number, line in lines:
         begin = NOT_BLANK.search(line)
         if begin is not None and begin.group() == "[":

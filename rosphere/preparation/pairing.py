@@ -109,7 +109,7 @@ def labelled_set(groups: Split) -> list[Graded]:
 
 def mine(
     settings: Mining,
-    documents: Sequence[str],
+    documents: Iterable[str],
     source: Source,
     found: Components,
     *,

@@ -6,8 +6,9 @@
 | .tsv, .data    | fields between tabs, or between || as STS-B was released; a header line may name them       |
 | .csv           | fields as in RFC 4180; a header line may name them                                         |
 | .jsonl, .json  | objects, one to a line, one behind another, or in one array                                |
+| .parquet       | rows of an Apache Parquet file                                                             |
 
-Endings in any case, UTF-8 with or without a byte-order mark.
+Endings in any case, UTF-8 with or without a byte-order mark. Text may be packed: .jsonl.gz, .txt.xz, .csv.zst.
 """
 
 from __future__ import annotations
@@ -19,10 +20,15 @@ from pathlib import Path
 from typing import Any
 
 from rosphere.errors import InputError
+from rosphere.preparation import parquet
 from rosphere.preparation.objects import objects
 from rosphere.text import reading
+from rosphere.text.opening import PACKED, unpacked_name
+from rosphere.text.reading import Meter
 
-SUFFIXES = (".txt", ".tsv", ".data", ".csv", ".jsonl", ".json")
+PARQUET = ".parquet"
+
+SUFFIXES = (".txt", ".tsv", ".data", ".csv", ".jsonl", ".json", PARQUET)
 Fields = list[str]
 Record = Mapping[str, Any] | Fields  # by name, or in order where nothing names them
 Header = Callable[[Fields, str], list[str] | None]  # (first line, its place) -> the names, None where it is a record
@@ -37,15 +43,17 @@ IDENTITY = re.compile(r"[A-Za-z0-9_.:-]*\d[A-Za-z0-9_.:-]*")  # of a row: 17, te
 
 
 def kind(path: Path) -> str:
-    """The ending by which a file is read, "" for one that is not."""
-    suffix = path.suffix.lower()
-    return suffix if suffix in SUFFIXES else ""
+    """The ending by which a file is read, "" for one that is not. What packed it does not count."""
+    inner = unpacked_name(path)
+    suffix = inner.suffix.lower()
+    return suffix if suffix in SUFFIXES and (inner == path or suffix != PARQUET) else ""
 
 
 def require_kind(path: Path) -> str:
     found = kind(path)
     if not found:
-        raise InputError(f"{path}: expected a file that ends in {', '.join(SUFFIXES)}")
+        packed = ", ".join(PACKED)
+        raise InputError(f"{path}: expected a file that ends in {', '.join(SUFFIXES)}, or in that and {packed}")
     return found
 
 
@@ -53,17 +61,23 @@ def is_json(path: Path) -> bool:
     return kind(path) in (".jsonl", ".json")
 
 
-def records(path: Path, *, header: Header | None = None) -> Iterator[tuple[str, Record]]:
+def records(
+    path: Path, *, header: Header | None = None, meter: Meter | None = None, columns: Sequence[str] = ()
+) -> Iterator[tuple[str, Record]]:
     """(file:line, the record); a .txt is read as fields between tabs. Blank lines are no records.
 
-    ``header`` tells of the first line of fields what it names; without it the names of two texts or one are known.
+    ``header`` tells of the first line of fields what it names; without it the names of two texts or one are known. Of a
+    Parquet file only ``columns`` are read, where some are named. ``meter``: ``reading.lines``.
     """
     require_kind(path)
     if is_json(path):
-        yield from objects(path)
+        yield from objects(path, meter)
+        return
+    if kind(path) == PARQUET:
+        yield from parquet.rows(path, columns, meter)
         return
     header = header or _header
-    rows = _comma_separated(path) if kind(path) == ".csv" else _tabbed(path)
+    rows = _comma_separated(path, meter) if kind(path) == ".csv" else _tabbed(path, meter)
     names: list[str] | None = None
     for count, (where, fields) in enumerate(rows):
         if count == 0 and (names := header(fields, where)):
@@ -76,14 +90,14 @@ def records(path: Path, *, header: Header | None = None) -> Iterator[tuple[str, 
             raise InputError(f"{where}: expected {len(names)} fields as the header names, got {len(fields)} fields")
 
 
-def _tabbed(path: Path) -> Iterator[tuple[str, Fields]]:
-    for number, line in reading.lines(path):
+def _tabbed(path: Path, meter: Meter | None) -> Iterator[tuple[str, Fields]]:
+    for number, line in reading.lines(path, meter):
         if line.strip():
             yield f"{path}:{number}", line.split("||" if "\t" not in line and "||" in line else "\t")
 
 
-def _comma_separated(path: Path) -> Iterator[tuple[str, Fields]]:
-    rows = csv.reader((f"{line}\n" for _, line in reading.lines(path)), strict=True)
+def _comma_separated(path: Path, meter: Meter | None) -> Iterator[tuple[str, Fields]]:
+    rows = csv.reader((f"{line}\n" for _, line in reading.lines(path, meter)), strict=True)
     while True:
         begin = rows.line_num + 1
         try:

@@ -68,6 +68,9 @@ class Prepare:
     dev_share: float
     held_out: float  # share of the similar groups kept for evaluation
     sentence_characters: list[int]  # shortest and longest sentence for vmf_vae
+    held_out_letters: int = 4  # of a held-out text that is cut out of documents; shorter ones stay
+    workers: int | None = None  # processes; null takes all cores
+    engine: str = "local"  # or the address of a Dask scheduler, tcp://host:8786
     mining: Mining = dataclasses.field(default_factory=Mining)
     tasks: dict[str, OwnTask] = dataclasses.field(default_factory=dict)  # of the user's own, whatever the source
 
@@ -105,6 +108,8 @@ def require_bounds(settings: Prepare) -> None:
     for key, share in (("held_out", settings.held_out), ("dev_share", settings.dev_share)):
         if not 0 <= share <= 1:
             raise InputError(f"params.yaml: prepare.{key}: expected a share, 0 to 1, got {share}")
+    if settings.workers is not None and settings.workers < 1:
+        raise InputError(f"params.yaml: prepare.workers: expected 1 or more, or null, got {settings.workers}")
     vocabulary = settings.vocabulary
     if vocabulary.path is None and vocabulary.size <= len(SPECIALS):
         least = len(SPECIALS) + 1

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from rosphere.clue.declared import Declared
 from rosphere.clue.tasks import Task
+from rosphere.text.reading import Meter
 
 Row = Mapping[str, Any]
 Origin = Literal["group", "answers", "passage", "near", "general"]
@@ -59,4 +60,5 @@ class Source:
     declared: Mapping[str, Declared] = field(default_factory=dict)  # tasks of the user's own, as they are written down
     known: Mapping[str, Task] = field(default_factory=dict)  # the same, as they are used
     unseen: Sequence[str] = ()  # texts by which writing may be judged: held out whatever tasks are asked for
+    progress: Meter = field(default_factory=Meter)  # of documents()
     unread: Sequence[str] = ()  # files that were found, and are of no format that is read

@@ -2,41 +2,55 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from rosphere.errors import InputError
-from rosphere.preparation import filtering, sample, writing
+from rosphere.preparation import sample
+from rosphere.preparation.documents.parts import Documents
+from rosphere.preparation.documents.screening import Screening, screened
+from rosphere.preparation.documents.workers import Workers
 from rosphere.preparation.pairing import Split
 from rosphere.preparation.settings import Prepare
 from rosphere.preparation.source import Group
 
 
-def take(documents: list[str], characters: int | None) -> list[str]:
+def take(documents: Documents, characters: int | None) -> Documents:
     """The first documents that together have at most so many characters."""
     if characters is None:
         return documents
-    taken: list[str] = []
-    for document in documents:
-        characters -= len(document)
-        if characters < 0:
+    wanted = np.zeros_like(documents.kept)
+    left = characters
+    for place, each in documents.column("characters"):
+        lengths = np.where(documents.kept[place], each, 0).astype(np.int64)
+        fits = np.cumsum(lengths) <= left
+        wanted[place] = fits
+        left -= int(lengths.sum())
+        if not fits.all():
             break
-        taken.append(document)
-    return taken
+    return documents.only(wanted)
 
 
-def split_documents(settings: Prepare, documents: list[str]) -> tuple[list[str], list[str]]:
-    """Documents for training and for evaluation; each of the keys that can leave none is named."""
+def split_documents(settings: Prepare, documents: Documents) -> tuple[Documents, Documents]:
+    """Documents for training and for evaluation, by their letters alone: independent of order, of other texts and of
+    the seed. Each of the keys that can leave none is named."""
     taken = take(documents, settings.maximum_characters)
-    if not taken:
+    if not len(taken):
+        first = len(next(iter(documents)))
         raise InputError(
-            f"params.yaml: prepare.maximum_characters: expected as many as the first document has, {len(documents[0])},"
+            f"params.yaml: prepare.maximum_characters: expected as many as the first document has, {first},"
             f" got {settings.maximum_characters}"
         )
-    train = [text for text in taken if not writing.is_dev(text, settings.dev_share)]
-    dev = [text for text in taken if writing.is_dev(text, settings.dev_share)]
-    if not dev:
+    held = np.zeros_like(taken.kept)
+    for place, lots in taken.column("lot"):
+        held[place] = lots.astype(np.float64) < settings.dev_share * 2**32
+    train, dev = taken.only(~held), taken.only(held)
+    if not len(dev):
         raise InputError(f"params.yaml: prepare.dev_share: {settings.dev_share} of {len(taken)} documents is none")
-    if not train:
+    if not len(train):
         raise InputError(
             f"params.yaml: prepare.dev_share: {settings.dev_share} of {len(taken)} documents leaves none to train on"
         )
@@ -44,8 +58,13 @@ def split_documents(settings: Prepare, documents: list[str]) -> tuple[list[str],
 
 
 def hold_out_mined(
-    settings: Prepare, mined: list[Group], documents: tuple[list[str], list[str]], seed: int
-) -> tuple[Split, tuple[list[str], list[str]], dict[str, Any]]:
+    settings: Prepare,
+    mined: list[Group],
+    documents: tuple[Documents, Documents],
+    seed: int,
+    folder: Path,
+    workers: Workers,
+) -> tuple[Split, tuple[Documents, Documents], dict[str, Any]]:
     """Where no groups are given: those held out are of the mined ones, and no document has a sentence of theirs; and
     how many had one."""
     train, dev = sample.split_families(mined, share=settings.held_out, seed=seed)
@@ -54,10 +73,19 @@ def hold_out_mined(
             "params.yaml: prepare.mining: expected mined pairs to train on and two or more to hold out, got"
             f" {len(train)} and {len(dev)} (prepare.held_out: {settings.held_out}); or give prepare.local.pairs"
         )
-    held = {"dev_groups": [text for group in dev for text in group.texts]}
-    kept, _, found = zip(*(filtering.documents(texts, minimum=0, held_out=held) for texts in documents), strict=True)
-    if not all(kept):
+    asked = Screening(
+        minimum=settings.minimum_characters,
+        held_out={"dev_groups": [text for group in dev for text in group.texts]},
+        least=settings.held_out_letters,
+    )
+    found = [
+        screened(texts, asked, folder / name, workers) for name, texts in zip(("train", "dev"), documents, strict=True)
+    ]
+    if not all(len(each.documents) for each in found):
         raise InputError("params.yaml: prepare.held_out: the mined pairs held out leave no documents to train on")
-    read, dropped = (sum(each[key] for each in found) for key in ("read", "dropped"))
-    counts = {"read": read, "dropped": dropped, "found": {"dev_groups": {"exact": dropped}} if dropped else {}}
-    return Split(train=train, dev=dev), (kept[0], kept[1]), counts
+    counts = Counter[str]()
+    for each in found:
+        counts.update({key: each.held_out[key] for key in ("read", "dropped", "cut")})
+    had = sum(each.held_out["found"].get("dev_groups", {}).get("exact", 0) for each in found)
+    held = {**counts, "found": {"dev_groups": {"exact": had}} if had else {}}
+    return Split(train=train, dev=dev), (found[0].documents, found[1].documents), held

@@ -16,48 +16,10 @@ from rosphere.errors import InputError
 from rosphere.preparation.filtering import Filter
 from rosphere.preparation.mining import is_question_group
 from rosphere.preparation.source import Group, Negative, Row
-from rosphere.text import corpus, reading, sentences
-from rosphere.text.cleaning import clean, fingerprint, lot
-from rosphere.text.tokenising import tokenise
-from rosphere.text.tokenizer import Tokenizer
+from rosphere.text import reading
+from rosphere.text.cleaning import clean, fingerprint
 
 Counts = dict[str, int]
-
-
-def is_dev(text: str, share: float) -> bool:
-    """A fixed choice by content: independent of order, of other texts and of the seed."""
-    return int.from_bytes(lot(text)[:4], "big") < share * 2**32
-
-
-def short_sentences(documents: Iterable[str], shortest: int, max_length: int) -> list[str]:
-    """Distinct sentences between two lengths in characters, in order of appearance."""
-    found = itertools.chain.from_iterable(map(sentences.split, documents))
-    return list(dict.fromkeys(sentence for sentence in found if shortest <= len(sentence) <= max_length))
-
-
-def write_corpus(
-    documents: Sequence[str], folder: Path, tokenizer: Tokenizer, *, whole_words: bool, needed: bool = True
-) -> dict[str, float]:
-    """Tokenises documents into shards; empty results are dropped and counted, and how much is [UNK].
-
-    Raises:
-        InputError: there is no token, and the corpus is ``needed``.
-    """
-    counts: Counter[str] = Counter()
-
-    def tokenised() -> Iterator[corpus.Document]:
-        for document in tokenise(documents, tokenizer, whole_words):
-            counts["empty"] += int(not len(document[0]))
-            counts["unknown"] += int((document[0] == tokenizer.unk).sum())
-            if len(document[0]):
-                yield document
-
-    tokens = corpus.write(tokenised(), folder, vocab_size=len(tokenizer), shard_tokens=1 << 25)
-    if needed and not tokens:
-        raise InputError(f"{folder}: no tokens were left of {len(documents)} documents")
-    share = counts["unknown"] / tokens if tokens else 0.0
-    empty = {"dropped_empty": counts["empty"]} if counts["empty"] else {}
-    return {"documents": len(documents), "tokens": tokens, "unknown_share": round(share, 6), **empty}
 
 
 def write_groups(

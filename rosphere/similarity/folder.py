@@ -14,7 +14,8 @@ import torch
 from rosphere import files
 from rosphere.encoder import folder as folders
 from rosphere.encoder import modules, tensors
-from rosphere.encoder.config import EncoderConfig, is_bare
+from rosphere.encoder.bare import is_bare
+from rosphere.encoder.config import EncoderConfig
 from rosphere.errors import InputError
 from rosphere.similarity import edits
 from rosphere.similarity.lexical import Lexical

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import get_args
 
 from rosphere import files
-from rosphere.encoder import config as configs
 from rosphere.encoder import modules
+from rosphere.encoder.bare import is_bare
 from rosphere.encoder.config import Kind
 from rosphere.errors import InputError
 from rosphere.similarity import encoding, foreign, teacher_vectors
@@ -92,7 +92,7 @@ def like_ours(teacher: Path) -> bool:
     return (
         config.get("model_type") in list(get_args(Kind))
         and (
-            (configs.is_bare(teacher) and _plain(teacher))
+            (is_bare(teacher) and _plain(teacher))
             or all(str(name).endswith("ForMaskedLM") for name in config.get("architectures") or [""])
         )
         and [key for key, value in pooling.items() if value is True and key.startswith("pooling_mode_")]

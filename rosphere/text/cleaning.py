@@ -1,16 +1,12 @@
-"""Cleaning that can be counted: what was changed, what was dropped, and why."""
+"""Clean text, and what makes two texts the same text."""
 
 from __future__ import annotations
 
 import hashlib
-import itertools
 import re
 import unicodedata
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from types import MappingProxyType
 
-from rosphere.text import characters, sentences
+from rosphere.text import characters
 
 SPACES = re.compile(r"\s+")
 # Text that is clean as it stands, by far the most of it: no look at its single characters is needed.
@@ -59,50 +55,3 @@ def lot(text: str) -> bytes:
 
 def _name(letters: str) -> bytes:
     return hashlib.blake2b(letters.encode("utf-8"), digest_size=12).digest()
-
-
-class DuplicateFilter:
-    """Cleans a stream of texts and drops the short, the repeated, and those that are a held-out text or have one
-    as a sentence. (A held-out text of several sentences is recognised only where it is the whole text.)
-
-    ``held_out``: texts by the name of their set. ``counts`` then says how many were read, kept, and dropped for each
-    reason, and ``found`` how many had a text of which set.
-    """
-
-    def __init__(self, *, minimum: int, held_out: Mapping[str, Iterable[str]] = MappingProxyType({})) -> None:
-        self.minimum = minimum
-        # A held-out text of punctuation alone has no letters, and would match every sentence without letters.
-        self.held_out: dict[bytes, tuple[str, ...]] = {}
-        for name, texts in held_out.items():
-            for mark in frozenset(itertools.chain.from_iterable(map(fingerprints, texts))):
-                self.held_out[mark] = (*self.held_out.get(mark, ()), name)
-        self.seen: set[bytes] = set()
-        self.counts: Counter[str] = Counter()
-        self.found: Counter[str] = Counter()
-
-    def __call__(self, texts: Iterable[str]) -> Iterator[str]:
-        for text in texts:
-            self.counts["read"] += 1
-            cleaned = clean(text)
-            reason = self._reason(cleaned)
-            self.counts[reason or "kept"] += 1
-            self.counts["changed"] += int(reason is None and cleaned != text)
-            if reason is None:
-                yield cleaned
-
-    def _reason(self, text: str) -> str | None:
-        if len(text) < self.minimum:
-            return "dropped_short"
-        if self.held_out and (names := self._quoted(text)):
-            self.found.update(names)
-            return "dropped_held_out"
-        mark = fingerprint(text)
-        if mark in self.seen:
-            return "dropped_duplicate"
-        self.seen.add(mark)
-        return None
-
-    def _quoted(self, text: str) -> set[str]:
-        """The sets that the text, or a sentence of it, is held out in."""
-        marks = itertools.chain.from_iterable(map(fingerprints, (text, *sentences.split(text))))
-        return {name for mark in marks for name in self.held_out.get(mark, ())}

@@ -1,27 +1,53 @@
-"""Text files from users: UTF-8, line by line, and every complaint with file and line."""
+"""Text files from users: UTF-8, packed or not, line by line, and every complaint with file and line."""
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rosphere.errors import InputError
+from rosphere.text.opening import opened
+
+LONGEST = 64 << 20  # bytes of a line
+METERED = 100  # lines after which a meter learns
 
 
-def lines(path: Path) -> Iterator[tuple[int, str]]:
-    """(number from 1, line without its end) of a UTF-8 file; a leading byte-order mark is ignored."""
-    if not path.is_file():
-        raise InputError(f"{path}: no such file")
-    with path.open("rb") as file:
-        for number, raw in enumerate(file, 1):
+@dataclass(kw_only=True)
+class Meter:
+    """How far files are read one after another: bytes of ``size``, which is 0 where nobody knows it."""
+
+    size: int = 0
+    done: int = 0
+
+
+def lines(path: Path, meter: Meter | None = None) -> Iterator[tuple[int, str]]:
+    """(number from 1, line without its end) of a UTF-8 file; a leading byte-order mark is ignored. ``meter`` learns
+    how many bytes of the file, as it lies on disk, are read."""
+    before = meter.done if meter else 0
+    with opened(path) as (file, on_disk):
+        for number in itertools.count(1):
+            raw = file.readline(LONGEST + 1)
+            if not raw:
+                break
+            if len(raw) > LONGEST:
+                raise InputError(
+                    f"{path}:{number}: expected a document or a record to a line, got a line of more than"
+                    f" {LONGEST >> 20} MiB"
+                )
             try:
                 line = raw.decode("utf-8").rstrip("\r\n")
             except UnicodeDecodeError as error:
                 raise InputError(f"{path}:{number}: not UTF-8 (byte {error.start} of the line){other(raw)}") from error
+            if meter and number % METERED == 0:
+                meter.done = before + on_disk.tell()
             yield number, line.removeprefix("\ufeff") if number == 1 else line
+        if meter:
+            meter.done = before + on_disk.tell()
 
 
 def other(raw: bytes) -> str:

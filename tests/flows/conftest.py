@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from flows import environment
 from flows.process import Commands
 from pipeline.workspace.environment import for_commands, settings
 from tests.asking import ask
+from tests.waiting import eventually
 
 HOUSE = Path(__file__).resolve().parents[2]
 PATIENCE = 30.0  # seconds that a command is given to end
@@ -154,14 +154,6 @@ class PrefectServer:
         assert status == 200, f"{path}: {status} {str(answer)[:500]}"
         found: list[dict[str, Any]] = answer
         return found
-
-
-def eventually(condition: Callable[[], bool], what: str, seconds: float = 60.0) -> None:
-    """Wait until a condition holds; fail naming it."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what}"
-        time.sleep(0.1)
 
 
 @pytest.fixture(name="eventually")

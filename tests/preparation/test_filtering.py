@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rosphere.preparation import filtering, held_out
+from rosphere.preparation import held_out
 from rosphere.preparation.contamination import HeldOut, Pair
 from rosphere.preparation.filtering import Filter
 from rosphere.preparation.source import Graded, Group, Negative
@@ -48,16 +48,6 @@ def test_nothing_held_out_passes(held: list[Pair], texts: list[tuple[str, ...]])
         assert not any(same_pair(pair, theirs) for pair in itertools.combinations(each, 2) for theirs in held)
     clear = [g.texts for g in groups if not HeldOut({"test": held}).overlaps(g.texts)]
     assert all(each in kept for each in clear), "what is not held out stays as it is"
-
-
-def test_documents_are_counted() -> None:
-    texts = ["一二三四", "一二", "一二三四。", "甲乙丙。丁戊己。"]
-    documents, counts, found = filtering.documents(texts, minimum=3, held_out={"dev": ["丁戊己"], "test": ["庚"]})
-    assert documents == ["一二三四"]
-    assert counts == {
-        "read": 4, "kept": 1, "changed": 0, "dropped_short": 1, "dropped_duplicate": 1, "dropped_held_out": 1
-    }  # fmt: skip
-    assert found == {"read": 4, "dropped": 1, "found": {"dev": {"exact": 1}}}
 
 
 def test_every_set_on_which_something_is_measured() -> None:

@@ -15,9 +15,6 @@ from rosphere.errors import InputError
 from rosphere.preparation import writing
 from rosphere.preparation.source import Group
 from rosphere.text.cleaning import fingerprint
-from rosphere.text.corpus import Corpus
-from rosphere.text.tokenizer import Tokenizer
-from tests import tiny
 
 
 def read(path: Path) -> list[dict[str, Any]]:
@@ -34,38 +31,6 @@ GROUPS = [
     group("c", "g", "丙一", "丙二"),
     group("d", "h", "丁一", "丁二", "丁三"),
 ]
-
-
-def test_dev_is_chosen_by_content_at_its_share() -> None:
-    texts = [f"第{number}篇文章" for number in range(4000)]
-    chosen = [text for text in texts if writing.is_dev(text, 0.1)]
-    assert 320 < len(chosen) < 480  # 400 expected, standard deviation 19
-    assert {text for text in texts if writing.is_dev(text, 0.05)} < set(chosen)
-    assert not any(writing.is_dev(text, 0.0) for text in texts)
-    assert all(writing.is_dev(text, 1.0) for text in texts)
-    assert writing.is_dev("你好，世界", 0.3) is writing.is_dev("你好世界！", 0.3)
-
-
-def test_short_sentences_are_distinct_and_between_the_lengths() -> None:
-    documents = ["一二三。一二三四。一二三四五！", "一二三四。短。"]
-    assert writing.short_sentences(documents, 4, 5) == ["一二三。", "一二三四。"]
-
-
-def pieces(folder: Path) -> Tokenizer:
-    return tiny.tokenizer(folder, ["一二三四五"])
-
-
-def test_a_corpus_is_counted_and_empty_documents_dropped(tmp_path: Path) -> None:
-    t = pieces(tmp_path / "tokenizer")
-    counts = writing.write_corpus(["一二三", "", "四五"], tmp_path / "corpus", t, whole_words=True)
-    assert counts == {"documents": 3, "tokens": 5, "unknown_share": 0.0, "dropped_empty": 1}
-    corpus = Corpus(tmp_path / "corpus")
-    assert [t.decode(corpus.document(number)[0].tolist()) for number in range(len(corpus))] == ["一二三", "四五"]
-
-
-def test_a_corpus_without_tokens_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"corpus: no tokens were left of 2 documents"):
-        writing.write_corpus(["", " "], tmp_path / "corpus", pieces(tmp_path / "tokenizer"), whole_words=True)
 
 
 def test_held_out_sentences_are_removed_from_training_groups(tmp_path: Path) -> None:

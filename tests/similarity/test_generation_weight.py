@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from rosphere.encoder import config as configs
 from rosphere.encoder import tensors
+from rosphere.encoder.bare import is_bare
 from rosphere.errors import InputError
 from rosphere.pretraining.recipe import Narrow
 from rosphere.similarity import encoding, generation, gradient_cache, losses, pairs, rewriting, teachers
@@ -121,7 +121,7 @@ def bare(tmp_path: Path, pieces: Tokenizer) -> Path:
 
 def test_a_folder_without_a_head_is_an_encoder_everywhere(bare: Path, pieces: Tokenizer) -> None:
     names = tensors.read(bare / "model.safetensors")
-    assert not any("cls." in name for name in names) and configs.is_bare(bare)
+    assert not any("cls." in name for name in names) and is_bare(bare)
     assert teachers.like_ours(bare)
     found = similarity.load(bare)
     assert not found.writes

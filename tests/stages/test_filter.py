@@ -76,7 +76,7 @@ def one(name: str, kind: str = "exact") -> dict[str, dict[str, int]]:
 
 def test_it_is_counted_by_input_and_set(made: tuple[Path, dict[str, Any]]) -> None:
     report = made[1]["held_out"]
-    assert report.pop("text") == {"read": 101, "dropped": 1, "found": {"graded_sts_test": {"exact": 1}}}
+    assert report.pop("text") == {"read": 101, "dropped": 0, "cut": 1, "found": {"graded_sts_test": {"exact": 1}}}
     pairs = report.pop("pairs")
     assert pairs["found"] == {"graded_sts_test": {"exact": 1, "near": 1}, **one("task_afqmc_dev")}
     assert pairs["dropped"] == 3 and pairs["dropped_sentences"] == 3

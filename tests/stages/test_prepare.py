@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from rosphere.errors import InputError
-from rosphere.preparation import splitting
 from rosphere.preparation.mining import Mining
 from rosphere.preparation.settings import Hub, Local, Prepare, Sample, Vocabulary
 from rosphere.similarity import unlabelled
@@ -90,11 +89,12 @@ def test_from_end_to_end(source: Path, tmp_path: Path) -> None:
     report = run(settings(source), data)
     assert report["text"] == {
         "read": 204,
-        "kept": 201,
+        "kept": 202,
         "changed": 1,
         "dropped_duplicate": 1,
         "dropped_short": 1,
-        "dropped_held_out": 1,
+        "cut_held_out": 1,
+        "cut_sentences": 1,
     }
     assert report["tasks"] == {"tnews": {"train": 6, "dev": 1, "test1.1": 1, "train_dropped_overlap": 1}}
     assert [report["fit"]["tnews"][split]["cut"] for split in ("train", "dev", "test1.1")] == [0, 0, 0]
@@ -114,7 +114,7 @@ def test_from_end_to_end(source: Path, tmp_path: Path) -> None:
     tokenizer = Tokenizer(data / "tokenizer")
     assert report["vocabulary"] == len(tokenizer)
     train, dev = (texts(data / "corpus" / split, tokenizer) for split in ("train", "dev"))
-    assert len(train) + len(dev) == 201
+    assert len(train) + len(dev) == 202
     assert (report["corpus"]["train"]["documents"], report["corpus"]["dev"]["documents"]) == (len(train), len(dev))
     assert report["corpus"]["train"]["tokens"] == Corpus(data / "corpus" / "train").lengths.sum()
     assert "我在第202家店买了手机，用了99天。" in [*train, *dev]
@@ -142,7 +142,8 @@ def test_what_is_held_out_is_not_in_the_corpus(source: Path, tmp_path: Path) -> 
     with (source / "text.txt").open("a", encoding="utf-8") as file:
         file.write("\n".join(quoting) + "\n")
     report = run(settings(source), tmp_path / "data")
-    assert report["text"]["dropped_held_out"] == 1 + 3  # three of the ten groups are held out
+    assert report["text"]["cut_sentences"] == 1 + 3  # three of the ten groups are held out
+    assert report["text"]["kept"] == 202 + len(GOODS), "what stands around them is kept"
     tokenizer = Tokenizer(tmp_path / "data" / "tokenizer")
     held_out = {fingerprint(row["text"]) for row in rows(tmp_path / "data" / "pairs" / "dev.jsonl")}
     for split in ("train", "dev"):
@@ -163,14 +164,6 @@ def test_capitals_are_kept_where_they_are_asked_for(source: Path, tmp_path: Path
     run(settings(source, vocabulary=Vocabulary(path=None, size=500, minimum=1, lowercase=False)), tmp_path / "data")
     tokenizer = Tokenizer(tmp_path / "data" / "tokenizer")
     assert tokenizer.decode(tokenizer.ids(["ABC公司"])[0]) == "ABC公司"
-
-
-@pytest.mark.parametrize(
-    ("documents", "characters", "taken"),
-    [(["一二", "三四", "五"], None, 3), (["一二", "三四", "五"], 4, 2), (["一二", "三四"], 3, 1), (["一二"], 1, 0)],
-)
-def test_take(documents: list[str], characters: int | None, taken: int) -> None:
-    assert splitting.take(documents, characters) == documents[:taken]
 
 
 def test_a_missing_source_is_refused(source: Path, tmp_path: Path) -> None:
@@ -239,8 +232,8 @@ def test_tasks_that_are_not_there_are_refused(source: Path, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [
-        ({"dev_share": 0.0}, r"params\.yaml: prepare\.dev_share: 0\.0 of 201 documents is none"),
-        ({"dev_share": 1.0}, r"prepare\.dev_share: 1\.0 of 201 documents leaves none to train on"),
+        ({"dev_share": 0.0}, r"params\.yaml: prepare\.dev_share: 0\.0 of 202 documents is none"),
+        ({"dev_share": 1.0}, r"prepare\.dev_share: 1\.0 of 202 documents leaves none to train on"),
         ({"sentence_characters": [6]}, r"params\.yaml: prepare\.sentence_characters: expected two numbers, got \[6\]"),
         (
             {"maximum_characters": 9},
@@ -370,7 +363,7 @@ def test_no_graded_or_task_pair_is_trained_on(source: Path, tmp_path: Path) -> N
     assert report["pairs"]["train_sentences"] == 30 - 2
     written = rows(tmp_path / "data" / "pairs" / "graded" / "sts.jsonl")
     assert sorted(row["split"] for row in written) == ["dev", "dev", "test", "test", "train"]
-    assert report["text"]["dropped_held_out"] == 1 + 2, "what is measured on is not in the corpus"
+    assert (report["text"]["dropped_held_out"], report["text"]["cut_held_out"]) == (2, 1), "measured on, not trained on"
     write(tmp_path / "data" / "pairs" / "graded" / "old.jsonl", "{}")
     run(made, tmp_path / "data", tasks=["tnews", "afqmc"])
     assert not (tmp_path / "data" / "pairs" / "graded" / "old.jsonl").exists()

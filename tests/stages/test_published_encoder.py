@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.run import preset
 from rosphere.encoder import folder
-from rosphere.encoder.config import is_bare
+from rosphere.encoder.bare import is_bare
 from tests import tiny
 from tests.project import copied, dvc
 from tests.shrink import shrink

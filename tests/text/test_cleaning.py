@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rosphere.text import alignment, sentences
-from rosphere.text.cleaning import PLAIN, DuplicateFilter, clean, fingerprint, lot
+from rosphere.text.cleaning import PLAIN, clean, fingerprint, lot
 
 ANY_TEXT = st.text(max_size=40)
 # Characters whose narrowing, removal or composition can set off another.
@@ -115,53 +115,6 @@ def test_clean_text_comes_through_unchanged(text: str) -> None:
 )
 def test_fingerprint_sees_what_tells_texts_apart(one: str, other: str, same: bool) -> None:
     assert (fingerprint(one) == fingerprint(other)) is same
-
-
-def test_sieve_counts_every_text_once_under_its_reason() -> None:
-    sieve = DuplicateFilter(minimum=4, held_out={"dev": ["怎么退货？"], "test": ["怎么退货！", "您好"]})
-    texts = [
-        "今天天气很好。",
-        "今天天气，很好！",  # the same letters
-        "短句",
-        "怎么退货",  # is held out
-        "您好。怎么退货？谢谢。",  # quotes what is held out
-        "怎么退货呢？",  # another sentence
-        "ＡＢＣ公司上市",
-    ]
-    assert list(sieve(texts)) == ["今天天气很好。", "怎么退货呢？", "ABC公司上市"]
-    assert dict(sieve.counts) == {
-        "read": 7,
-        "kept": 3,
-        "changed": 1,
-        "dropped_duplicate": 1,
-        "dropped_short": 1,
-        "dropped_held_out": 2,
-    }
-    assert sieve.found == {"dev": 2, "test": 2}, "a text in two sets counts for both"
-
-
-def test_a_held_out_text_is_known_by_its_words_and_in_any_writing() -> None:
-    sieve = DuplicateFilter(minimum=2, held_out={"test": ["怎么退货？", "学C++吗", "😀😀"]})
-    texts = ["怎么退货😊", "怎么退貨", "⽣活。怎么退货！", "学C#吗", "学C++吗😀", "😀😀", "😭😭"]
-    assert list(sieve(texts)) == ["怎么退貨", "学C#吗", "😭😭"]
-
-
-def test_a_held_out_text_without_letters_does_not_empty_the_corpus() -> None:
-    sieve = DuplicateFilter(minimum=2, held_out={"test": ["？？？", "***"]})
-    assert list(sieve(["你好。 —— 再见。"])) == ["你好。 —— 再见。"]
-
-
-@given(st.lists(st.text(alphabet="甲乙丙丁，。 ", max_size=6), max_size=12), st.lists(st.text("甲乙", max_size=3)))
-def test_sieve_keeps_distinct_texts_none_of_them_held_out(texts: list[str], held_out: list[str]) -> None:
-    sieve = DuplicateFilter(minimum=2, held_out={"test": held_out})
-    kept = list(sieve(texts))
-    marks = [fingerprint(text) for text in kept]
-    banned = {fingerprint(text) for text in held_out if clean(text)}
-    assert len(set(marks)) == len(marks)
-    assert not banned & set(marks)
-    assert not banned & {fingerprint(part) for text in kept for part in sentences.split(text)}
-    dropped = sum(count for reason, count in sieve.counts.items() if reason.startswith("dropped"))
-    assert sieve.counts["read"] == len(texts) == len(kept) + dropped
 
 
 @pytest.mark.parametrize(
