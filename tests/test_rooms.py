@@ -81,13 +81,19 @@ def test_the_table_says_what_each_room_needs() -> None:
 def test_the_library_declares_what_it_imports_and_the_pipeline_the_rest() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     library, extras = declared(project["dependencies"]), project["optional-dependencies"]
-    optional = {"rosphere/demo": declared(extras["try"]), "rosphere/export": declared(extras["onnx"])}
+    optional = {
+        "rosphere/demo": declared(extras["try"]),
+        "rosphere/export": declared(extras["onnx"]),
+        "rosphere/preparation": declared(extras["dask"]),
+    }
     assert needed(["rosphere"], later=True) <= library.union(*optional.values())
     for room, extra in optional.items():
         assert needed([room], later=True) <= library | extra
     assert needed([name for name in ROOMS if name not in ("rosphere/cli", *optional)], later=True) <= library
     assert needed(sorted(OURS), later=True) <= library.union(declared(extras["pipeline"]), *optional.values())
-    assert {"rosphere[pipeline]", "rosphere[onnx]"} <= set(extras["test"]), "make test installs all that is tested"
+    assert {"rosphere[pipeline]", "rosphere[onnx]", "rosphere[dask]"} <= set(extras["test"]), (
+        "make test installs all that is tested"
+    )
 
 
 def test_make_installs_the_pipeline() -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from rosphere.text import characters
-from rosphere.text.cleaning import PLAIN
+from rosphere.text import characters, cleaning
 
 Span = tuple[int, int]
+HALVES = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +29,7 @@ class Aligned:
 
 def clean(raw: str) -> Aligned:
     """Cleans as ``cleaning.clean`` does."""
-    if PLAIN.fullmatch(raw):
+    if cleaning.clean(raw) == raw:
         return Aligned(text=raw, spans=None)
     chars: list[str] = []
     spans: list[Span] = []
@@ -45,8 +46,7 @@ def clean(raw: str) -> Aligned:
 
 def as_it_is(raw: str) -> Aligned:
     """The text uncleaned; halves of surrogate pairs, which no encoder of UTF-8 takes, become U+FFFD."""
-    sound = "".join("\ufffd" if "\ud800" <= char <= "\udfff" else char for char in raw)
-    return Aligned(text=sound, spans=None)
+    return Aligned(text=HALVES.sub("\ufffd", raw), spans=None)
 
 
 def _clusters(raw: str) -> Iterator[Span]:

@@ -67,6 +67,9 @@ def is_picture(char: str) -> bool:
     return unicodedata.category(char) == "So" and char not in "°℃℉○"
 
 
+LOOK_AHEAD = 5  # characters beyond a sign that ``distinguishes`` looks at, and one before
+
+
 def distinguishes(text: str, place: int) -> bool:
     """Whether the sign at this place of a narrow, cleaned text tells it from the text without the sign.
 
@@ -91,6 +94,18 @@ def distinguishes(text: str, place: int) -> bool:
     if char == "-" and after.isdigit():
         return not (before.isascii() and before.isalpha())
     return _between_digits(text, place)
+
+
+def _is_quiet(char: str) -> bool:
+    """Whether a sign distinguishes nothing but between digits."""
+    category = unicodedata.category(char)
+    plain = category.startswith(("P", "Z")) or category == "Sk" or char in _ORNAMENTS
+    return plain and not char.isalnum() and char not in "%‰#&@-"
+
+
+# Signs that are most of all signs, and of which two in a row distinguish nothing; as they are in clean text too.
+_SIGNS = map(chr, (*range(0x20, 0xC0), *range(0x2000, 0x2070), *range(0x3000, 0x3040), *range(0xFF00, 0xFFF0)))
+QUIET = "".join(char for char in _SIGNS if _is_quiet(narrow(char)))
 
 
 def _between_digits(text: str, place: int) -> bool:

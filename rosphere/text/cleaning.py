@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
+from itertools import filterfalse
 
 from rosphere.text import characters
 
 SPACES = re.compile(r"\s+")
+SIGNS = re.compile(r"[\W_]+")  # what is neither a letter nor a digit
 # Text that is clean as it stands, by far the most of it: no look at its single characters is needed.
 PLAIN = re.compile(
     r"[!-~\u4e00-\u9fa5，。！？；：、“”‘’（）《》…—·]+(?: [!-~\u4e00-\u9fa5，。！？；：、“”‘’（）《》…—·]+)*"
@@ -28,14 +30,22 @@ def clean(text: str) -> str:
 def letters(text: str, *, pictures: bool = True) -> str:
     """What makes two texts the same text: their letters and digits, and the signs that tell 1.5 from 15, C++ from C#
     and, but for ``pictures``, one emoji from another; without case, blanks and other punctuation."""
-    seen = characters.narrow(clean(text)).casefold()
-    if seen.isalnum():
-        return seen
-    return "".join(
-        char
-        for place, char in enumerate(seen)
-        if char.isalnum() or (characters.distinguishes(seen, place) and (pictures or not characters.is_picture(char)))
-    )
+    found = SIGNS.sub(_distinguishing, clean(text).casefold())
+    return found if pictures else _without_pictures(found)
+
+
+def _distinguishing(run: re.Match[str]) -> str:
+    """Of a run of signs those that distinguish."""
+    begin, end = run.span()
+    if not run.group().strip(characters.QUIET) and (end - begin > 1 or not run.string[begin - 1 : begin].isdigit()):
+        return ""
+    first = max(0, begin - 1)
+    near = characters.narrow(run.string[first : end + characters.LOOK_AHEAD])
+    return "".join(near[place] for place in range(begin - first, end - first) if characters.distinguishes(near, place))
+
+
+def _without_pictures(found: str) -> str:
+    return found if found.isalnum() else "".join(filterfalse(characters.is_picture, found))
 
 
 def fingerprint(text: str) -> bytes:
@@ -45,12 +55,13 @@ def fingerprint(text: str) -> bytes:
 
 def fingerprints(text: str) -> frozenset[bytes]:
     """By which a held-out text is known: its fingerprint, and that of its words without the emoji beside them."""
-    return frozenset(map(_name, {letters(text), letters(text, pictures=False)} - {""}))
+    found = letters(text)
+    return frozenset(_name(each) for each in {found, _without_pictures(found)} if each)
 
 
 def lot(text: str) -> bytes:
     """A fixed draw by letters and digits alone: texts that differ in signs fall on the same side of a split."""
-    return _name("".join(char for char in text.casefold() if char.isalnum()))
+    return _name(SIGNS.sub("", text.casefold()))
 
 
 def _name(letters: str) -> bytes:

@@ -34,7 +34,7 @@ class HeldOut:
 
     def of(self, text: str) -> set[str]:
         """The sets that a whole text is of."""
-        return {name for mark in fingerprints(text) for name in self.names.get(mark, ())}
+        return {name for mark in fingerprints(text) for name in self.names.get(mark, ())} if self.names else set()
 
     def of_sentence(self, sentence: str) -> set[str]:
         """The sets that a sentence of a document gives away."""

@@ -136,7 +136,8 @@ class Encoded:
 
     @classmethod
     def of(cls, encoding: Encoding, aligned: alignment.Aligned) -> Encoded:
-        return cls(ids=encoding.ids, tokens=encoding.tokens, offsets=list(map(aligned.raw, encoding.offsets)))
+        offsets = encoding.offsets if aligned.spans is None else list(map(aligned.raw, encoding.offsets))
+        return cls(ids=encoding.ids, tokens=encoding.tokens, offsets=offsets)
 
 
 class Tokenizer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 from functools import cache
@@ -32,12 +33,20 @@ def cut(text: str) -> Iterator[str]:
 
     Of 20 million words of reviews, news, law and documentation 13 begin elsewhere, where two cuts are equally likely.
     """
-    segmenter, begin = _segmenter(), 0
+    begin = 0
+    for word in _cut(text):
+        yield text[begin : begin + len(word)]
+        begin += len(word)
+
+
+def _cut(text: str) -> Iterator[str]:
+    """Of as many characters, but rare ones are another."""
+    segmenter = _segmenter()
     for word in segmenter.cut(RARE.sub(SIGN, text)):
-        signed = len(word) > 1 and SIGNED.fullmatch(word) and not segmenter.has_word(word)
-        for part in filter(None, LATIN.split(word)) if signed else (word,):
-            yield text[begin : begin + len(part)]
-            begin += len(part)
+        if len(word) > 1 and word.isascii() and SIGNED.fullmatch(word) and not segmenter.has_word(word):
+            yield from filter(None, LATIN.split(word))
+        else:
+            yield word
 
 
 def word_starts(text: str, offsets: Sequence[tuple[int, int]]) -> NDArray[np.bool_]:
@@ -46,8 +55,5 @@ def word_starts(text: str, offsets: Sequence[tuple[int, int]]) -> NDArray[np.boo
     A token that starts inside a word belongs to the word before it.
     """
     boundaries = np.zeros(len(text) + 1, dtype=bool)
-    position = 0
-    for word in cut(text):
-        boundaries[position] = True
-        position += len(word)
+    boundaries[[0, *itertools.accumulate(map(len, _cut(text)))]] = True
     return boundaries[[start for start, _ in offsets]] if offsets else np.zeros(0, dtype=bool)

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from rosphere.text import alignment, sentences
-from rosphere.text.cleaning import PLAIN, clean, fingerprint, lot
+from rosphere.text import alignment, characters, sentences
+from rosphere.text.cleaning import PLAIN, clean, fingerprint, letters, lot
 
 ANY_TEXT = st.text(max_size=40)
 # Characters whose narrowing, removal or composition can set off another.
@@ -136,3 +136,19 @@ def test_sentences_with_their_closing_marks(text: str, expected: list[str]) -> N
 @given(st.text(alphabet="甲乙丙，。！？；…”」 ", max_size=30))
 def test_sentences_lose_no_letter_and_keep_the_order(text: str) -> None:
     assert fingerprint("".join(sentences.split(text))) == fingerprint(text)
+
+
+def slowly(text: str, pictures: bool) -> str:
+    """``letters`` character by character."""
+    seen = characters.narrow(clean(text)).casefold()
+    kept = (place for place, char in enumerate(seen) if char.isalnum() or characters.distinguishes(seen, place))
+    return "".join(
+        seen[place] for place in kept if pictures or seen[place].isalnum() or not characters.is_picture(seen[place])
+    )
+
+
+@given(
+    st.one_of(ANY_TEXT, TRICKY, st.text(alphabet="12a中.,，。:-+#%&@ ~_|(「😀°—·\u0301℃", max_size=16)), st.booleans()
+)
+def test_letters_are_those_that_are_found_one_by_one(text: str, pictures: bool) -> None:
+    assert letters(text, pictures=pictures) == slowly(text, pictures)

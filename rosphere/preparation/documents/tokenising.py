@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -23,8 +22,8 @@ from rosphere.preparation.documents.screening import NAME, Reached
 from rosphere.preparation.documents.workers import Workers
 from rosphere.text import corpus, sentences
 from rosphere.text.corpus import Block
-from rosphere.text.tokenising import tokenise
-from rosphere.text.tokenizer import Tokenizer
+from rosphere.text.tokenising import CHUNK, starts
+from rosphere.text.tokenizer import Encoded, Tokenizer
 
 KINDS = ("documents", "sentences")
 Counts = dict[str, Any]
@@ -101,24 +100,56 @@ def _jobs(
 def tokenise_part(stem: Path, given: Given) -> Outcome:
     """Tokens of the documents of a part that are kept, and of their short sentences, each once."""
     texts = given.part.texts()
-    chosen = [texts[place] for place in given.kept.nonzero()[0]]
-    inside = (each for each in itertools.chain.from_iterable(map(sentences.split, chosen)))
-    short = list(dict.fromkeys(each for each in inside if given.shortest <= len(each) <= given.longest))
     pieces = _tokenizer(given.tokenizer, given.tokenizer_hash)
+    whole = Tokens(pieces.unk)
+    short: dict[str, NDArray[np.uint32]] = {}
+    for text, encoded in _encoded([texts[place] for place in given.kept.nonzero()[0]], pieces):
+        ids = np.array(encoded.ids, dtype=np.uint32)
+        begins = np.array([begin for begin, _ in encoded.offsets], dtype=np.int64)
+        whole.add(ids, starts(text, encoded) if given.whole_words else np.ones(len(ids), dtype=bool))
+        for sentence, begin, end in sentences.spans(text):
+            if given.shortest <= end - begin <= given.longest and sentence not in short:
+                first, last = np.searchsorted(begins, (begin, end))
+                short[sentence] = ids[first:last]
+    parted = Tokens(pieces.unk)
+    if not pieces.made_here:  # ours sees no further than a sentence, a published tokenizer may
+        short = {text: np.array(each.ids, dtype=np.uint32) for text, each in _encoded(list(short), pieces)}
+    for ids in short.values():
+        parted.add(ids, np.ones(len(ids), dtype=bool))
     named = b"".join(blake2b(each.encode(), digest_size=NAME_BYTES).digest() for each in short)
-    columns: dict[str, NDArray[Any]] = {"names": np.frombuffer(named, dtype=NAME)}
-    for kind, of, words in zip(KINDS, (chosen, short), (given.whole_words, False), strict=True):
-        found = list(tokenise(of, pieces, words))
-        columns |= {
-            f"{kind}_tokens": np.concatenate([tokens for tokens, _ in found] or [np.zeros(0, dtype=np.uint32)]),
-            f"{kind}_starts": np.concatenate([starts for _, starts in found] or [np.zeros(0, dtype=bool)]),
-            f"{kind}_lengths": np.array([len(tokens) for tokens, _ in found], dtype=np.uint32),
-            f"{kind}_unknown": np.array([(tokens == pieces.unk).sum() for tokens, _ in found], dtype=np.uint32),
-        }
     path = stem.with_name(f"{stem.name}.tokens.npz")
+    columns = {"names": np.frombuffer(named, dtype=NAME), **whole.columns(KINDS[0]), **parted.columns(KINDS[1])}
     with files.replacing(path) as new, new.open("wb") as file:
         np.savez(file, **columns)  # type: ignore[arg-type]
     return {"made": str(path), "sentences": len(short)}
+
+
+class Tokens:
+    """Texts as tokens, one behind another."""
+
+    def __init__(self, unknown: int) -> None:
+        self.unknown = unknown
+        self.ids: list[NDArray[np.uint32]] = []
+        self.starts: list[NDArray[np.bool_]] = []
+
+    def add(self, ids: NDArray[np.uint32], starts: NDArray[np.bool_]) -> None:
+        self.ids.append(ids)
+        self.starts.append(starts)
+
+    def columns(self, kind: str) -> dict[str, NDArray[Any]]:
+        """Of all texts together; of each how many tokens it has, and how many of them are [UNK]."""
+        return {
+            f"{kind}_tokens": np.concatenate(self.ids or [np.zeros(0, dtype=np.uint32)]),
+            f"{kind}_starts": np.concatenate(self.starts or [np.zeros(0, dtype=bool)]),
+            f"{kind}_lengths": np.array([len(each) for each in self.ids], dtype=np.uint32),
+            f"{kind}_unknown": np.array([np.count_nonzero(each == self.unknown) for each in self.ids], dtype=np.uint32),
+        }
+
+
+def _encoded(texts: Sequence[str], pieces: Tokenizer) -> Iterator[tuple[str, Encoded]]:
+    for begin in range(0, len(texts), CHUNK):
+        chunk = texts[begin : begin + CHUNK]
+        yield from zip(chunk, pieces.encodings(chunk), strict=True)
 
 
 @lru_cache(maxsize=1)
