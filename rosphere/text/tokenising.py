@@ -8,24 +8,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rosphere.text import corpus
-from rosphere.text.tokenizer import Encoded, Tokenizer
+from rosphere.text.character_encoder import Pieces
+from rosphere.text.cleaning import clean
+from rosphere.text.tokenizer import Tokenizer
 from rosphere.text.words import word_starts
 
 CHUNK = 2000  # texts that are encoded at once
 
 
 def tokenise(texts: Sequence[str], tokenizer: Tokenizer, whole_words: bool) -> Iterator[corpus.Document]:
-    """(ids, word starts) per text; without ``whole_words`` every token begins a word."""
+    """(ids, word starts) per text, cleaned; without ``whole_words`` every token begins a word."""
+    for text, pieces in pieces_of([clean(text) for text in texts], tokenizer):
+        yield pieces.ids, starts(text, pieces) if whole_words else np.ones(len(pieces.ids), dtype=bool)
+
+
+def pieces_of(texts: Sequence[str], tokenizer: Tokenizer) -> Iterator[tuple[str, Pieces]]:
+    """Clean texts with their tokens."""
     for begin in range(0, len(texts), CHUNK):
-        chunk = list(texts[begin : begin + CHUNK])
-        for text, encoded in zip(chunk, tokenizer.encodings(chunk), strict=True):
-            ids = np.array(encoded.ids, dtype=np.uint32)
-            yield ids, starts(text, encoded) if whole_words else np.ones(len(ids), dtype=bool)
+        chunk = texts[begin : begin + CHUNK]
+        yield from zip(chunk, tokenizer.pieces(chunk), strict=True)
 
 
-def starts(text: str, encoded: Encoded) -> NDArray[np.bool_]:
+def starts(text: str, pieces: Pieces) -> NDArray[np.bool_]:
     """Which tokens begin a word."""
     # jieba cuts what it does not know, kana for one, into characters; a piece "##x" still begins no word.
-    pieces = np.array([token.startswith("##") for token in encoded.tokens], dtype=bool)
-    begun: NDArray[np.bool_] = word_starts(text, encoded.offsets) & ~pieces
+    begun: NDArray[np.bool_] = word_starts(text, pieces.begins) & ~pieces.continues
     return begun

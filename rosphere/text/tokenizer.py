@@ -14,11 +14,14 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 
+import numpy as np
 from tokenizers import Encoding
 from tokenizers.implementations.bert_wordpiece import BertWordPieceTokenizer
 
 from rosphere.errors import InputError
 from rosphere.text import alignment, published, reading
+from rosphere.text.character_encoder import CharacterEncoder, Pieces
+from rosphere.text.cleaning import clean
 from rosphere.text.published import SPECIALS
 
 __all__ = ["SPECIALS", "UNUSED", "Encoded", "Tokenizer", "read_vocabulary", "save", "train"]
@@ -159,6 +162,7 @@ class Tokenizer:
         self.backend.no_padding()
         self.pad, self.unk, self.cls, self.sep, self.mask = (self.identity(found.names[r]) for r in published.ROLES)
         self.count = 1 + max(self.backend.get_vocab().values())
+        self._characters = CharacterEncoder(self.backend) if self.made_here else None
 
     def identity(self, token: str) -> int:
         number = self.backend.token_to_id(token)
@@ -239,7 +243,23 @@ class Tokenizer:
         return [Encoded.of(encoding, each) for encoding, each in zip(found, aligned, strict=True)]
 
     def ids(self, texts: Sequence[str], *, marks: bool = False) -> list[list[int]]:
-        return [encoding.ids for encoding in self.encodings(texts, marks=marks)]
+        """Ids of the texts, as ``encodings`` has them."""
+        if self._characters is None or marks:
+            return [encoding.ids for encoding in self.encodings(texts, marks=marks)]
+        return [pieces.ids.tolist() for pieces in self._characters([clean(text) for text in texts])]
+
+    def pieces(self, texts: Sequence[str]) -> list[Pieces]:
+        """The tokens of clean texts (``cleaning.clean``), of which a tokenizer that we made needs no more."""
+        if self._characters is not None:
+            return self._characters(texts)
+        return [
+            Pieces(
+                ids=np.array(each.ids, dtype=np.uint32),
+                begins=np.array([begin for begin, _ in each.offsets], dtype=np.int64),
+                continues=np.array([token.startswith("##") for token in each.tokens], dtype=bool),
+            )
+            for each in self.encodings(texts)
+        ]
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text with blanks only between pieces that were Latin words."""

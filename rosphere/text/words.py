@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -49,11 +49,11 @@ def _cut(text: str) -> Iterator[str]:
             yield word
 
 
-def word_starts(text: str, offsets: Sequence[tuple[int, int]]) -> NDArray[np.bool_]:
-    """For tokens with these character offsets: does the token begin a word?
+def word_starts(text: str, begins: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """For tokens that begin at these characters: does the token begin a word?
 
     A token that starts inside a word belongs to the word before it.
     """
     boundaries = np.zeros(len(text) + 1, dtype=bool)
     boundaries[[0, *itertools.accumulate(map(len, _cut(text)))]] = True
-    return boundaries[[start for start, _ in offsets]] if offsets else np.zeros(0, dtype=bool)
+    return boundaries[begins]

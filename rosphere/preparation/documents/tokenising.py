@@ -22,8 +22,8 @@ from rosphere.preparation.documents.screening import NAME, Reached
 from rosphere.preparation.documents.workers import Workers
 from rosphere.text import corpus, sentences
 from rosphere.text.corpus import Block
-from rosphere.text.tokenising import CHUNK, starts
-from rosphere.text.tokenizer import Encoded, Tokenizer
+from rosphere.text.tokenising import pieces_of, starts
+from rosphere.text.tokenizer import Tokenizer
 
 KINDS = ("documents", "sentences")
 Counts = dict[str, Any]
@@ -103,17 +103,15 @@ def tokenise_part(stem: Path, given: Given) -> Outcome:
     pieces = _tokenizer(given.tokenizer, given.tokenizer_hash)
     whole = Tokens(pieces.unk)
     short: dict[str, NDArray[np.uint32]] = {}
-    for text, encoded in _encoded([texts[place] for place in given.kept.nonzero()[0]], pieces):
-        ids = np.array(encoded.ids, dtype=np.uint32)
-        begins = np.array([begin for begin, _ in encoded.offsets], dtype=np.int64)
-        whole.add(ids, starts(text, encoded) if given.whole_words else np.ones(len(ids), dtype=bool))
+    for text, found in pieces_of([texts[place] for place in given.kept.nonzero()[0]], pieces):
+        whole.add(found.ids, starts(text, found) if given.whole_words else np.ones(len(found.ids), dtype=bool))
         for sentence, begin, end in sentences.spans(text):
             if given.shortest <= end - begin <= given.longest and sentence not in short:
-                first, last = np.searchsorted(begins, (begin, end))
-                short[sentence] = ids[first:last]
+                first, last = np.searchsorted(found.begins, (begin, end))
+                short[sentence] = found.ids[first:last]
     parted = Tokens(pieces.unk)
     if not pieces.made_here:  # ours sees no further than a sentence, a published tokenizer may
-        short = {text: np.array(each.ids, dtype=np.uint32) for text, each in _encoded(list(short), pieces)}
+        short = {text: each.ids for text, each in pieces_of(list(short), pieces)}
     for ids in short.values():
         parted.add(ids, np.ones(len(ids), dtype=bool))
     named = b"".join(blake2b(each.encode(), digest_size=NAME_BYTES).digest() for each in short)
@@ -144,12 +142,6 @@ class Tokens:
             f"{kind}_lengths": np.array([len(each) for each in self.ids], dtype=np.uint32),
             f"{kind}_unknown": np.array([np.count_nonzero(each == self.unknown) for each in self.ids], dtype=np.uint32),
         }
-
-
-def _encoded(texts: Sequence[str], pieces: Tokenizer) -> Iterator[tuple[str, Encoded]]:
-    for begin in range(0, len(texts), CHUNK):
-        chunk = texts[begin : begin + CHUNK]
-        yield from zip(chunk, pieces.encodings(chunk), strict=True)
 
 
 @lru_cache(maxsize=1)
