@@ -167,10 +167,11 @@ def held_out(run_data: RunData) -> Table:
     a row an input and set."""
     rows = []
     for name, counts in run_data.report("prepare")["held_out"].items():
-        left = f"{counts['read']}", f"{counts['dropped']}"
+        left = f"{counts['read']}", f"{counts['dropped']}", str(counts.get("cut", ""))
         found = counts["found"] or {_("none"): {}}
         rows += [(_key(name), *left, each, *_ways(ways)) for each, ways in found.items()]
-    head = (_("input of training"), _("read"), _("dropped"), _("held out in"), _("exactly"), _("nearly"))
+    left_out = (_("dropped"), _("with sentences cut out"))
+    head = (_("input of training"), _("read"), *left_out, _("held out in"), _("exactly"), _("nearly"))
     return Table(head=head, rows=rows, stages=("prepare",))
 
 

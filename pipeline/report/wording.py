@@ -62,6 +62,7 @@ WORDS = (
     N_("answers"),
     N_("below positive from"),
     N_("changed"),
+    N_("cut"),
     N_("dev"),
     N_("documents"),
     N_("dropped"),

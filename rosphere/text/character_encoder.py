@@ -81,7 +81,7 @@ class CharacterEncoder:
         if unseen:
             for code, encoding in zip(unseen, self._encoded([chr(code) for code in unseen]), strict=True):
                 self.table[code] = encoding.ids[0] if len(encoding.ids) == 1 else WORD
-            kinds: NDArray[np.int64] = self.table[codes]
+            kinds = self.table[codes]
         return kinds
 
     def _words(self, text: str, kinds: NDArray[np.int64]) -> list[list[int]]:

@@ -52,7 +52,8 @@ def perturbed(vocabulary: int) -> MaskedLanguageModel:
     seed=st.integers(0, 10**6),
 )
 def test_every_token_stands_in_one_row_save_for_short_tails(lengths: list[int], length: int, seed: int) -> None:
-    packed = list(pack(np.array(lengths, dtype=np.int64), length, np.random.default_rng(seed)))
+    packing = pack(np.array(lengths, dtype=np.int64), length, np.random.default_rng(seed))
+    packed = [packing.row(number) for number in range(len(packing.first) - 1)]
     for row in packed:
         assert row
         assert sum(end - begin + 2 for _, begin, end in row) <= length
@@ -77,7 +78,8 @@ def test_a_row_is_its_documents_one_after_the_other(
     found = tiny.documents(tuple(lengths), len(tokens), seed)
     with tempfile.TemporaryDirectory() as folder:
         rows = PackedRows(tiny.shards(found, Path(folder), len(tokens)), tokens, length=length, seed=seed)
-        for number, row in enumerate(rows.rows):
+        for number in range(len(rows)):
+            row = rows.packing.row(number)
             ids, owner, starts = rows.row(number)
             assert len(ids) == len(owner) == len(starts) == length
             for place, (document, begin, end) in enumerate(row, 1):

@@ -259,7 +259,8 @@ def test_counts_are_said_word_by_word() -> None:
 
 # As a run on public text has them.
 COUNTS = """
-read kept changed dropped_duplicate dropped_short dropped_held_out documents tokens unknown_share dropped_empty
+read kept changed dropped_duplicate dropped_short dropped_held_out cut_held_out cut_sentences cut documents
+tokens unknown_share dropped_empty
 groups_read groups_kept groups_merged groups_dropped_single groups_dropped_empty sentences_empty sentences_long
 sentences_repeated sentences_in_earlier_group train_groups train_groups_group train_groups_question train_sentences
 train_sentences_dropped_overlap dev_groups dev_sentences gold_pairs train dev test train_dropped_overlap

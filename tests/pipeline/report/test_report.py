@@ -158,9 +158,9 @@ def test_tables_carry_the_numbers(run_data: RunData) -> None:
     assert (data["dropped short"], data["train: tokens"]) == ("3", "99")
     assert data["task sentiment: train dropped overlap"] == "2"
     assert tables.held_out(run_data).rows == [
-        ("text", "12", "2", "dev_groups", "2", ""),
-        ("mined pairs", "0", "0", "none", "0", ""),
-        ("labelled pairs", "9", "3", "graded_sts_test", "1", "2"),
+        ("text", "12", "2", "1", "dev_groups", "2", ""),
+        ("mined pairs", "0", "0", "", "none", "0", ""),
+        ("labelled pairs", "9", "3", "", "graded_sts_test", "1", "2"),
     ]
     speed = {row[0]: tuple(row[1:]) for row in tables.speed(run_data).rows}
     assert speed["prepare"] == ("12.2", "", "", "100", "")
