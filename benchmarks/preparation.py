@@ -46,7 +46,7 @@ if __name__ == "__main__":
     text, out, count, held_out = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4])
     asked = Screening(minimum=8, held_out={"held": json.loads(held_out.read_text())}, least=4)
     with Workers(count=count) as workers:
-        found = screened(local.load([str(text)], [], None, []).documents(), asked, out / "documents", workers)
+        found = screened([local.load([str(text)], [], None, []).documents()], asked, out / "documents", workers)
         entries = counting.vocabulary(found.documents, out / "counts", workers, size=8000, minimum=5, lowercase=True)
         tokenizer.save(entries, out / "tokenizer")
         pieces = Tokenizer(out / "tokenizer")

@@ -30,7 +30,7 @@ from rosphere.preparation.documents.workers import Workers
 from rosphere.preparation.filtering import Filter
 from rosphere.preparation.reporting import messages, warnings
 from rosphere.preparation.settings import Prepare, Vocabulary, require_bounds, two
-from rosphere.preparation.source import Row, Source
+from rosphere.preparation.source import Row, Source, Text
 from rosphere.similarity import labelled_pairs
 from rosphere.text import reading, tokenizer
 
@@ -94,7 +94,7 @@ def _prepare(
     held = held_out.sentences(groups.dev, source.graded, source.tasks, groups.dev_negatives, known=source.known)
     asked = Screening(minimum=settings.minimum_characters, held_out=held, least=settings.held_out_letters)
     found = screened(
-        source.documents(),
+        [text.documents() for text in source.by_text()],
         asked,
         work / "documents",
         workers,
@@ -124,8 +124,11 @@ def _prepare(
         settings,
         work,
         workers,
+        texts=source.by_text(),
         reached=lambda done, total: following.tokenised(done, total, source.progress.size),
     )
+    if by_text := report["corpus"]["train"].pop("texts", None):
+        report["texts"] = by_text
     written = pairing.write(source, groups, filter_, mined, folder=data / "pairs", seed=seed, general=general)
     report["pairs"] = {**connected.counts, **general_counts, **mined_counts, **written}
     if connected.places:
@@ -165,15 +168,16 @@ def write_corpora(
     settings: Prepare,
     work: Path,
     workers: Workers,
-    reached: Callable[[int, int], None] = lambda done, total: None,
+    texts: Sequence[Text],
+    reached: Callable[[int, int], None],
 ) -> dict[str, Any]:
     """<split> with whole documents and sentences-<split> with their short sentences; the counts of each."""
     found: dict[str, Any] = {}
-    total = sum(len(texts.parts) for texts in splits.values())
+    total = sum(len(documents.parts) for documents in splits.values())
     begin = 0
-    for split, texts in splits.items():
+    for split, documents in splits.items():
         found |= tokenising.write(
-            texts,
+            documents,
             folder,
             pieces,
             work / f"tokens-{split}",
@@ -181,9 +185,10 @@ def write_corpora(
             whole_words=settings.whole_words,
             sentence_characters=two(settings.sentence_characters, "sentence_characters"),
             split=split,
+            texts=texts if split == "train" else (),
             reached=lambda done, before=begin: reached(before + done, total),  # type: ignore[misc]
         )
-        begin += len(texts.parts)
+        begin += len(documents.parts)
     return found
 
 

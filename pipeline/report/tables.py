@@ -146,6 +146,8 @@ def data(run_data: RunData) -> Table:
     rows = [(_key(key), str(value)) for key, value in report["text"].items()]
     corpora = report["corpus"].items()
     rows += [(f"{in_words(split)}: {in_words(key)}", str(n)) for split, counts in corpora for key, n in counts.items()]
+    texts = report.get("texts", {}).items()
+    rows += [(f"{name}: {in_words(key)}", f"{n:,}") for name, counts in texts for key, n in counts.items()]
     rows += [(_("vocabulary"), str(report["vocabulary"]))]
     rows += [(f"{_('pairs')}: {_key(key)}", str(value)) for key, value in report["pairs"].items()]
     task = _("task {name}: {count}")

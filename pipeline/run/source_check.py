@@ -125,7 +125,7 @@ def _require_text(settings: Prepare) -> None:
     if whole:
         asked = Screening(minimum=settings.minimum_characters, held_out={})
         with TemporaryDirectory() as folder, Workers(count=1) as workers:
-            found = screened(documents, asked, Path(folder), workers)
+            found = screened([documents], asked, Path(folder), workers)
             if not len(found.documents):
                 raise InputError(f"params.yaml: prepare.local.text: no usable text: {found.counts}")
             split_documents(settings, found.documents)

@@ -7,6 +7,7 @@ import itertools
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
@@ -18,16 +19,24 @@ from rosphere.preparation.finding import Found
 from rosphere.preparation.graded import GradedFiles, GradedSet
 from rosphere.preparation.labelled import Labelled, PairFiles
 from rosphere.preparation.naming import NamedFiles, Naming, named_records, naming_of, place_of
-from rosphere.preparation.source import Group, Source
+from rosphere.preparation.source import Group, Source, Text
 from rosphere.text import reading
 from rosphere.text.reading import Meter
 
 NamedPaths = tuple[Found, Naming | None]
+MOST_WEIGHT = 100
 
 
 @dataclass(frozen=True, kw_only=True)
 class TextFiles(NamedFiles):
     ROLES = ("text",)
+
+    weight: float = 1.0  # how often each of its documents is read in an epoch
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 < self.weight <= MOST_WEIGHT:
+            raise InputError(f"weight: expected more than 0 and {MOST_WEIGHT} at most, got {self.weight}")
 
 
 def load(
@@ -51,13 +60,16 @@ def load(
 
     meter = Meter(size=sum(path.stat().st_size for each, _ in texts for path in each.read))
 
+    def of_place(each: Found, naming: Naming | None) -> Iterator[str]:
+        for path in each.read:
+            before = path.stat()
+            yield from read_documents(path, naming, meter)
+            require_unchanged(path, before)
+
     def documents() -> Iterator[str]:
         meter.done = 0
         for each, naming in texts:
-            for path in each.read:
-                before = path.stat()
-                yield from read_documents(path, naming, meter)
-                require_unchanged(path, before)
+            yield from of_place(each, naming)
 
     found = read_pairs(paired, positive_from=positive_from)
     others = read_pairs(mixed, positive_from=positive_from, key="general")
@@ -81,9 +93,17 @@ def load(
             **({"general": others.counts} if general else {}),
             **{f"graded_{name}": each.counts for name, each in sets.items()},
         },
+        texts=[
+            Text(name=place_of(given), documents=partial(of_place, each, naming), weight=_weight(given))
+            for given, (each, naming) in zip(text, texts, strict=True)
+        ],
         progress=meter,
         unread=sorted({str(path) for paths in unread for path in paths}),
     )
+
+
+def _weight(given: str | TextFiles) -> float:
+    return 1.0 if isinstance(given, str) else given.weight
 
 
 def require_unchanged(path: Path, before: os.stat_result) -> None:

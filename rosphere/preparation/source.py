@@ -44,6 +44,15 @@ class Graded:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Text:
+    """Documents of one place. With a ``weight`` of 2 each is read twice in an epoch, of 0.5 one half of them."""
+
+    name: str
+    documents: Callable[[], Iterator[str]]
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
 class Source:
     documents: Callable[[], Iterator[str]]
     groups: Sequence[Group]
@@ -60,5 +69,10 @@ class Source:
     declared: Mapping[str, Declared] = field(default_factory=dict)  # tasks of the user's own, as they are written down
     known: Mapping[str, Task] = field(default_factory=dict)  # the same, as they are used
     unseen: Sequence[str] = ()  # texts by which writing may be judged: held out whatever tasks are asked for
+    texts: Sequence[Text] = ()  # the same documents, in the same order, where they are of several places
     progress: Meter = field(default_factory=Meter)  # of documents()
     unread: Sequence[str] = ()  # files that were found, and are of no format that is read
+
+    def by_text(self) -> Sequence[Text]:
+        """The documents by where they are from: one place, if nothing else is said."""
+        return self.texts or (Text(name=self.origin.get("documents", ""), documents=self.documents),)

@@ -79,7 +79,8 @@ def hold_out_mined(
         least=settings.held_out_letters,
     )
     found = [
-        screened(texts, asked, folder / name, workers) for name, texts in zip(("train", "dev"), documents, strict=True)
+        screened(texts.by_text(), asked, folder / name, workers)
+        for name, texts in zip(("train", "dev"), documents, strict=True)
     ]
     if not all(len(each.documents) for each in found):
         raise InputError("params.yaml: prepare.held_out: the mined pairs held out leave no documents to train on")

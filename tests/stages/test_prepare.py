@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from rosphere.errors import InputError
+from rosphere.preparation.local import TextFiles
 from rosphere.preparation.mining import Mining
 from rosphere.preparation.settings import Hub, Local, Prepare, Sample, Vocabulary
 from rosphere.similarity import unlabelled
@@ -126,6 +127,17 @@ def test_from_end_to_end(source: Path, tmp_path: Path) -> None:
     trained = {text for group in rows(data / "pairs" / "train.jsonl") for text in (group["text"], *group["synonyms"])}
     assert len(held_out) == 9 and not held_out & trained
     assert [row["sentence"] for row in rows(data / "tasks" / "tnews" / "dev.jsonl")] == ["新闻一号很长"]
+
+
+def test_texts_are_mixed_by_weight_and_counted(source: Path, tmp_path: Path) -> None:
+    other = write(source / "other.txt", *(f"另一处的第{n}篇文章，也不短。" for n in range(40)))
+    given = [TextFiles(files=str(source / "text.txt"), weight=0.5), TextFiles(files=str(other), weight=3)]
+    report = run(local(source, text=given), tmp_path / "data")
+    counts, whole = report["texts"], report["corpus"]["train"]
+    assert list(counts) == [str(source / "text.txt"), str(other)]
+    assert counts[str(other)]["documents"] % 3 == 0 and counts[str(other)]["documents"] > 60
+    assert sum(each["tokens"] for each in counts.values()) == whole["tokens"]
+    assert "texts" not in whole and "texts" not in run(settings(source), tmp_path / "without")
 
 
 def test_the_same_input_gives_the_same_files(source: Path, tmp_path: Path) -> None:

@@ -56,8 +56,11 @@ def write(path: Path, texts: Sequence[str], **columns: NDArray[np.generic]) -> N
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
+    """Documents of one of several texts (``source.Text``), by its number."""
+
     path: Path
     documents: int
+    text: int = 0
 
     def texts(self) -> list[str]:
         with np.load(self.path) as found:
@@ -86,10 +89,8 @@ class Documents:
         return self._count
 
     def __iter__(self) -> Iterator[str]:
-        for part, kept in self.masks():
-            if kept.any():
-                texts = part.texts()
-                yield from (texts[place] for place in np.flatnonzero(kept))
+        for documents in self.by_text():
+            yield from documents
 
     def masks(self) -> Iterator[tuple[Part, Mask]]:
         """Every part with what is kept of it."""
@@ -104,6 +105,17 @@ class Documents:
         for part in self.parts:
             yield slice(begin, begin + part.documents), part.column(name)
             begin += part.documents
+
+    def by_text(self) -> list[Iterator[str]]:
+        """The documents of every text."""
+        count = 1 + max((part.text for part in self.parts), default=0)
+        return [self._of(number) for number in range(count)]
+
+    def _of(self, text: int) -> Iterator[str]:
+        for part, kept in self.masks():
+            if part.text == text and kept.any():
+                texts = part.texts()
+                yield from (texts[place] for place in np.flatnonzero(kept))
 
     def only(self, wanted: Mask) -> Documents:
         """Those of them that are wanted."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -51,14 +51,14 @@ class Given:
 
 
 def screened(
-    texts: Iterable[str],
+    texts: Sequence[Iterable[str]],
     asked: Screening,
     folder: Path,
     workers: Workers,
     *,
     reached: Reached = lambda done: None,
 ) -> Found:
-    """Documents clean, long enough, without held-out sentences and each once, in ``folder``.
+    """Documents of all texts clean, long enough, without held-out sentences and each once, in ``folder``.
 
     Memory: of a part a worker, and of all documents some 10 bytes each; 20 bytes each on disk beside their text.
     """
@@ -66,19 +66,22 @@ def screened(
     path = folder / "held_out.json"
     files.write_json(path, sets)
     base = f"{asked.minimum} {asked.least} {files.file_hash(path)}"
-    jobs = (
-        Job(
-            stem=folder / f"{number:06d}",
-            key=f"{parts.digest(part)} {base}",
-            given=Given(texts=part, minimum=asked.minimum, least=asked.least, held_out=path),
-        )
-        for number, part in enumerate(parts.cut(texts))
-    )
+    of_texts: list[int] = []
+
+    def jobs() -> Iterator[Job[Given]]:
+        for text, documents in enumerate(texts):
+            for part in parts.cut(documents):
+                stem = folder / f"{len(of_texts):06d}"
+                of_texts.append(text)
+                given = Given(texts=part, minimum=asked.minimum, least=asked.least, held_out=path)
+                yield Job(stem=stem, key=f"{parts.digest(part)} {base}", given=given)
+
     made: list[Part] = []
     counts: Counter[str] = Counter()
     held: Counter[str] = Counter()
-    for number, outcome in enumerate(results(screen_part, jobs, workers)):
-        made.append(Part(path=_part(folder / f"{number:06d}"), documents=outcome["documents"]))
+    for number, outcome in enumerate(results(screen_part, jobs(), workers)):
+        found = _part(folder / f"{number:06d}")
+        made.append(Part(path=found, documents=outcome["documents"], text=of_texts[number]))
         counts.update(outcome["counts"])
         held.update(outcome["held_out"])
         reached(number + 1)
@@ -128,8 +131,3 @@ def _part(stem: Path) -> Path:
 @lru_cache(maxsize=1)
 def _held_out(path: Path, least: int) -> HeldOut:
     return HeldOut(json.loads(path.read_text(encoding="utf-8")), least=least)
-
-
-def lots(documents: Documents) -> Iterator[tuple[slice, Any]]:
-    """A number from 0 to 2^32 - 1 for every document, by its letters alone: which side of a split it falls on."""
-    return documents.column("lot")

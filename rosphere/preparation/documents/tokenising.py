@@ -20,6 +20,7 @@ from rosphere.preparation.documents.finished import Job, Outcome, results
 from rosphere.preparation.documents.parts import NAME_BYTES, Documents, Mask, Part
 from rosphere.preparation.documents.screening import NAME, Reached
 from rosphere.preparation.documents.workers import Workers
+from rosphere.preparation.source import Text
 from rosphere.text import corpus, sentences
 from rosphere.text.corpus import Block
 from rosphere.text.tokenising import pieces_of, starts
@@ -50,10 +51,13 @@ def write(
     whole_words: bool,
     sentence_characters: tuple[int, int],
     split: str,
+    texts: Sequence[Text] = (),
     reached: Reached = lambda done: None,
 ) -> dict[str, Counts]:
     """Writes ``folder``/<split> with whole documents and ``folder``/sentences-<split> with their sentences of
     so many characters, each once; the counts of both, with how much is [UNK] and how many had no token.
+
+    Documents of ``texts`` are written as often as their weights say, and what that makes is counted by text.
 
     Raises:
         InputError: no document has a token.
@@ -64,12 +68,14 @@ def write(
         made.append(outcome)
         reached(len(made))
     every = [Path(outcome["made"]) for outcome in made]
+    shares = [Share(part=part, kept=kept, texts=texts) for part, kept in documents.masks() if kept.any()]
     total = sum(outcome["sentences"] for outcome in made)
     new = distinct.first((_columns(path, "names") for path in every), total, work / "names")
     found = {}
     for kind, name in zip(KINDS, (split, f"sentences-{split}"), strict=True):
         wanted = new if kind == "sentences" else None
-        found[name] = _write(every, kind, wanted, folder / name, len(tokenizer))
+        weighed = shares if kind == "documents" else None
+        found[name] = _write(every, kind, wanted, weighed, folder / name, len(tokenizer))
     if not found[split]["tokens"]:
         raise InputError(f"{folder / split}: no tokens were left of {len(documents)} documents")
     return found
@@ -156,29 +162,75 @@ def _columns(path: Path, name: str) -> NDArray[Any]:
     return column
 
 
-def _write(every: Sequence[Path], kind: str, wanted: Mask | None, folder: Path, vocab_size: int) -> Counts:
+@dataclass(frozen=True, kw_only=True)
+class Share:
+    """How often the documents of a part are read, by the weight of the text that they are of."""
+
+    part: Part
+    kept: Mask
+    texts: Sequence[Text]
+
+    @property
+    def name(self) -> str:
+        return self.texts[self.part.text].name
+
+    @property
+    def said(self) -> bool:
+        """Whether there is anything to say of it."""
+        return len(self.texts) > 1 or any(text.weight != 1 for text in self.texts)
+
+    def masks(self) -> Iterator[Mask]:
+        """All of its documents, as often as that is, and of what is left a part, by their letters."""
+        times, rest = divmod(self.texts[self.part.text].weight if self.texts else 1.0, 1.0)
+        every = np.ones(int(np.count_nonzero(self.kept)), dtype=bool)
+        yield from [every] * int(times)
+        if rest:
+            names = self.part.column("name")[self.kept]
+            # Of the name's three numbers the second: the first says which side of the split a document is on.
+            yield np.frombuffer(names.tobytes(), dtype="<u4").reshape(len(names), -1)[:, 1] < rest * 2**32
+
+
+def _write(
+    every: Sequence[Path], kind: str, wanted: Mask | None, shares: Sequence[Share] | None, folder: Path, vocab_size: int
+) -> Counts:
     counts: Counter[str] = Counter()
+    by_text: dict[str, Counter[str]] = {}
 
     def blocks() -> Iterator[Block]:
         begin = 0
-        for path in every:
+        for number, path in enumerate(every):
             with np.load(path) as found:
-                lengths, unknown = found[f"{kind}_lengths"], found[f"{kind}_unknown"]
-                end = begin + len(lengths)
-                keep = np.ones(len(lengths), dtype=bool) if wanted is None else wanted[begin:end]
-                begin = end
-                counts["documents"] += int(keep.sum())
-                counts["empty"] += int((lengths[keep] == 0).sum())
-                counts["unknown"] += int(unknown[keep].sum())
-                keep = keep & (lengths > 0)
-                of_tokens = np.repeat(keep, lengths)
-                yield Block(
-                    tokens=found[f"{kind}_tokens"][of_tokens],
-                    starts=found[f"{kind}_starts"][of_tokens],
-                    lengths=lengths[keep].astype(np.int64),
-                )
+                columns = {name: found[f"{kind}_{name}"] for name in ("tokens", "starts", "lengths", "unknown")}
+            end = begin + len(columns["lengths"])
+            if shares is None:
+                masks = iter([np.ones(end - begin, dtype=bool) if wanted is None else wanted[begin:end]])
+            else:
+                masks = shares[number].masks()
+            begin = end
+            for keep in masks:
+                block = _block(columns, keep, counts)
+                if shares is not None and shares[number].said:
+                    of_text = by_text.setdefault(shares[number].name, Counter())
+                    of_text.update(documents=len(block.lengths), tokens=len(block.tokens))
+                yield block
 
     tokens = corpus.write_blocks(blocks(), folder, vocab_size=vocab_size)
     share = counts["unknown"] / tokens if tokens else 0.0
     empty = {"dropped_empty": counts["empty"]} if counts["empty"] else {}
-    return {"documents": counts["documents"], "tokens": tokens, "unknown_share": round(share, 6), **empty}
+    texts = {"texts": {name: dict(each) for name, each in by_text.items()}} if by_text else {}
+    return {"documents": counts["documents"], "tokens": tokens, "unknown_share": round(share, 6), **empty, **texts}
+
+
+def _block(columns: dict[str, NDArray[Any]], keep: Mask, counts: Counter[str]) -> Block:
+    """The texts that are wanted and have a token; all that are wanted are counted."""
+    lengths = columns["lengths"]
+    counts["documents"] += int(keep.sum())
+    counts["empty"] += int((lengths[keep] == 0).sum())
+    counts["unknown"] += int(columns["unknown"][keep].sum())
+    usable = keep & (lengths > 0)
+    of_tokens = np.repeat(usable, lengths)
+    return Block(
+        tokens=columns["tokens"][of_tokens],
+        starts=columns["starts"][of_tokens],
+        lengths=lengths[usable].astype(np.int64),
+    )

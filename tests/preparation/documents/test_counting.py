@@ -35,7 +35,7 @@ def test_the_vocabulary_is_that_of_the_texts(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(parts, "CHARACTERS", 60)
     texts = [f"第{n}家ÉCOLE买了iPhone{n % 3}，ΟΔΟΣ花了{n}元，Ångström" for n in range(60)]
     with Workers(count=1) as workers:
-        found = screened(texts, Screening(minimum=1, held_out={}), tmp_path / "documents", workers)
+        found = screened([texts], Screening(minimum=1, held_out={}), tmp_path / "documents", workers)
         options = {"size": 90, "minimum": 2, "lowercase": lowercase}
         made = counting.vocabulary(found.documents, tmp_path / "vocabulary", workers, **options)
     assert len(found.documents.parts) > 10

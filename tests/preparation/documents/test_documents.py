@@ -50,7 +50,7 @@ def pieces(tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
 
 def prepared(given: Sequence[str], folder: Path, pieces: Tokenizer, pool: Workers) -> Found:
     """Screened and tokenised: ``folder``/corpus."""
-    found = screened(given, ASKED, folder / "work/documents", pool)
+    found = screened([given], ASKED, folder / "work/documents", pool)
     options = {"whole_words": True, "sentence_characters": LENGTHS, "split": "train"}
     tokenising.write(found.documents, folder / "corpus", pieces, folder / "work/tokens", pool, **options)
     return found
@@ -112,7 +112,7 @@ def test_two_workers_make_what_one_makes(
 ) -> None:
     seen: list[int] = []
     with Workers(count=2) as pool:
-        found = screened(texts(), ASKED, tmp_path / "work/documents", pool, reached=seen.append)
+        found = screened([texts()], ASKED, tmp_path / "work/documents", pool, reached=seen.append)
         options = {"whole_words": True, "sentence_characters": LENGTHS, "split": "train"}
         tokenising.write(found.documents, tmp_path / "corpus", pieces, tmp_path / "work/tokens", pool, **options)
     assert content(tmp_path) == expected
@@ -229,7 +229,7 @@ def test_a_cluster_that_loses_a_worker_makes_the_same(
                 running[0].kill()
                 lost.append(running[0].wait())
 
-        found = screened(texts(), ASKED, tmp_path / "work/documents", pool, reached=reached)
+        found = screened([texts()], ASKED, tmp_path / "work/documents", pool, reached=reached)
         options = {"whole_words": True, "sentence_characters": LENGTHS, "split": "train"}
         tokenising.write(found.documents, tmp_path / "corpus", pieces, tmp_path / "work/tokens", pool, **options)
     assert lost and content(tmp_path) == expected
