@@ -173,7 +173,7 @@ def write_corpora(
 ) -> dict[str, Any]:
     """<split> with whole documents and sentences-<split> with their short sentences; the counts of each."""
     found: dict[str, Any] = {}
-    total = sum(len(documents.parts) for documents in splits.values())
+    total = sum(documents.used for documents in splits.values())
     begin = 0
     for split, documents in splits.items():
         found |= tokenising.write(
@@ -188,7 +188,7 @@ def write_corpora(
             texts=texts if split == "train" else (),
             reached=lambda done, before=begin: reached(before + done, total),  # type: ignore[misc]
         )
-        begin += len(documents.parts)
+        begin += documents.used
     return found
 
 

@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
-from rosphere.errors import InputError
+from rosphere.errors import InputError, Interrupted
+from rosphere.preparation.documents import parts
+from rosphere.preparation.documents.following import Following
 from rosphere.preparation.local import TextFiles
 from rosphere.preparation.mining import Mining
 from rosphere.preparation.settings import Hub, Local, Prepare, Sample, Vocabulary
@@ -138,6 +140,33 @@ def test_texts_are_mixed_by_weight_and_counted(source: Path, tmp_path: Path) -> 
     assert counts[str(other)]["documents"] % 3 == 0 and counts[str(other)]["documents"] > 60
     assert sum(each["tokens"] for each in counts.values()) == whole["tokens"]
     assert "texts" not in whole and "texts" not in run(settings(source), tmp_path / "without")
+
+
+def test_how_far_it_is_is_shown_to_the_end(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where a part of the text is not taken."""
+    monkeypatch.setattr(parts, "CHARACTERS", 300)
+    seen: list[tuple[int, int]] = []
+    following = Following(progress=lambda done, total: seen.append((done, total)))
+    made = settings(source, maximum_characters=2000, workers=1)
+    stage.prepare(made, ["tnews"], seed=8, data=tmp_path / "data", following=following)
+    assert len({total for _, total in seen}) == 1 and seen == sorted(seen)
+    assert seen[-1][0] == seen[-1][1] and len(seen) > 20
+
+
+def test_a_stop_keeps_what_is_finished(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parts, "CHARACTERS", 300)
+    looks = iter(range(1000))
+    stopping = Following(stopping=lambda: next(looks) == 9)
+    made, work = settings(source, workers=1), tmp_path / "work"
+    with pytest.raises(Interrupted):
+        stage.prepare(made, ["tnews"], seed=8, data=tmp_path / "data", work=work, following=stopping)
+    finished = {path: path.stat().st_mtime_ns for path in work.rglob("*.npz")}
+    assert len(finished) == 9
+    stage.prepare(made, ["tnews"], seed=8, data=tmp_path / "data", work=work)
+    assert {path: path.stat().st_mtime_ns for path in finished} == finished
+    run(settings(source), tmp_path / "at_once")
+    for path in (tmp_path / "at_once" / "corpus").rglob("*.npy"):
+        assert path.read_bytes() == (tmp_path / "data" / path.relative_to(tmp_path / "at_once")).read_bytes()
 
 
 def test_the_same_input_gives_the_same_files(source: Path, tmp_path: Path) -> None:

@@ -92,6 +92,11 @@ class Documents:
         for documents in self.by_text():
             yield from documents
 
+    @cached_property
+    def used(self) -> int:
+        """Parts of which something is kept."""
+        return sum(bool(kept.any()) for _, kept in self.masks())
+
     def masks(self) -> Iterator[tuple[Part, Mask]]:
         """Every part with what is kept of it."""
         begin = 0

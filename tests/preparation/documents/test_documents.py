@@ -235,6 +235,14 @@ def test_a_cluster_that_loses_a_worker_makes_the_same(
     assert lost and content(tmp_path) == expected
 
 
+def test_workers_need_neither_torch_nor_mlflow() -> None:
+    """A spawned process imports the stage's module: 200 MB and a second for each that it does not need."""
+    code = "import sys, stages.prepare; print(sorted({'torch', 'mlflow', 'transformers', 'pandas'} & set(sys.modules)))"
+    root = Path(__file__).resolve().parents[3]
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
 def test_a_scheduler_that_is_not_there_is_one_line() -> None:
     with pytest.raises(InputError, match=r"^params\.yaml: prepare\.engine: no scheduler at tcp://127\.0\.0\.1:9: "):
         Workers("tcp://127.0.0.1:9")
