@@ -25,6 +25,7 @@ from rosphere.text.reading import Meter
 
 NamedPaths = tuple[Found, Naming | None]
 MOST_WEIGHT = 100
+NAMED = 20  # files in the report
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +85,7 @@ def load(
         negatives=found.negatives,
         general=others.groups,
         tasks={name: splits for name, (splits, _) in read.items()},
-        origin={"documents": ", ".join(str(path) for each, _ in texts for path in each.read)},
+        origin={"documents": _named_first([path for each, _ in texts for path in each.read])},
         counts={name: counts for name, (_, counts) in read.items()},
         answers=lambda: itertools.chain.from_iterable(map(read_answers, answered.read)),
         graded={name: each.rows for name, each in sets.items()},
@@ -100,6 +101,12 @@ def load(
         progress=meter,
         unread=sorted({str(path) for paths in unread for path in paths}),
     )
+
+
+def _named_first(paths: Sequence[Path]) -> str:
+    """Some of the files by name; of a million it is enough to know how many there are."""
+    more = f" and {len(paths) - NAMED:,} more" if len(paths) > NAMED else ""
+    return ", ".join(map(str, paths[:NAMED])) + more
 
 
 def _weight(given: str | TextFiles) -> float:

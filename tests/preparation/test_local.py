@@ -326,3 +326,10 @@ def test_real_grades_are_no_labels() -> None:
     found = labelled.read(path, positive_from=5)
     assert {group.texts for group in found.groups} and not found.negatives
     assert found.counts["read"] == 5231 == found.counts["kept"] + found.counts["dropped_below_positive_from"]
+
+
+def test_of_very_many_files_some_are_named(tmp_path: Path) -> None:
+    for number in range(25):
+        (tmp_path / f"{number:02d}.txt").write_text("甲")
+    named = load([tmp_path]).origin["documents"]
+    assert named.startswith(f"{tmp_path / '00.txt'}, ") and named.endswith("19.txt and 5 more")
