@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import MappingProxyType
@@ -22,15 +23,15 @@ from rosphere.preparation import graded, held_out, pairing, splitting, vocabular
 from rosphere.preparation.choosing import read_source
 from rosphere.preparation.components import Components
 from rosphere.preparation.contamination import HeldOut
-from rosphere.preparation.documents import counting, tokenising
+from rosphere.preparation.documents import counting, screening, tokenising
 from rosphere.preparation.documents.following import SILENT, Following
 from rosphere.preparation.documents.parts import Documents
-from rosphere.preparation.documents.screening import Screening, screened
+from rosphere.preparation.documents.screening import Screening
 from rosphere.preparation.documents.workers import Workers
 from rosphere.preparation.filtering import Filter
 from rosphere.preparation.reporting import messages, warnings
 from rosphere.preparation.settings import Prepare, Vocabulary, require_bounds, two
-from rosphere.preparation.source import Row, Source, Text
+from rosphere.preparation.source import Row, Source
 from rosphere.similarity import labelled_pairs
 from rosphere.text import reading, tokenizer
 
@@ -38,12 +39,26 @@ DECLARATION = Declaration(title="Data and time", settings=Prepare)
 Rows = Mapping[str, Sequence[Row]]  # by split
 
 
-def make_tokenizer(
-    settings: Vocabulary, documents: Documents, folder: Path, work: Path, workers: Workers
-) -> tokenizer.Tokenizer:
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where it is done: what is made lies in ``data``, what a run that was killed finds again in ``work``."""
+
+    data: Path
+    work: Path
+    workers: Workers
+    following: Following
+
+
+def make_tokenizer(settings: Vocabulary, documents: Documents, place: Place) -> tokenizer.Tokenizer:
+    folder = place.data / "tokenizer"
     if settings.path is None:
         entries = counting.vocabulary(
-            documents, work, workers, size=settings.size, minimum=settings.minimum, lowercase=settings.lowercase
+            documents,
+            place.work / "vocabulary",
+            place.workers,
+            size=settings.size,
+            minimum=settings.minimum,
+            lowercase=settings.lowercase,
         )
         tokenizer.save(entries, folder, lowercase=settings.lowercase)
         return tokenizer.Tokenizer(folder)
@@ -73,60 +88,40 @@ def prepare(
     with ExitStack() as stack:
         folder = work or Path(stack.enter_context(TemporaryDirectory()))
         workers = stack.enter_context(Workers(settings.engine, settings.workers, stopping=following.stopping))
-        return _prepare(settings, tasks, seed, data, overrides, supervised, folder.resolve(), workers, following)
+        place = Place(data=data, work=folder.resolve(), workers=workers, following=following)
+        return _prepare(settings, tasks, seed, place, overrides, supervised)
 
 
 def _prepare(
     settings: Prepare,
     tasks: list[str],
     seed: int,
-    data: Path,
+    place: Place,
     overrides: Mapping[str, Overrides],
     supervised: Sequence[str],
-    work: Path,
-    workers: Workers,
-    following: Following,
 ) -> dict[str, Any]:
-    source = read_source(settings, tasks, seed)
+    source, data = read_source(settings, tasks, seed), place.data
     connected = Components(source.groups)
     groups = pairing.split(connected, source.negatives, share=settings.held_out, seed=seed)
     chosen = list(asked_for(source, tasks, settings))
     held = held_out.sentences(groups.dev, source.graded, source.tasks, groups.dev_negatives, known=source.known)
-    asked = Screening(minimum=settings.minimum_characters, held_out=held, least=settings.held_out_letters)
-    found = screened(
-        [text.documents() for text in source.by_text()],
-        asked,
-        work / "documents",
-        workers,
-        reached=lambda parts: following.read(source.progress.done, source.progress.size),
-    )
-    if not len(found.documents):
-        raise InputError(f"the source has no usable text: {found.counts}")
+    found = read_documents(settings, source, held, place)
     train, dev = splitting.split_documents(settings, found.documents)
     passed: dict[str, Any] = {"text": found.held_out}
     general, general_counts = pairing.general(source, connected)
     mined, mined_counts = pairing.mine(settings.mining, train, source, connected, seed=seed, general=general)
     if settings.mining.enabled and not connected.groups:
         groups, (train, dev), passed["text_mined"] = splitting.hold_out_mined(
-            settings, mined, (train, dev), seed, work / "without_mined", workers
+            settings, mined, (train, dev), seed, place.work / "without_mined", place.workers
         )
         mined = []
     if settings.mining.enabled or settings.source == "hub":  # what the check could not see
         pairing.require_measurable(groups, share=settings.held_out, seed=seed)
     sets = held_out.pairs(groups.dev, source.graded, source.tasks, groups.dev_negatives, seed=seed, known=source.known)
     filter_ = Filter(HeldOut(sets))
-    pieces = make_tokenizer(settings.vocabulary, train, data / "tokenizer", work / "vocabulary", workers)
+    pieces = make_tokenizer(settings.vocabulary, train, place)
     report: dict[str, Any] = {"source": dict(source.origin), "text": found.counts, "vocabulary": len(pieces)}
-    report["corpus"] = write_corpora(
-        {"train": train, "dev": dev},
-        data / "corpus",
-        pieces,
-        settings,
-        work,
-        workers,
-        texts=source.by_text(),
-        reached=lambda done, total: following.tokenised(done, total, source.progress.size),
-    )
+    report["corpus"] = write_corpora({"train": train, "dev": dev}, source, pieces, settings, place)
     if by_text := report["corpus"]["train"].pop("texts", None):
         report["texts"] = by_text
     written = pairing.write(source, groups, filter_, mined, folder=data / "pairs", seed=seed, general=general)
@@ -161,32 +156,44 @@ def asked_for(source: Source, tasks: Sequence[str], settings: Prepare) -> Iterat
         yield named(name, source.known), source.tasks[name]
 
 
+def read_documents(
+    settings: Prepare, source: Source, held: Mapping[str, Iterable[str]], place: Place
+) -> screening.Found:
+    """All that is usable. Raises InputError where nothing is."""
+    found = screening.screened(
+        [text.documents() for text in source.by_text()],
+        Screening(minimum=settings.minimum_characters, held_out=held, least=settings.held_out_letters),
+        place.work / "documents",
+        place.workers,
+        reached=lambda parts: place.following.read(source.progress.done, source.progress.size),
+    )
+    if not len(found.documents):
+        raise InputError(f"the source has no usable text: {found.counts}")
+    return found
+
+
 def write_corpora(
-    splits: Mapping[str, Documents],
-    folder: Path,
-    pieces: tokenizer.Tokenizer,
-    settings: Prepare,
-    work: Path,
-    workers: Workers,
-    texts: Sequence[Text],
-    reached: Callable[[int, int], None],
+    splits: Mapping[str, Documents], source: Source, pieces: tokenizer.Tokenizer, settings: Prepare, place: Place
 ) -> dict[str, Any]:
     """<split> with whole documents and sentences-<split> with their short sentences; the counts of each."""
     found: dict[str, Any] = {}
-    total = sum(documents.used for documents in splits.values())
-    begin = 0
+    total, begin = sum(documents.used for documents in splits.values()), 0
+
+    def reached(done: int) -> None:
+        place.following.tokenised(begin + done, total, source.progress.size)
+
     for split, documents in splits.items():
         found |= tokenising.write(
             documents,
-            folder,
+            place.data / "corpus",
             pieces,
-            work / f"tokens-{split}",
-            workers,
+            place.work / f"tokens-{split}",
+            place.workers,
             whole_words=settings.whole_words,
             sentence_characters=two(settings.sentence_characters, "sentence_characters"),
             split=split,
-            texts=texts if split == "train" else (),
-            reached=lambda done, before=begin: reached(before + done, total),  # type: ignore[misc]
+            texts=source.by_text() if split == "train" else (),
+            reached=reached,
         )
         begin += documents.used
     return found
