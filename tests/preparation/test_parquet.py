@@ -54,7 +54,7 @@ def test_what_is_no_text_is_refused(tmp_path: Path, columns: dict[str, list[obje
 def test_a_damaged_file_is_one_line(tmp_path: Path, damage) -> None:
     path = written(tmp_path / "a.parquet", text=TEXTS)
     path.write_bytes(damage(path.read_bytes()))
-    with pytest.raises(InputError, match=r"^\S+a\.parquet: not a Parquet file that can be read: [^\n]+$"):
+    with pytest.raises(InputError, match=r"a\.parquet: not a Parquet file that can be read: [^\n]+$"):
         list(local.read_documents(path))
 
 
