@@ -31,6 +31,10 @@ def replacing(path: Path) -> Iterator[Path]:
         with fresh.open("rb") as file:
             os.fsync(file.fileno())
         os.replace(fresh, path)
+    except OSError as error:
+        if error.filename is None:  # a full disk, met in writing, does not say where
+            error.filename = str(path)
+        raise
     finally:
         fresh.unlink(missing_ok=True)
 

@@ -35,5 +35,7 @@ def rows(path: Path, columns: Sequence[str], meter: Meter | None = None) -> Iter
                     yield f"{path}, row {number}", row
                 if meter:
                     meter.done = before + size * number // max(1, file.metadata.num_rows)
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 in one of the {ROWS} rows after row {number}") from error
     except (pyarrow.ArrowException, OSError) as error:
         raise InputError(f"{path}: not a Parquet file that can be read: {first_line(error)}") from error

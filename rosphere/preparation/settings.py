@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rosphere.errors import InputError
+from rosphere.preparation.documents.workers import require_engine
 from rosphere.preparation.graded import GradedFiles
 from rosphere.preparation.labelled import PairFiles
 from rosphere.preparation.local import TextFiles
@@ -110,6 +111,7 @@ def require_bounds(settings: Prepare) -> None:
             raise InputError(f"params.yaml: prepare.{key}: expected a share, 0 to 1, got {share}")
     if settings.workers is not None and settings.workers < 1:
         raise InputError(f"params.yaml: prepare.workers: expected 1 or more, or null, got {settings.workers}")
+    require_engine(settings.engine)
     vocabulary = settings.vocabulary
     if vocabulary.path is None and vocabulary.size <= len(SPECIALS):
         least = len(SPECIALS) + 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -78,15 +78,11 @@ def hold_out_mined(
         held_out={"dev_groups": [text for group in dev for text in group.texts]},
         least=settings.held_out_letters,
     )
-    found = [
-        screened(texts.by_text(), asked, folder / name, workers)
-        for name, texts in zip(("train", "dev"), documents, strict=True)
-    ]
-    if not all(len(each.documents) for each in found):
+    whole = Documents(parts=documents[0].parts, kept=documents[0].kept | documents[1].kept)
+    found = screened(whole.by_text(), asked, folder, workers)
+    if not len(found.documents):
         raise InputError("params.yaml: prepare.held_out: the mined pairs held out leave no documents to train on")
-    counts = Counter[str]()
-    for each in found:
-        counts.update({key: each.held_out[key] for key in ("read", "dropped", "cut")})
-    had = sum(each.held_out["found"].get("dev_groups", {}).get("exact", 0) for each in found)
-    held = {**counts, "found": {"dev_groups": {"exact": had}} if had else {}}
-    return Split(train=train, dev=dev), (found[0].documents, found[1].documents), held
+    # Once more: what is left of a document may have another lot, and be what is left of another one.
+    taken = dataclasses.replace(settings, maximum_characters=None)
+    counts = found.held_out | {"dropped": len(whole) - len(found.documents)}
+    return Split(train=train, dev=dev), split_documents(taken, found.documents), counts

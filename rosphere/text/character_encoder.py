@@ -17,6 +17,7 @@ from tokenizers import Tokenizer as Backend
 PLANE = 1 << 16  # characters beyond it are left to the tokenizer
 BLANK, WORD, UNSEEN = -1, -2, -3  # of a character that is no token by itself
 MOST = 1 << 18  # different runs that are remembered
+LONGEST = 64  # characters of such a run
 # What every version of Unicode takes for ideographs and punctuation; other signs are left to the tokenizer.
 ALONE = (
     (0x21, 0x30), (0x3A, 0x41), (0x5B, 0x61), (0x7B, 0x7F), (0x2010, 0x2028), (0x3001, 0x3004), (0x3008, 0x3012),
@@ -58,7 +59,10 @@ class CharacterEncoder:
         joined = "\n".join(texts)
         kinds = self._kinds(joined)
         alone = np.flatnonzero(kinds >= 0)
-        runs = [(begin, self.runs[joined[begin:end]]) for begin, end in self._words(joined, kinds)]
+        edges = self._edges(kinds)
+        words = [joined[begin:end] for begin, end in edges]
+        known = self._known(words)
+        runs = [(begin, known[word]) for (begin, _), word in zip(edges, words, strict=True)]
         of_runs = [run.begins + begin for begin, run in runs]
         begins = np.concatenate([alone, *of_runs])
         order = np.argsort(begins, kind="stable")  # two tokens may begin at one character
@@ -84,17 +88,28 @@ class CharacterEncoder:
             kinds = self.table[codes]
         return kinds
 
-    def _words(self, text: str, kinds: NDArray[np.int64]) -> list[list[int]]:
-        """Where the runs of letters are; what the tokenizer makes of new ones is learnt."""
+    def _edges(self, kinds: NDArray[np.int64]) -> list[list[int]]:
+        """Where the runs of letters begin and end."""
         inside = np.zeros(len(kinds) + 2, dtype=bool)
         inside[1:-1] = kinds == WORD
         edges: list[list[int]] = np.flatnonzero(inside[1:] != inside[:-1]).reshape(-1, 2).tolist()
-        new = dict.fromkeys(run for begin, end in edges if (run := text[begin:end]) not in self.runs)
-        if len(self.runs) + len(new) > MOST:
-            self.runs.clear()
-            new = dict.fromkeys(text[begin:end] for begin, end in edges)
-        self.runs.update(zip(new, map(Pieces.of, self._encoded(list(new))), strict=True))
         return edges
+
+    def _known(self, words: Sequence[str]) -> dict[str, Pieces]:
+        """The pieces of these runs; what the tokenizer makes of new ones is learnt. Other threads may do the same."""
+        runs, found = self.runs, dict[str, Pieces]()
+        new = []
+        for word in dict.fromkeys(words):
+            pieces = runs.get(word)
+            if pieces is None:
+                new.append(word)
+            else:
+                found[word] = pieces
+        learnt = dict(zip(new, map(Pieces.of, self._encoded(new)), strict=True))
+        if len(runs) + len(learnt) > MOST:
+            self.runs = runs = {}
+        runs.update((word, pieces) for word, pieces in learnt.items() if len(word) <= LONGEST)
+        return found | learnt
 
     def _encoded(self, texts: Sequence[str]) -> list[Encoding]:
         self.backend.encode_special_tokens = True

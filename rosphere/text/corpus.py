@@ -118,7 +118,11 @@ class _Array:
         return made.getvalue()
 
     def add(self, values: NDArray[Any]) -> None:
-        self.file.write(values.astype(self.dtype, copy=False).tobytes())
+        try:
+            self.file.write(values.astype(self.dtype, copy=False).tobytes())
+        except OSError as error:  # a full disk, met in writing, does not say where
+            error.filename = self.file.name
+            raise
         self.count += len(values)
 
     def close(self) -> None:

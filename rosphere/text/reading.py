@@ -36,8 +36,8 @@ def lines(path: Path, meter: Meter | None = None) -> Iterator[tuple[int, str]]:
                 break
             if len(raw) > LONGEST:
                 raise InputError(
-                    f"{path}:{number}: expected a document or a record to a line, got a line of more than"
-                    f" {LONGEST >> 20} MiB"
+                    f"{path}:{number}: expected a document or a record to a line (JSON lines instead of one array), got"
+                    f" a line of more than {LONGEST >> 20} MiB"
                 )
             try:
                 line = raw.decode("utf-8").rstrip("\r\n")

@@ -62,14 +62,14 @@ def vocabulary(
     jobs = (
         Job(
             stem=folder / part.path.stem,
-            key=f"{lowercase} {files.text_hash(kept.tobytes().hex())}",
+            key=f"{part.key} {lowercase} {files.text_hash(kept.tobytes().hex())}",
             given=(part, kept, lowercase),
         )
         for part, kept in documents.masks()
         if kept.any()
     )
     for outcome in results(count_part, jobs, workers):
-        counted = json.loads(Path(outcome["counted"]).read_text(encoding="utf-8"))
+        counted = json.loads(Path(outcome["file"]).read_text(encoding="utf-8"))
         characters.update(counted["characters"])
         words.add(counted["words"])
     return tokenizer.vocabulary(characters, words.often(minimum), size=size, minimum=minimum)
@@ -81,4 +81,4 @@ def count_part(stem: Path, given: Given) -> Outcome:
     characters, words = tokenizer.count((texts[place] for place in kept.nonzero()[0]), lowercase=lowercase)
     path = stem.with_name(f"{stem.name}.counts.json")
     files.write_json(path, {"characters": characters, "words": words})
-    return {"counted": str(path)}
+    return {"file": str(path)}

@@ -15,7 +15,7 @@ from rosphere import files
 from rosphere.preparation.documents.workers import Workers
 
 J = TypeVar("J")
-Outcome = dict[str, Any]  # in JSON
+Outcome = dict[str, Any]  # in JSON; "file" is what the worker wrote
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +36,7 @@ class Keeping(Generic[J]):
     def __call__(self, job: Job[J]) -> Outcome:
         found = _there(job)
         if found is None:
+            _path(job).unlink(missing_ok=True)  # it would be taken for that of what is now written beside it
             found = self.function(job.stem, job.given)
             files.write_json(_path(job), {"key": job.key, "found": found})
         return found
@@ -55,5 +56,7 @@ def _there(job: Job[Any]) -> Outcome | None:
         found = json.loads(_path(job).read_text(encoding="utf-8"))
     except (OSError, ValueError):  # none, or a half of one
         return None
-    outcome: Outcome | None = found["found"] if isinstance(found, dict) and found.get("key") == job.key else None
+    if not isinstance(found, dict) or found.get("key") != job.key or not Path(found["found"]["file"]).is_file():
+        return None
+    outcome: Outcome = found["found"]
     return outcome

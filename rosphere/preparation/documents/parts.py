@@ -61,6 +61,7 @@ class Part:
     path: Path
     documents: int
     text: int = 0
+    key: str = ""  # all that it was made of
 
     def texts(self) -> list[str]:
         with np.load(self.path) as found:

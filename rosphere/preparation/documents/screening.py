@@ -48,6 +48,7 @@ class Given:
     minimum: int
     least: int
     held_out: Path  # JSON: set -> texts
+    held_out_hash: str
 
 
 def screened(
@@ -65,23 +66,26 @@ def screened(
     sets = {name: list(each) for name, each in asked.held_out.items()}
     path = folder / "held_out.json"
     files.write_json(path, sets)
-    base = f"{asked.minimum} {asked.least} {files.file_hash(path)}"
+    known = files.file_hash(path)
+    base = f"{asked.minimum} {asked.least} {known}"
     of_texts: list[int] = []
+    keys: list[str] = []
 
     def jobs() -> Iterator[Job[Given]]:
         for text, documents in enumerate(texts):
             for part in parts.cut(documents):
                 stem = folder / f"{len(of_texts):06d}"
                 of_texts.append(text)
-                given = Given(texts=part, minimum=asked.minimum, least=asked.least, held_out=path)
-                yield Job(stem=stem, key=f"{parts.digest(part)} {base}", given=given)
+                keys.append(f"{parts.digest(part)} {base}")
+                given = Given(texts=part, minimum=asked.minimum, least=asked.least, held_out=path, held_out_hash=known)
+                yield Job(stem=stem, key=keys[-1], given=given)
 
     made: list[Part] = []
     counts: Counter[str] = Counter()
     held: Counter[str] = Counter()
     for number, outcome in enumerate(results(screen_part, jobs(), workers)):
-        found = _part(folder / f"{number:06d}")
-        made.append(Part(path=found, documents=outcome["documents"], text=of_texts[number]))
+        found = Path(outcome["file"])
+        made.append(Part(path=found, documents=outcome["documents"], text=of_texts[number], key=keys[number]))
         counts.update(outcome["counts"])
         held.update(outcome["held_out"])
         reached(number + 1)
@@ -109,11 +113,12 @@ def _first_ones(made: list[Part], counts: Counter[str], held: Counter[str], fold
 
 def screen_part(stem: Path, given: Given) -> Outcome:
     """Writes what is left of a part's texts, with their names, lots and characters."""
-    screen = Screen(_held_out(given.held_out, given.least), minimum=given.minimum)
+    screen = Screen(_held_out(given.held_out, given.held_out_hash, given.least), minimum=given.minimum)
     left = [each for each in map(screen, given.texts) if each is not None]
     lots = (int.from_bytes(lot(each.text)[:4], "big") for each in left)
+    path = stem.with_name(f"{stem.name}.npz")
     parts.write(
-        _part(stem),
+        path,
         [each.text for each in left],
         name=np.frombuffer(b"".join(each.name for each in left), dtype=NAME),
         lot=np.fromiter(lots, dtype=np.uint32, count=len(left)),
@@ -121,13 +126,11 @@ def screen_part(stem: Path, given: Given) -> Outcome:
         changed=np.array([each.changed for each in left], dtype=bool),
         cut=np.array([each.cut for each in left], dtype=np.uint32),
     )
-    return {"documents": len(left), "counts": dict(screen.counts), "held_out": dict(screen.found)}
-
-
-def _part(stem: Path) -> Path:
-    return stem.with_name(f"{stem.name}.npz")
+    counts = {"counts": dict(screen.counts), "held_out": dict(screen.found)}
+    return {"file": str(path), "documents": len(left), **counts}
 
 
 @lru_cache(maxsize=1)
-def _held_out(path: Path, least: int) -> HeldOut:
+def _held_out(path: Path, known: str, least: int) -> HeldOut:
+    """``known`` tells one content of the file from another: a worker may outlive a run."""
     return HeldOut(json.loads(path.read_text(encoding="utf-8")), least=least)

@@ -67,7 +67,7 @@ def write(
     for outcome in results(tokenise_part, _jobs(documents, tokenizer, work, whole_words, sentence_characters), workers):
         made.append(outcome)
         reached(len(made))
-    every = [Path(outcome["made"]) for outcome in made]
+    every = [Path(outcome["file"]) for outcome in made]
     shares = [Share(part=part, kept=kept, texts=texts) for part, kept in documents.masks() if kept.any()]
     total = sum(outcome["sentences"] for outcome in made)
     new = distinct.first((_columns(path, "names") for path in every), total, work / "names")
@@ -99,7 +99,7 @@ def _jobs(
             shortest=shortest,
             longest=longest,
         )
-        key = f"{mask} {known} {whole_words} {shortest} {longest}"
+        key = f"{part.key} {mask} {known} {whole_words} {shortest} {longest}"
         yield Job(stem=work / part.path.stem, key=key, given=given)
 
 
@@ -125,7 +125,7 @@ def tokenise_part(stem: Path, given: Given) -> Outcome:
     columns = {"names": np.frombuffer(named, dtype=NAME), **whole.columns(KINDS[0]), **parted.columns(KINDS[1])}
     with files.replacing(path) as new, new.open("wb") as file:
         np.savez(file, **columns)  # type: ignore[arg-type]
-    return {"made": str(path), "sentences": len(short)}
+    return {"file": str(path), "sentences": len(short)}
 
 
 class Tokens:

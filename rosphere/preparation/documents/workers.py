@@ -9,6 +9,7 @@ import itertools
 import multiprocessing
 import os
 import signal
+import socket
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -18,12 +19,14 @@ from contextlib import suppress
 from multiprocessing import connection
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
+from urllib.parse import urlsplit
 
 from rosphere.errors import InputError, Interrupted, first_line
 
 LOCAL = "local"
 FEW = 4  # jobs that are not worth starting a process for
 AHEAD = 2  # jobs handed out for each worker: one in work, one waiting
+PATIENCE = 30.0  # seconds that a scheduler is given to answer
 RETRIES = 3  # of a job whose worker was lost
 
 J = TypeVar("J")
@@ -50,7 +53,7 @@ class Workers:
         self, engine: str = LOCAL, count: int | None = None, *, stopping: Callable[[], bool] = lambda: False
     ) -> None:
         self.engine, self.stopping = engine, stopping
-        self.count = count or len(os.sched_getaffinity(0))
+        self.count = count or _cores()
         self._pool: ProcessPoolExecutor | None = None
         self._client = None if engine == LOCAL else _client(engine)
 
@@ -59,10 +62,7 @@ class Workers:
 
     def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
         if self._pool is not None:
-            self._pool.shutdown(wait=kind is None, cancel_futures=True)
-            if kind is not None:
-                for process in self._pool_processes():
-                    process.terminate()
+            self._pool.shutdown(wait=True, cancel_futures=True)  # what is in work ends first: nobody writes after us
         if self._client is not None:
             self._client.close()
 
@@ -116,6 +116,7 @@ class Workers:
         try:
             return future.result()
         except BrokenProcessPool as error:
+            self._look()  # a signal to all of them is no want of memory
             raise InputError(
                 "a worker process was killed, perhaps for want of memory: run again, what was finished is kept; "
                 "fewer of them need less (params.yaml: prepare.workers)"
@@ -125,18 +126,15 @@ class Workers:
                 raise InputError(f"params.yaml: prepare.engine: {self.engine}: {first_line(error)}") from error
             raise
 
-    def _pool_processes(self) -> list[Any]:
-        processes = getattr(self._pool, "_processes", None) or {}
-        return list(processes.values())
-
     def _look(self) -> None:
         if self.stopping():
             raise Interrupted
 
 
 def begin() -> None:
-    """Of a local worker: a signal from the terminal is its parent's to act upon, and without its parent it ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Of a local worker: signals are its parent's to act upon, and without its parent it ends."""
+    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(each, signal.SIG_IGN)
     os.environ["TOKENIZERS_PARALLELISM"] = "false"  # every core has a worker
     parent = multiprocessing.parent_process()
     if parent is not None:
@@ -149,13 +147,36 @@ def _end_with(sentinel: int) -> None:
     os._exit(1)
 
 
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def require_engine(engine: str) -> tuple[str, int]:
+    """The host and port of a scheduler; of "local" neither. Raises InputError where it is no address of one."""
+    if engine == LOCAL:
+        return "", 0
+    found = urlsplit(engine)
+    try:
+        host, port = found.hostname, found.port
+    except ValueError:
+        host, port = None, None
+    if found.scheme not in ("tcp", "tls") or not host or not port:
+        raise InputError(
+            "params.yaml: prepare.engine: expected local or the address of a scheduler, tcp://host:8786, got"
+            f" {engine!r}"
+        )
+    return host, port
+
+
 def _client(address: str) -> Any:
     """Raises InputError where the scheduler is not there, or Dask."""
+    place = require_engine(address)
     try:
         from distributed import Client
     except ImportError as error:
         raise InputError(f"params.yaml: prepare.engine: {address} needs Dask: pip install 'rosphere[dask]'") from error
     try:
+        socket.create_connection(place, timeout=PATIENCE).close()  # a client that finds none waits, and complains late
         return Client(address, timeout=30, set_as_default=False)  # type: ignore[no-untyped-call]
-    except (OSError, ValueError) as error:
+    except (OSError, TypeError, ValueError) as error:
         raise InputError(f"params.yaml: prepare.engine: no scheduler at {address}: {first_line(error)}") from error
