@@ -377,6 +377,25 @@ def test_mined_pairs_are_for_training_only(source: Path, tmp_path: Path) -> None
     assert len(rows(tmp_path / "without" / "pairs" / "train.jsonl")) == counts["train_groups_group"]
 
 
+def test_of_mined_pairs_alone_no_document_is_on_both_sides(source: Path, tmp_path: Path) -> None:
+    """What is left of a document once a held-out sentence is cut out may be another one, or its copy."""
+    lines = []
+    for n in range(120):
+        said, near = f"第{n}家店的老板每天都喝很多茶。", f"昨天我们一家去了{n}号海边的餐厅"
+        lines += [f"{said}{near}。", f"{said}{near}啊。", said]
+    write(source / "text.txt", *lines)
+    made = dataclasses.replace(local(source, pairs=[]), mining=Mining(enabled=True, sentence_characters=(4, 64)))
+    data = tmp_path / "data"
+    report = run(dataclasses.replace(made, held_out=0.3, dev_share=0.3), data)
+    tokenizer = Tokenizer(data / "tokenizer")
+    found = (texts(data / "corpus" / split, tokenizer) for split in ("train", "dev"))
+    train, dev = (set(map(fingerprint, each)) for each in found)
+    assert train and dev and not train & dev
+    left = sum(report["corpus"][split]["documents"] for split in ("train", "dev"))
+    assert report["held_out"]["text_mined"]["cut"] > 0
+    assert left == report["text"]["kept"] - report["held_out"]["text_mined"]["dropped"]
+
+
 def test_no_graded_or_task_pair_is_trained_on(source: Path, tmp_path: Path) -> None:
     folder = source / "tasks" / "afqmc"
     pair = {"sentence1": "怎么退衬衫", "sentence2": "如何退掉衬衫。"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,21 @@ def test_what_is_forgotten_is_learnt_again(pieces: Tokenizer, texts: list[str]) 
             assert encoder([text])[0].ids.tolist() == expected.ids
     finally:
         character_encoder.MOST = most
+
+
+def test_threads_share_what_is_learnt(pieces: Tokenizer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(character_encoder, "MOST", 20)
+    encoder = CharacterEncoder(pieces.backend)
+    texts = [" ".join(f"w{number}" for number in range(first, first + 60)) for first in range(0, 400, 10)]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda text: encoder([text])[0].ids.tolist(), texts * 5))
+    assert found == [encoder([text])[0].ids.tolist() for text in texts * 5]
+
+
+def test_long_runs_are_not_remembered(pieces: Tokenizer) -> None:
+    encoder = CharacterEncoder(pieces.backend)
+    encoder(["a" * 1000, "ab"])
+    assert list(encoder.runs) == ["ab"]
 
 
 def test_no_texts_and_empty_ones(pieces: Tokenizer) -> None:

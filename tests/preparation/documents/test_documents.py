@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -150,6 +151,54 @@ def test_what_is_finished_is_not_done_again(
     assert content(tmp_path) == expected
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [
+        [text.replace("质量还不错！", "质量还不错？") for text in texts()],  # the same letters, other tokens
+        [text.replace("。", "！") for text in texts()],
+    ],
+)
+def test_text_of_the_same_letters_is_other_text(
+    tmp_path: Path, small: None, pieces: Tokenizer, changed: list[str]
+) -> None:
+    with Workers(count=1) as pool:
+        prepared(texts(), tmp_path / "one", pieces, pool)
+        prepared(changed, tmp_path / "one", pieces, pool)
+        prepared(changed, tmp_path / "two", pieces, pool)
+    assert content(tmp_path / "one") == content(tmp_path / "two")
+
+
+def test_another_held_out_set_is_read_by_a_process_that_lives_on(tmp_path: Path, small: None) -> None:
+    with Workers(count=1) as pool:
+        for held in ("今天天气好。", "质量还不错！"):
+            asked = Screening(minimum=4, held_out={"test": [held]}, least=2)
+            found = screened([texts()], asked, tmp_path, pool)
+            assert not [text for text in found.documents if held in sentences.split(text)]
+            assert found.counts["cut_sentences"] > 0
+
+
+def test_what_was_written_in_between_is_not_taken_for_the_first(tmp_path: Path) -> None:
+    """Killed after another run's file took the place of the first one's and before its record did."""
+
+    def write(stem: Path, given: str) -> dict[str, str]:
+        path = stem.with_name(f"{stem.name}.txt")
+        path.write_text(given)
+        if given == "two":
+            raise Interrupted
+        return {"file": str(path)}
+
+    def made(given: str) -> str:
+        job = finished.Job(stem=tmp_path / "0", key=given, given=given)
+        return Path(finished.Keeping(function=write)(job)["file"]).read_text()
+
+    assert made("one") == "one"
+    with pytest.raises(Interrupted):
+        made("two")
+    assert made("one") == "one"
+    (tmp_path / "0.txt").unlink()
+    assert made("one") == "one", "a record without its file is none"
+
+
 def test_other_text_takes_nothing_of_what_was_finished(tmp_path: Path, small: None, pieces: Tokenizer) -> None:
     with Workers(count=1) as pool:
         prepared(texts(100), tmp_path / "one", pieces, pool)
@@ -248,6 +297,14 @@ def test_a_scheduler_that_is_not_there_is_one_line() -> None:
         Workers("tcp://127.0.0.1:9")
 
 
+@pytest.mark.parametrize(
+    "engine", ["", "Local", "nonsense", "tcp://", "tcp://there", "http://there:1", "tcp://there:x"]
+)
+def test_what_is_no_address_is_one_line(engine: str) -> None:
+    with pytest.raises(InputError, match=r"^params\.yaml: prepare\.engine: expected local or the address of a"):
+        Workers(engine)
+
+
 def test_without_dask_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(InputError, match=r"prepare\.engine: tcp://there:1 needs Dask: pip install 'rosphere\[dask\]'"):
@@ -264,6 +321,38 @@ def die(number: int) -> int:
 def test_a_worker_that_is_killed_is_one_line() -> None:
     with Workers(count=2) as pool, pytest.raises(InputError, match=r"a worker process was killed.*prepare\.workers"):
         list(pool.map(die, range(20)))
+
+
+STOPPED = """
+import signal, sys, threading, time
+from rosphere.errors import Interrupted
+from rosphere.preparation.documents.workers import Workers
+stop = threading.Event()
+def work(number):
+    time.sleep(0.05)
+    return number
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    with Workers(count=2, stopping=stop.is_set) as pool:
+        try:
+            for number in pool.map(work, range(1000)):
+                print(number, flush=True)
+        except Interrupted:
+            print("stopped", flush=True)
+"""
+
+
+@pytest.mark.integration
+def test_a_signal_to_the_whole_group_is_a_stop_and_no_want_of_memory(tmp_path: Path) -> None:
+    (tmp_path / "stopped.py").write_text(STOPPED)
+    root = str(Path(__file__).resolve().parents[3])
+    command = [sys.executable, str(tmp_path / "stopped.py")]
+    options: dict[str, Any] = {"start_new_session": True, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, env={"PYTHONPATH": root, "PATH": ""}, text=True, **options) as process:
+        assert process.stdout is not None and process.stdout.readline() == "0\n"
+        os.killpg(process.pid, signal.SIGTERM)
+        said, complaints = process.communicate(timeout=60)
+    assert said.endswith("stopped\n") and (process.returncode, complaints) == (0, "")
 
 
 def refuse(number: int) -> int:
