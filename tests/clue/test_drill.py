@@ -133,7 +133,7 @@ def _files(
         assert 0 < len(str(error)) < 1500
         return "predictions refused"
     if task.clue:
-        theirs.write_text(again, encoding="utf-8")
+        theirs.write_bytes(again.encode("utf-8", "surrogatepass"))
         assert archive.validated(theirs)[0] == again, "what was packed is packed the same"
         assert measured(task.name, gold, theirs) == scored, "and scored the same"
     return "through"
