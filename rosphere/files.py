@@ -32,7 +32,7 @@ def replacing(path: Path) -> Iterator[Path]:
             os.fsync(file.fileno())
         os.replace(fresh, path)
     except OSError as error:
-        if error.filename is None:  # a full disk, met in writing, does not say where
+        if error.errno is not None and error.filename is None:  # a full disk, met in writing, does not say where
             error.filename = str(path)
         raise
     finally:

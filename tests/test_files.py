@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 from rosphere import files
@@ -29,3 +30,12 @@ def test_a_change_behind_a_link_is_a_change(tmp_path: Path) -> None:
     before = files.folder_hash(folder)
     (outside / "c.txt").write_text("new")
     assert files.folder_hash(folder) != before
+
+
+@pytest.mark.parametrize(("number", "named"), [(errno.ENOSPC, True), (None, False)])
+def test_a_full_disk_says_which_file(tmp_path: Path, number: int | None, named: bool) -> None:
+    said = (number, "No space left on device") if number else ("No space left on device",)
+    with pytest.raises(OSError, match="No space left") as refused, files.replacing(tmp_path / "a.json"):
+        raise OSError(*said)
+    assert (refused.value.filename == str(tmp_path / "a.json")) is named
+    assert not list(tmp_path.iterdir())
