@@ -1,9 +1,11 @@
-"""Walking folders that users have put together from links."""
+"""Folders that users have put together from links, and what a write that fails leaves and says."""
 
 from __future__ import annotations
 
 import errno
 from pathlib import Path
+
+import pytest
 
 from rosphere import files
 
