@@ -177,7 +177,7 @@ def write_corpora(
 ) -> dict[str, Any]:
     """<split> with whole documents and sentences-<split> with their short sentences; the counts of each."""
     found: dict[str, Any] = {}
-    total, begin = sum(documents.used for documents in splits.values()), 0
+    total, begin = sum(len(documents.chosen) for documents in splits.values()), 0
 
     def reached(done: int) -> None:
         place.following.tokenised(begin + done, total, source.progress.size)
@@ -195,7 +195,7 @@ def write_corpora(
             texts=source.by_text() if split == "train" else (),
             reached=reached,
         )
-        begin += documents.used
+        begin += len(documents.chosen)
     return found
 
 

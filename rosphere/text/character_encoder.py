@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,19 @@ ALONE = (
 )  # fmt: skip
 
 
+class Cut(Protocol):
+    """A text as tokenizers' Encoding or our ``tokenizer.Encoded`` has it."""
+
+    @property
+    def ids(self) -> list[int]: ...
+
+    @property
+    def tokens(self) -> list[str]: ...
+
+    @property
+    def offsets(self) -> list[tuple[int, int]]: ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class Pieces:
     """The tokens of a text: numbers, the character at which each begins, and whether it goes on with a word ("##x")."""
@@ -35,7 +49,7 @@ class Pieces:
     continues: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, encoding: Encoding) -> Pieces:
+    def of(cls, encoding: Cut) -> Pieces:
         return cls(
             ids=np.array(encoding.ids, dtype=np.uint32),
             begins=np.array([begin for begin, _ in encoding.offsets], dtype=np.int64),

@@ -11,7 +11,7 @@ from rosphere.text import sentences
 from rosphere.text.cleaning import clean, fingerprint, fingerprints, letters
 
 
-class HeldOut:
+class HeldOutTexts:
     """Texts that no document may have, by the name of their set: known by their letters, whatever the signs.
 
     A document that is such a text is dropped. Of one that has it as a sentence the sentence is cut out, but for texts
@@ -55,7 +55,7 @@ class Screen:
     """Documents one after another. ``counts``: those read, dropped for each reason; ``found``: those that had a text
     of which held-out set."""
 
-    def __init__(self, held_out: HeldOut, *, minimum: int) -> None:
+    def __init__(self, held_out: HeldOutTexts, *, minimum: int) -> None:
         self.held_out, self.minimum = held_out, minimum
         self.counts: Counter[str] = Counter()
         self.found: Counter[str] = Counter()

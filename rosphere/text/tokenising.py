@@ -17,8 +17,9 @@ CHUNK = 2000  # texts that are encoded at once
 
 
 def tokenise(texts: Sequence[str], tokenizer: Tokenizer, whole_words: bool) -> Iterator[corpus.Document]:
-    """(ids, word starts) per text, cleaned; without ``whole_words`` every token begins a word."""
-    for text, pieces in pieces_of([clean(text) for text in texts], tokenizer):
+    """(ids, word starts) per text, cleaned where the tokenizer is ours; without ``whole_words`` every token begins a
+    word."""
+    for text, pieces in pieces_of([clean(text) for text in texts] if tokenizer.made_here else texts, tokenizer):
         yield pieces.ids, starts(text, pieces) if whole_words else np.ones(len(pieces.ids), dtype=bool)
 
 

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 
-import numpy as np
 from tokenizers import Encoding
 from tokenizers.implementations.bert_wordpiece import BertWordPieceTokenizer
 
@@ -252,14 +251,7 @@ class Tokenizer:
         """The tokens of clean texts (``cleaning.clean``), of which a tokenizer that we made needs no more."""
         if self._characters is not None:
             return self._characters(texts)
-        return [
-            Pieces(
-                ids=np.array(each.ids, dtype=np.uint32),
-                begins=np.array([begin for begin, _ in each.offsets], dtype=np.int64),
-                continues=np.array([token.startswith("##") for token in each.tokens], dtype=bool),
-            )
-            for each in self.encodings(texts)
-        ]
+        return list(map(Pieces.of, self.encodings(texts)))
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text with blanks only between pieces that were Latin words."""

@@ -11,13 +11,13 @@ from pathlib import Path
 
 from rosphere import files
 from rosphere.preparation.documents.finished import Job, Outcome, results
-from rosphere.preparation.documents.parts import Documents, Mask, Part
+from rosphere.preparation.documents.parts import Chosen, Documents
 from rosphere.preparation.documents.workers import Workers
 from rosphere.text import tokenizer
 
 MOST = 1 << 20  # words counted in memory: some 100 MB; what is above goes to disk, sorted
 
-Given = tuple[Part, Mask, bool]
+Given = tuple[Chosen, bool]
 
 
 class Tally:
@@ -61,12 +61,11 @@ def vocabulary(
     words = Tally(folder)
     jobs = (
         Job(
-            stem=folder / part.path.stem,
-            key=f"{part.key} {lowercase} {files.text_hash(kept.tobytes().hex())}",
-            given=(part, kept, lowercase),
+            stem=folder / chosen.part.path.stem,
+            key=f"{chosen.key} {lowercase}",
+            given=(chosen, lowercase),
         )
-        for part, kept in documents.masks()
-        if kept.any()
+        for chosen in documents.chosen
     )
     for outcome in results(count_part, jobs, workers):
         counted = json.loads(Path(outcome["file"]).read_text(encoding="utf-8"))
@@ -76,9 +75,8 @@ def vocabulary(
 
 
 def count_part(stem: Path, given: Given) -> Outcome:
-    part, kept, lowercase = given
-    texts = part.texts()
-    characters, words = tokenizer.count((texts[place] for place in kept.nonzero()[0]), lowercase=lowercase)
+    chosen, lowercase = given
+    characters, words = tokenizer.count(chosen.texts(), lowercase=lowercase)
     path = stem.with_name(f"{stem.name}.counts.json")
     files.write_json(path, {"characters": characters, "words": words})
     return {"file": str(path)}

@@ -76,6 +76,26 @@ class Part:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Chosen:
+    """What is kept of a part: one document or more."""
+
+    part: Part
+    kept: Mask
+
+    @property
+    def key(self) -> str:
+        """All that it was made of."""
+        return f"{self.part.key} {hashlib.blake2b(self.kept.tobytes(), digest_size=16).hexdigest()}"
+
+    def texts(self) -> list[str]:
+        texts = self.part.texts()
+        return [texts[place] for place in np.flatnonzero(self.kept)]
+
+    def column(self, name: str) -> NDArray[np.generic]:
+        return self.part.column(name)[self.kept]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Documents:
     """Documents of parts, in order: those that ``kept`` says, of which there is one value a document."""
 
@@ -90,20 +110,15 @@ class Documents:
         return self._count
 
     def __iter__(self) -> Iterator[str]:
-        for documents in self.by_text():
-            yield from documents
+        for chosen in self.chosen:
+            yield from chosen.texts()
 
     @cached_property
-    def used(self) -> int:
-        """Parts of which something is kept."""
-        return sum(bool(kept.any()) for _, kept in self.masks())
-
-    def masks(self) -> Iterator[tuple[Part, Mask]]:
-        """Every part with what is kept of it."""
-        begin = 0
-        for part in self.parts:
-            yield part, self.kept[begin : begin + part.documents]
-            begin += part.documents
+    def chosen(self) -> list[Chosen]:
+        """Every part of which something is kept."""
+        ends = np.cumsum([part.documents for part in self.parts])
+        masks = np.split(self.kept, ends[:-1])
+        return [Chosen(part=part, kept=kept) for part, kept in zip(self.parts, masks, strict=False) if kept.any()]
 
     def column(self, name: str) -> Iterator[tuple[slice, NDArray[np.generic]]]:
         """A column of all documents, kept or not, part by part, and which documents these are."""
@@ -118,10 +133,9 @@ class Documents:
         return [self._of(number) for number in range(count)]
 
     def _of(self, text: int) -> Iterator[str]:
-        for part, kept in self.masks():
-            if part.text == text and kept.any():
-                texts = part.texts()
-                yield from (texts[place] for place in np.flatnonzero(kept))
+        for chosen in self.chosen:
+            if chosen.part.text == text:
+                yield from chosen.texts()
 
     def only(self, wanted: Mask) -> Documents:
         """Those of them that are wanted."""

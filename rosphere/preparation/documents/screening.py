@@ -18,7 +18,7 @@ from rosphere.preparation.documents.finished import Job, Outcome, results
 from rosphere.preparation.documents.parts import NAME_BYTES, Documents, Part
 from rosphere.preparation.documents.workers import Workers
 from rosphere.text.cleaning import lot
-from rosphere.text.screening import HeldOut, Screen
+from rosphere.text.screening import HeldOutTexts, Screen
 
 NAME = np.dtype(f"V{NAME_BYTES}")
 Reached = Callable[[int], None]  # is told how many parts are done
@@ -131,6 +131,6 @@ def screen_part(stem: Path, given: Given) -> Outcome:
 
 
 @lru_cache(maxsize=1)
-def _held_out(path: Path, known: str, least: int) -> HeldOut:
+def _held_out(path: Path, known: str, least: int) -> HeldOutTexts:
     """``known`` tells one content of the file from another: a worker may outlive a run."""
-    return HeldOut(json.loads(path.read_text(encoding="utf-8")), least=least)
+    return HeldOutTexts(json.loads(path.read_text(encoding="utf-8")), least=least)

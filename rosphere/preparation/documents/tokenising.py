@@ -17,7 +17,7 @@ from rosphere import files
 from rosphere.errors import InputError
 from rosphere.preparation.documents import distinct
 from rosphere.preparation.documents.finished import Job, Outcome, results
-from rosphere.preparation.documents.parts import NAME_BYTES, Documents, Mask, Part
+from rosphere.preparation.documents.parts import NAME_BYTES, Chosen, Documents, Mask
 from rosphere.preparation.documents.screening import NAME, Reached
 from rosphere.preparation.documents.workers import Workers
 from rosphere.preparation.source import Text
@@ -32,8 +32,7 @@ Counts = dict[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Given:
-    part: Part
-    kept: Mask
+    chosen: Chosen
     tokenizer: Path
     tokenizer_hash: str
     whole_words: bool
@@ -68,7 +67,7 @@ def write(
         made.append(outcome)
         reached(len(made))
     every = [Path(outcome["file"]) for outcome in made]
-    shares = [Share(part=part, kept=kept, texts=texts) for part, kept in documents.masks() if kept.any()]
+    shares = [Share(chosen=chosen, texts=texts) for chosen in documents.chosen]
     total = sum(outcome["sentences"] for outcome in made)
     new = distinct.first((_columns(path, "names") for path in every), total, work / "names")
     found = {}
@@ -86,30 +85,25 @@ def _jobs(
 ) -> Iterator[Job[Given]]:
     known = files.folder_hash(tokenizer.folder)
     shortest, longest = sentence_characters
-    for part, kept in documents.masks():
-        if not kept.any():
-            continue
-        mask = blake2b(kept.tobytes(), digest_size=16).hexdigest()
+    for chosen in documents.chosen:
         given = Given(
-            part=part,
-            kept=kept,
+            chosen=chosen,
             tokenizer=tokenizer.folder.resolve(),
             tokenizer_hash=known,
             whole_words=whole_words,
             shortest=shortest,
             longest=longest,
         )
-        key = f"{part.key} {mask} {known} {whole_words} {shortest} {longest}"
-        yield Job(stem=work / part.path.stem, key=key, given=given)
+        key = f"{chosen.key} {known} {whole_words} {shortest} {longest}"
+        yield Job(stem=work / chosen.part.path.stem, key=key, given=given)
 
 
 def tokenise_part(stem: Path, given: Given) -> Outcome:
     """Tokens of the documents of a part that are kept, and of their short sentences, each once."""
-    texts = given.part.texts()
     pieces = _tokenizer(given.tokenizer, given.tokenizer_hash)
     whole = Tokens(pieces.unk)
     short: dict[str, NDArray[np.uint32]] = {}
-    for text, found in pieces_of([texts[place] for place in given.kept.nonzero()[0]], pieces):
+    for text, found in pieces_of(given.chosen.texts(), pieces):
         whole.add(found.ids, starts(text, found) if given.whole_words else np.ones(len(found.ids), dtype=bool))
         for sentence, begin, end in sentences.spans(text):
             if given.shortest <= end - begin <= given.longest and sentence not in short:
@@ -166,13 +160,12 @@ def _columns(path: Path, name: str) -> NDArray[Any]:
 class Share:
     """How often the documents of a part are read, by the weight of the text that they are of."""
 
-    part: Part
-    kept: Mask
+    chosen: Chosen
     texts: Sequence[Text]
 
     @property
     def name(self) -> str:
-        return self.texts[self.part.text].name
+        return self.texts[self.chosen.part.text].name
 
     @property
     def said(self) -> bool:
@@ -181,11 +174,11 @@ class Share:
 
     def masks(self) -> Iterator[Mask]:
         """All of its documents, as often as that is, and of what is left a part, by their letters."""
-        times, rest = divmod(self.texts[self.part.text].weight if self.texts else 1.0, 1.0)
-        every = np.ones(int(np.count_nonzero(self.kept)), dtype=bool)
+        times, rest = divmod(self.texts[self.chosen.part.text].weight if self.texts else 1.0, 1.0)
+        every = np.ones(int(np.count_nonzero(self.chosen.kept)), dtype=bool)
         yield from [every] * int(times)
         if rest:
-            names = self.part.column("name")[self.kept]
+            names = self.chosen.column("name")
             # Of the name's three numbers the second: the first says which side of the split a document is on.
             yield np.frombuffer(names.tobytes(), dtype="<u4").reshape(len(names), -1)[:, 1] < rest * 2**32
 

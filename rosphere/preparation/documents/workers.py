@@ -177,6 +177,6 @@ def _client(address: str) -> Any:
         raise InputError(f"params.yaml: prepare.engine: {address} needs Dask: pip install 'rosphere[dask]'") from error
     try:
         socket.create_connection(place, timeout=PATIENCE).close()  # a client that finds none waits, and complains late
-        return Client(address, timeout=30, set_as_default=False)  # type: ignore[no-untyped-call]
+        return Client(address, timeout=PATIENCE, set_as_default=False)  # type: ignore[no-untyped-call]
     except (OSError, TypeError, ValueError) as error:
         raise InputError(f"params.yaml: prepare.engine: no scheduler at {address}: {first_line(error)}") from error
